@@ -1,8 +1,9 @@
 """The words that the plan, the builders and the verification share.
 
 A builder is a module in `ci.builders` with one function, `jobs(project) -> tuple[Job, ...]`. A `Job` is the
-smallest piece of work that can be up to date on its own. Its `build` function fills `Workspace.out` with
-exactly the promised `outputs`; whoever called it moves them to `dist/`.
+smallest piece of work that can be up to date on its own: the making of some files, or the verification of one. Its
+`build` function fills `Workspace.out` with exactly the promised `outputs` (by their names, not their paths);
+whoever called it moves them to `dist/`. It may return a note for the report, such as a check that could not be run.
 """
 
 from __future__ import annotations
@@ -38,10 +39,12 @@ class Project:
 
 @dataclass(frozen=True, kw_only=True)
 class Output:
-    """A file that a job promises: `path` is relative to `dist/` and ends in the artefact's own name."""
+    """A file, or a folder, that a job promises: `path` is relative to `dist/` and ends in the artefact's own name.
 
-    kind: str
+    `kind` names an artefact's kind in `artifacts.json`; without one the output is an intermediate result."""
+
     path: str
+    kind: str = ""
 
     @property
     def name(self) -> str:
@@ -79,14 +82,15 @@ class Job:
     """A piece of work: what it makes, what decides its bytes, and how it is done.
 
     `inputs` are files and folders of the repository, `values` further facts (a base image's digest, an
-    architecture); with the versions of `tools` and the hashes of the jobs in `after` they form the input hash.
+    architecture); with the versions of `tools`, the tooling's own code and the hashes of the jobs in `after` they
+    form the input hash.
     A job with a reason in `unavailable` is reported and not built.
     """
 
     id: str
     builder: str
     outputs: tuple[Output, ...]
-    build: Callable[[Workspace], None]
+    build: Callable[[Workspace], str | None]
     tools: tuple[Tool, ...] = ()
     inputs: tuple[Path, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)

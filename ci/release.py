@@ -1,8 +1,8 @@
 """What a release is: the frozen model that `ci.manifest.load` makes of `release.yaml`, and all else reads.
 
 The fields hold what the manifest says, already checked one by one. The rules that bind several fields stand
-beside them, in `RULES`; a rule names the keys that it reads, so that its fault has a position and it is left out
-where one of those keys is itself at fault.
+beside them, in `RULES`; a rule names the keys that it reads, so that its fault has a position and it is left
+out where one of those keys is itself at fault.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Images:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Waiver:
-    """A finding of an ecosystem's check that is accepted, and why; in one baked file or, without `file`, in all."""
+    """A finding of an ecosystem's check that is accepted, and why; in one file or, without `file`, in all."""
 
     tool: str
     rule: str
@@ -163,10 +163,10 @@ def _url_names_the_sdist(url: str, name: str, version: Version) -> str | None:
     segments = unquote(urlsplit(url).path).split("/")
     wanted = sdist_name(name, version)
     if segments[-1] != wanted:
-        return f'the file "{segments[-1]}" is not this version\'s source tarball; the URL must end in "/{wanted}"'
+        return f'ends in "{segments[-1]}", which is not this version\'s source tarball; "{wanted}"'
     # The tag stands in the URL too, and a version that is bumped in one place only gives a link to nowhere.
     if segments[-4:-2] == ["releases", "download"] and segments[-2] != version.tag:
-        return f'the tag "{segments[-2]}" is not this version\'s; it must be "{version.tag}"'
+        return f'holds the tag "{segments[-2]}", which is not this version\'s; "{version.tag}"'
     return None
 
 

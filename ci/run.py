@@ -43,7 +43,7 @@ def resolve(program: Argument) -> str:
     found = shutil.which(str(program))
     if found is None:
         raise ToolError(
-            f"{program}: not found on PATH", hint="install what the sessions need with: ci/bootstrap --install"
+            f"{program}: not found on PATH", hint="install what the sessions need with: ci/bootstrap"
         )
     return found
 

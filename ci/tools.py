@@ -25,7 +25,6 @@ class Tool:
     name: str
     minimum: str = "0"
     version_arguments: tuple[str, ...] = ("--version",)
-    package: str = ""  # what bootstrap calls it, where that is not the program's own name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +80,7 @@ class Toolbox:
         return FoundTool(name=tool.name, path=path, version=version)
 
 
-_HINT = "install what the sessions need with: ci/bootstrap --install"
+_HINT = "install what the sessions need with: ci/bootstrap"
 
 
 def _read_cache(cache: Path) -> dict[str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,11 @@ from pathlib import Path
 from ci.errors import VerificationError
 from ci.jobs import Output, Project
 from ci.run import Runner, base_environment, pasteable, resolve
-from ci.runtime_api import RuntimeApi
+from ci.runtime_api import NoAnswer, RuntimeApi
 
+# Compact and with sorted keys, so that the Rust function, which writes JSON anew, answers with the same bytes.
 EVENT = b'{"answer":42,"text":"gr\xc3\xbc\xc3\x9f dich"}'
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,19 +102,28 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
             start_new_session=True,
         )
         check.run.children.add(child)
+        # A launcher that has died will not answer: closing the API ends the wait for it.
+        threading.Thread(target=lambda: (child.wait(), api.close()), daemon=True).start()
         try:
-            answer = api.invoke(EVENT, timeout=60)
-        except TimeoutError as error:
+            answer = api.invoke(EVENT, timeout=_PATIENCE_S)
+        except NoAnswer as error:
             raise VerificationError(
                 f"{check.output.path}: no answer to the {function.language} function's event\n"
+                f"{_tail(log)}\n"
                 f"  command: {pasteable(argv, env=environment)}\n  log: {log}"
             ) from error
         finally:
-            os.killpg(child.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
             child.wait()
             check.run.children.discard(child)
     expected = b'{"event":%s,"function":"simple_handler","request_id":"%s"}' % (
         EVENT,
-        answer.request_id.encode(),
+        (answer.request_id or "").encode(),
     )
     check.require_equal((answer.kind, answer.body), ("response", expected), f"{function.language} answer")
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-15:]
+    return "\n".join(f"  | {line}" for line in lines) or "  | (it printed nothing)"

@@ -1,0 +1,143 @@
+"""Bakes `recipes/packages` with the values of a release; the only user of cookiecutter.
+
+What is baked is committed, so `drift` compares: text, missing and surplus files, and modes.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.errors import HostError, ManifestError, ReleaseError
+from ci.files import tree_files, write_atomically
+from ci.release import Release
+
+TEMPLATE = Path("recipes", "packages")
+# These folders hold baked files alone; in `runtime/` two files are baked and the others are written by hand.
+FOLDERS = ("containers", "formulae", "msys2", "specs")
+FILES = ("runtime/faas_runtime/_version.py", "runtime/pyproject.toml")
+MARKER = "Generated from recipes/packages and release.yaml by `nox -s bake`: edit those"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baked:
+    """One baked file: its path below the target, its bytes, and its mode as git knows it."""
+
+    path: str
+    data: bytes
+    mode: int
+
+
+def bake(root: Path, release: Release, target: Path) -> list[Path]:
+    """Bake the templates of the repository at `root` into `target`; return the files, written or left as they were.
+
+    Files that an earlier bake wrote and this one does not are removed.
+    """
+    baked = _render(root / TEMPLATE, release)
+    for file in baked:
+        path = _inside(target, file.path)
+        if _on_disk(target, file.path) != file:
+            write_atomically(path, file.data, mode=file.mode)
+    wanted = {file.path for file in baked}
+    for path in _candidates(target):
+        if path not in wanted and _has_marker((target / path).read_bytes()):
+            (target / path).unlink()
+    return [target / file.path for file in baked]
+
+
+def drift(root: Path, release: Release) -> str:
+    """Return how the committed baked files differ from a fresh bake, as a unified diff; nothing where they don't."""
+    fresh = {file.path: file for file in _render(root / TEMPLATE, release)}
+    paths = sorted({*fresh, *_candidates(root)})
+    return "".join(_difference(_on_disk(root, path), fresh.get(path)) for path in paths)
+
+
+def bake_recipe(recipe: Path, target: Path) -> Path:
+    """Bake a function author's recipe with its defaults into the folder `target`; return the new project's folder."""
+    from cookiecutter.generate import generate_context, generate_files
+
+    context = generate_context(str(recipe / "cookiecutter.json"))
+    context["cookiecutter"]["_template"] = str(recipe)
+    return Path(generate_files(str(recipe), context, str(target), accept_hooks=True))
+
+
+def _render(template: Path, release: Release) -> list[Baked]:
+    # cookiecutter takes a third of a second to import, and most commands bake nothing.
+    from cookiecutter.exceptions import CookiecutterException
+    from cookiecutter.generate import generate_files
+    from jinja2 import TemplateError
+
+    # A list as a value would mean choices to cookiecutter, hence the model comes as one private variable. Calling
+    # generate_files, a step below its command line, reads no user's configuration and writes no replay file.
+    variables = json.loads((template / "cookiecutter.json").read_bytes())
+    context = {"cookiecutter": {**variables, "_release": release}}
+    with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
+        try:
+            generate_files(str(template), context, scratch, accept_hooks=False)
+        except ValueError as error:
+            raise ManifestError(f"release.yaml: {error}", hint="word that text differently") from error
+        except (CookiecutterException, TemplateError) as error:
+            raise ReleaseError(f"{TEMPLATE}: {error}", hint="the template itself is at fault") from error
+        return list(_collect(Path(scratch, variables["tree"])))
+
+
+def _collect(tree: Path) -> Iterator[Baked]:
+    for file in tree_files(tree):
+        path = file.relative_to(tree).as_posix()
+        data = file.read_bytes()
+        if path not in FILES and path.partition("/")[0] not in FOLDERS:
+            raise ReleaseError(f"{TEMPLATE}: {path} is none of the places that are baked")
+        if not _has_marker(data):
+            raise ReleaseError(f"{TEMPLATE}: {path} does not begin with a comment that says: {MARKER}")
+        yield Baked(path=path, data=data, mode=_git_mode(file))
+
+
+def _has_marker(data: bytes) -> bool:
+    return MARKER.encode() in data.partition(b"\n")[0]
+
+
+def _git_mode(file: Path) -> int:
+    return 0o755 if file.stat().st_mode & 0o100 else 0o644
+
+
+def _inside(target: Path, path: str) -> Path:
+    """Return where a baked file goes; a symbolic link must not lead it out of the target."""
+    file = target / path
+    if not file.resolve().is_relative_to(target.resolve()):
+        raise HostError(f"{file} leads out of {target}", hint="replace the symbolic link by a folder")
+    return file
+
+
+def _candidates(target: Path) -> list[str]:
+    """Return the files that are baked, or lie where only baked ones should."""
+    found = [file for folder in FOLDERS if (target / folder).is_dir() for file in tree_files(target / folder)]
+    found += [target / file for file in FILES if (target / file).is_file()]
+    return [file.relative_to(target).as_posix() for file in found]
+
+
+def _on_disk(target: Path, path: str) -> Baked | None:
+    file = target / path
+    if file.is_symlink() or not file.is_file():
+        return None
+    return Baked(path=path, data=file.read_bytes(), mode=_git_mode(file))
+
+
+def _difference(old: Baked | None, new: Baked | None) -> str:
+    if old == new:
+        return ""
+    path = new.path if new else old.path if old else ""
+    lines = difflib.unified_diff(
+        _lines(old), _lines(new), f"a/{path}" if old else "/dev/null", f"b/{path}" if new else "/dev/null"
+    )
+    if old and new and old.mode != new.mode:
+        return f"mode of {path}: {old.mode:o}, should be {new.mode:o}\n" + "".join(lines)
+    return "".join(lines) or f"{path}: {'surplus' if old else 'missing'}, empty\n"
+
+
+def _lines(file: Baked | None) -> list[str]:
+    text = file.data.decode(errors="replace") if file else ""
+    return [f"{line}\n" for line in text.split("\n")[:-1]] + ([text.split("\n")[-1] + "\n"] if text[-1:] not in ("\n", "") else [])

@@ -1,0 +1,161 @@
+"""`CHANGELOG.md` in the form of Keep a Changelog, to entries; every fault has its line."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import difflib
+import re
+from pathlib import Path
+
+from ci import versions
+from ci.manifest_text import Fault, decode, shown, text_fault
+from ci.release import ChangelogEntry
+
+NAME = "CHANGELOG.md"
+SECTIONS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
+
+_HEADING = re.compile(r"## \[(?P<version>[^\]]*)\](?: - (?P<date>.*))?")
+_REFERENCE = re.compile(r"\[[^\]]+\]: \S+")
+_FORM = '"## [1.2.0] - 2026-11-23" or "## [Unreleased]"'
+
+
+@dataclasses.dataclass(kw_only=True)
+class _Entry:
+    """A version while its lines are read; `version` is None for what is not released, or not legible."""
+
+    line: int
+    version: versions.Version | None = None
+    date: dt.date | None = None
+    section: str = ""
+    section_line: int = 0
+    items: list[tuple[int, str, list[str]]] = dataclasses.field(default_factory=list)
+
+
+def read(path: Path) -> tuple[tuple[ChangelogEntry, ...], list[Fault]]:
+    """Return the released versions, newest first, and what is wrong with the file."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        text = f"cannot be read ({error.strerror}); a changelog with an entry for the version"
+        return (), [Fault(file=path.name, text=text)]
+    return parse(content, path.name)
+
+
+def parse(content: bytes, file: str = NAME) -> tuple[tuple[ChangelogEntry, ...], list[Fault]]:
+    """Return the entries that a changelog's bytes hold, and what is wrong with them."""
+    text, faults = decode(content, file)
+    parser = _Parser(file)
+    for number, line in enumerate(text.split("\n"), start=1):
+        parser.line(number, line.removesuffix("\r").rstrip(" "))
+    parser.end()
+    return parser.released(), faults + parser.faults
+
+
+class _Parser:
+    """Reads a changelog line by line."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.faults: list[Fault] = []
+        self.entries: list[_Entry] = []
+
+    def fault(self, line: int, text: str) -> None:
+        self.faults.append(Fault(file=self.file, line=line, text=text))
+
+    def line(self, number: int, line: str) -> None:
+        if line.startswith("## "):
+            self._close()
+            self.entries.append(self._heading(number, line))
+        elif not self.entries:
+            return  # the title, and what the authors say about the file
+        elif line.startswith("### "):
+            self._section(number, line.removeprefix("### "))
+        elif line.startswith("- "):
+            self._item(number, line.removeprefix("- "))
+        elif line.startswith("  ") and self.entries[-1].items and not re.match(r" +[-*+] ", line):
+            self.entries[-1].items[-1][2].append(line.strip())
+        elif line and not _REFERENCE.fullmatch(line):
+            self.fault(
+                number, f'{shown(line)} is no item; "- item", continued on lines indented by two spaces'
+            )
+
+    def _heading(self, number: int, line: str) -> _Entry:
+        entry = _Entry(line=number)
+        found = _HEADING.fullmatch(line)
+        if not found or (found["version"] == "Unreleased") != (found["date"] is None):
+            self.fault(number, f"{shown(line)} is not a version's heading; {_FORM}")
+            return entry
+        if found["version"] == "Unreleased":
+            if len(self.entries) > 0:
+                self.fault(number, "[Unreleased] stands below a release; first")
+            return entry
+        try:
+            entry.version = versions.parse(found["version"])
+        except ValueError as error:
+            self.fault(number, f"{shown(found['version'])} {error}")
+        try:
+            entry.date = dt.date.fromisoformat(found["date"])
+        except ValueError:
+            self.fault(number, f'{shown(found["date"])} is not a day; such as "2026-11-23"')
+        self._order(entry)
+        return entry
+
+    def _order(self, entry: _Entry) -> None:
+        newer = next((other for other in reversed(self.entries) if other.version and other.date), None)
+        if not (newer and newer.version and newer.date and entry.version and entry.date):
+            return
+        if entry.version >= newer.version:
+            self.fault(entry.line, f"{entry.version} stands below {newer.version}; the newest version first")
+        elif entry.date > newer.date:
+            self.fault(entry.line, f"{entry.date} is later than {newer.date} above it; the newest date first")
+        # Package managers do not read 1.2 as 1.2.0: they keep PEP 440's order among versions of one length.
+        if entry.version.release.count(".") != newer.version.release.count("."):
+            numbers = newer.version.release.count(".") + 1
+            self.fault(entry.line, f"{entry.version} has not as many numbers as {newer.version}; {numbers}")
+
+    def _section(self, number: int, name: str) -> None:
+        entry = self.entries[-1]
+        self._close_section()
+        entry.section, entry.section_line = name, number
+        if name not in SECTIONS:
+            near = difflib.get_close_matches(name.title(), SECTIONS, n=1)
+            right = f'did you mean "{near[0]}"?' if near else "one of " + ", ".join(SECTIONS)
+            self.fault(number, f"{shown(name)} is not a section; {right}")
+
+    def _item(self, number: int, text: str) -> None:
+        entry = self.entries[-1]
+        if not entry.section:
+            self.fault(number, f'an item outside a section; below "### {SECTIONS[0]}" or another')
+        entry.items.append((number, entry.section, [text.strip()]))
+
+    def _close_section(self) -> None:
+        entry = self.entries[-1]
+        if entry.section and all(number < entry.section_line for number, _, _ in entry.items):
+            self.fault(entry.section_line, f'"{entry.section}" has no item; "- item", or no section')
+
+    def _close(self) -> None:
+        if not self.entries:
+            return
+        self._close_section()
+        entry = self.entries[-1]
+        if entry.version and not entry.items and not entry.section:
+            self.fault(entry.line, f'{entry.version} has no items; a section with a "- item"')
+        for number, _, lines in entry.items:
+            wrong = text_fault(" ".join(lines))
+            if wrong:
+                self.fault(number, f"the item {wrong}")
+
+    def end(self) -> None:
+        self._close()
+
+    def released(self) -> tuple[ChangelogEntry, ...]:
+        return tuple(
+            ChangelogEntry(
+                version=entry.version,
+                date=entry.date,
+                lines=tuple(f"{section}: {' '.join(lines)}" for _, section, lines in entry.items),
+            )
+            for entry in self.entries
+            if entry.version and entry.date
+        )

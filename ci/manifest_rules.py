@@ -1,0 +1,248 @@
+"""What a manifest must hold: the schema's faults in a person's words, and the rules that a schema cannot say.
+
+Each key's fault is reported once, by whichever says it best: the spelling of a value by `FIELD_RULES`, the
+rest by `release.schema.json`. Rules over several keys are in `ci.release`.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import difflib
+import functools
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path as File
+from typing import Any
+from urllib.parse import urlsplit
+
+import jsonschema
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from ci import versions
+from ci.manifest_nodes import Document, Path, Unquoted
+from ci.manifest_text import shown, text_fault
+
+SCHEMA = File(__file__).with_name("release.schema.json")
+_OLDEST_ZIP = dt.date(1980, 1, 1)
+_ARTICLES = ("a", "an", "the")
+
+
+def check(document: Document) -> None:
+    """Add to the document's faults whatever in its data is not as it must be."""
+    errors = list(_validator().iter_errors(document.data))
+    for path, value in _texts(document.data, ()):
+        wrong = None if document.is_wrong(path) else text_fault(value) or _field_fault(path, value)
+        if wrong:
+            document.fault(path, wrong if value == "" else f"{shown(value)} {wrong}")
+    # The innermost first: a fault of a list does not hide those of its items.
+    for error in sorted(errors, key=lambda error: -len(error.absolute_path)):
+        _translate(document, error)
+
+
+@functools.cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def _texts(data: object, path: Path) -> Iterator[tuple[Path, str]]:
+    if isinstance(data, str):
+        yield path, data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield from _texts(value, (*path, key))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _texts(value, (*path, index))
+
+
+def _field_fault(path: Path, value: str) -> str | None:
+    rule = FIELD_RULES.get(tuple(part for part in path if isinstance(part, str)))
+    return rule(value) if rule and value else None
+
+
+def _version(text: str) -> str | None:
+    try:
+        versions.parse(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _date(text: str) -> str | None:
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        date = None
+    if date is None or date.isoformat() != text:
+        return 'is not a day; such as "2026-11-23"'
+    if date < _OLDEST_ZIP:
+        return f'is a day that a wheel cannot hold; "{_OLDEST_ZIP}" or later'
+    return None
+
+
+def _summary(text: str) -> str | None:
+    if text.split(" ")[0].lower() in _ARTICLES:
+        return "begins with an article; without it"
+    if not ("A" <= text[0] <= "Z"):
+        return "does not begin with a capital letter; a capital"
+    if text.endswith("."):
+        return "ends with a full stop; without it"
+    return None
+
+
+def _license(text: str) -> str | None:
+    try:
+        canonical = canonicalize_license_expression(text)
+    except InvalidLicenseExpression:
+        return 'is not an SPDX licence expression; such as "Apache-2.0" or "MIT OR Apache-2.0"'
+    return None if canonical == text else f'is not the canonical SPDX expression; "{canonical}"'
+
+
+def _url(text: str) -> str | None:
+    try:
+        parts = urlsplit(text)
+        host, port, user = parts.hostname, parts.port, parts.username
+    except ValueError:
+        return "is not a URL; an https URL"
+    if parts.scheme != "https":
+        return 'is not an https URL; "https://..."'
+    if user is not None or "@" in parts.netloc:
+        return "holds a user; an https URL without one"
+    if not host or (port is None and parts.netloc != host):
+        return "has no host, or one in another spelling; a host in lower case"
+    if ".." in parts.path.split("/"):
+        return "holds `..`; the path without it"
+    return None
+
+
+def _inside(text: str) -> str | None:
+    parts = re.split(r"[/\\]", text)
+    if text.startswith(("/", "\\", "~")) or ".." in parts or ":" in parts[0]:
+        return "leaves the repository; a path below its root"
+    return None
+
+
+FIELD_RULES: dict[tuple[str, ...], Callable[[str], str | None]] = {
+    ("version",): _version,
+    ("date",): _date,
+    ("summary",): _summary,
+    ("license",): _license,
+    ("home",): _url,
+    ("documentation",): _url,
+    ("source", "url"): _url,
+    ("waivers", "file"): _inside,
+}
+
+
+def _translate(document: Document, error: Any) -> None:
+    path: Path = tuple(error.absolute_path)
+    if error.validator == "additionalProperties":
+        for key in error.instance.keys() - error.schema["properties"].keys():
+            _unknown_key(document, path, key, error)
+    elif error.validator == "required":
+        _missing_keys(document, path, error)
+    elif not document.is_wrong(path):
+        # Only one fault a value: whatever else the schema has against it comes of the first.
+        document.fault(path, _sentence(document, path, error))
+
+
+def _unknown_key(document: Document, path: Path, key: str, error: Any) -> None:
+    known = error.schema["properties"].keys()
+    near = _nearest(key, known - error.instance.keys()) or _nearest(key, known)
+    expected = f'did you mean "{near}"?' if near else "one of " + ", ".join(known)
+    where = (*path, key)
+    document.fault_at(document.keys[where], where, f"unknown key; {expected}")
+
+
+def _missing_keys(document: Document, path: Path, error: Any) -> None:
+    unknown = error.instance.keys() - error.schema["properties"].keys()
+    required = [key for key in error.validator_value if key not in error.instance]
+    # A key that was misspelt is not missing too.
+    misspelt = {_nearest(key, required) for key in unknown}
+    for key in required:
+        where = (*path, key)
+        if key not in misspelt:
+            spot = document.keys.get(path) or document.values[path]
+            about = error.schema["properties"][key].get("description", "")
+            document.fault_at(spot, where, f"missing; {about[:1].lower() + about[1:]}".rstrip("."))
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(word.lower(), sorted(known), n=1)), None)
+
+
+def _sentence(document: Document, path: Path, error: Any) -> str:
+    """Say in a person's words what the schema has against a value, and what would be right."""
+    value, limit = error.instance, error.validator_value
+    if error.validator == "type" or value is None:
+        return _type_sentence(document, path, error)
+    match error.validator:
+        case "enum":
+            near = _nearest(value, limit) if isinstance(value, str) else None
+            choice = " or ".join(f'"{item}"' for item in limit)
+            return f"{_shown(value)} is not known; " + (f'did you mean "{near}"?' if near else choice)
+        case "const":
+            return f"{_shown(value)} is not a form that this version reads; {json.dumps(limit)}"
+        case "pattern":
+            return f"{shown(value)} is not as it must be; {error.schema['patternErrorMessage']}"
+        case "minLength" | "minItems":
+            return f"is empty; {_expected(error.schema)}"
+        case "maxLength":
+            return f"is {len(value)} characters long; {limit} at most"
+        case "uniqueItems":
+            twice = next(item for index, item in enumerate(value) if item in value[:index])
+            return f"{_shown(twice)} stands twice; once"
+        case "minimum":
+            return f"{value} is too small; {limit} or more"
+        case "maximum":
+            return f"{value} is too large; {limit} or less"
+    return f"{_shown(value)} is not as it must be; {_expected(error.schema)}"
+
+
+def _type_sentence(document: Document, path: Path, error: Any) -> str:
+    raw = document.unquoted.get(path)
+    wanted = error.schema.get("type")
+    if raw is not None and wanted == "string":
+        if error.instance is None and raw == "":
+            return f"is empty; {_expected(error.schema)}"
+        return f'{_raw(raw)} is not in quotes; "{_raw(raw)}"'
+    if isinstance(error.instance, Unquoted):
+        return f"{error.instance} is not a plain whole number; {_expected(error.schema)}"
+    if wanted == "integer" and isinstance(error.instance, str) and error.instance.isdigit():
+        return f"{shown(error.instance)} is in quotes; {error.instance}"
+    names = {
+        "string": "a text",
+        "integer": "a whole number",
+        "array": "a list",
+        "object": "a mapping of keys",
+    }
+    return f"is {_kind(error.instance)}; {names.get(wanted, _expected(error.schema))}"
+
+
+def _raw(text: str) -> str:
+    return shown(text)[1:-1]
+
+
+def _kind(value: object) -> str:
+    match value:
+        case None:
+            return "empty"
+        case dict():
+            return "a mapping of keys"
+        case list():
+            return "a list"
+        case str():
+            return "a text"
+    return "a number"
+
+
+def _shown(value: object) -> str:
+    return _kind(value) if value is None or isinstance(value, dict | list) else shown(value)
+
+
+def _expected(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(f'"{item}"' for item in schema["enum"])
+    text: str = schema.get("patternErrorMessage") or schema.get("description") or "a value"
+    return (text[0].lower() + text[1:]).rstrip(".")

@@ -1,0 +1,123 @@
+"""What a run would do, before it does anything: every job, its input hash, and whether it must run."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ci.errors import ToolError
+from ci.files import sha256_of, tree_files
+from ci.jobs import Job, Project
+from ci.ledger import JobRecord, Ledger, tree_hash
+
+UP_TO_DATE = "up to date"
+TO_BUILD = "to build"
+UNAVAILABLE = "unavailable"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Step:
+    """One job of a plan. `why` tells why it must run, or why it cannot; `record` is there when it is up to date."""
+
+    job: Job
+    input_hash: str
+    state: str
+    why: str = ""
+    tools: tuple[str, ...] = ()
+    record: JobRecord | None = None
+
+
+def make_plan(project: Project, jobs: Sequence[Job]) -> tuple[Step, ...]:
+    """Work out the steps in an order in which each comes after what it needs. Reads, never writes.
+
+    Raises `ToolError`, with every fault at once, if a tool that a job needs is missing or too old.
+    """
+    faults = project.toolbox.faults(tool for job in jobs if not job.unavailable for tool in job.tools)
+    if faults:
+        raise ToolError("\n".join(faults), hint="install what the sessions need with: ci/bootstrap")
+    ledger = Ledger(project.dist)
+    tooling = _tooling_hash(project.root)
+    steps: dict[str, Step] = {}
+    for job in in_order(jobs):
+        steps[job.id] = _step(project, ledger, job, steps, tooling)
+    return tuple(steps.values())
+
+
+def in_order(jobs: Iterable[Job]) -> list[Job]:
+    """Sort the jobs so that each comes after those in its `after`; otherwise the order stays as it was."""
+    by_id = {job.id: job for job in jobs}
+    ordered: dict[str, Job] = {}
+
+    def place(job: Job) -> None:
+        for earlier in job.after:
+            if earlier in by_id and earlier not in ordered:
+                place(by_id[earlier])
+        ordered[job.id] = job
+
+    for job in by_id.values():
+        if job.id not in ordered:
+            place(job)
+    return list(ordered.values())
+
+
+def with_needed(jobs: Sequence[Job], wanted: Callable[[Job], bool]) -> list[Job]:
+    """The wanted jobs and, before them, all that they come after."""
+    by_id = {job.id: job for job in jobs}
+    needed: dict[str, Job] = {}
+
+    def add(job: Job) -> None:
+        for earlier in job.after:
+            add(by_id[earlier])
+        needed[job.id] = job
+
+    for job in jobs:
+        if wanted(job):
+            add(job)
+    return list(needed.values())
+
+
+def _step(project: Project, ledger: Ledger, job: Job, steps: dict[str, Step], tooling: str) -> Step:
+    if reason := job.unavailable or _blocked_by(job, steps):
+        return Step(job=job, input_hash="", state=UNAVAILABLE, why=reason)
+    tools = tuple(str(project.toolbox.find(tool)) for tool in job.tools)
+    input_hash = _input_hash(job, tools, [steps[earlier].input_hash for earlier in job.after], tooling)
+    record = ledger.current(job, input_hash)
+    if record is None:
+        return Step(job=job, input_hash=input_hash, state=TO_BUILD, why="not built from this", tools=tools)
+    waits_for = [earlier for earlier in job.after if steps[earlier].state == TO_BUILD]
+    if waits_for:
+        why = f"after {', '.join(waits_for)}"
+        return Step(job=job, input_hash=input_hash, state=TO_BUILD, why=why, tools=tools)
+    return Step(job=job, input_hash=input_hash, state=UP_TO_DATE, tools=tools, record=record)
+
+
+def _blocked_by(job: Job, steps: dict[str, Step]) -> str:
+    for earlier in job.after:
+        if steps[earlier].state == UNAVAILABLE:
+            return f"needs {earlier}: {steps[earlier].why}"
+    return ""
+
+
+def _input_hash(job: Job, tools: Sequence[str], earlier: Sequence[str], tooling: str) -> str:
+    digest = hashlib.sha256()
+    parts = [job.id, tooling, *tools, *earlier, *(f"{k}={v}" for k, v in sorted(job.values.items()))]
+    parts += [output.path for output in job.outputs]
+    parts.append(tree_hash(*job.inputs))
+    for part in parts:
+        digest.update(part.encode() + b"\0")
+    return digest.hexdigest()
+
+
+def _tooling_hash(root: Path) -> str:
+    """One hash over the code that builds, its pinned libraries and the Python that runs it.
+
+    What only looks at artefacts (`ci/verify`) is an input of the verifications alone.
+    """
+    digest = hashlib.sha256(platform.python_version().encode())
+    for file in tree_files(root / "ci"):
+        if file.parent.name != "verify" and (file.suffix == ".py" or file.name == "release.txt"):
+            digest.update(f"{file.relative_to(root)}\0{sha256_of(file)}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,199 @@
+"""A stand-in of the AWS Lambda Runtime API on the loopback interface, for tests and for checks of artefacts.
+
+It is not Lambda and not an emulator: it hands out the events that it is given, one after the other, and
+returns what the runtime made of them. It knows nothing of the runtime but the API's paths and headers.
+
+    with RuntimeApi() as api:
+        environment = {"AWS_LAMBDA_RUNTIME_API": api.address, "LAMBDA_TASK_ROOT": folder}
+        process = subprocess.Popen([launcher, "simple_handler.handle"], env=environment)
+        answer = api.invoke(b"{}", timeout=10)
+        assert answer.kind == "response", answer
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Literal
+
+PATH = "/2018-06-01/runtime"
+ACCEPTED = b'{"status":"OK"}\n'
+DEFAULT_TIMEOUT_S = 30.0
+FUNCTION_TIMEOUT_S = 300
+POLL_S = 0.05
+
+FUNCTION_ARN = "arn:aws:lambda:us-east-1:012345678912:function:test_function"
+TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
+
+Kind = Literal["response", "error", "init-error"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the runtime sent back: a response, an error, or an init error."""
+
+    kind: Kind
+    request_id: str | None
+    body: bytes
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """An invocation that waits for the runtime."""
+
+    request_id: str
+    payload: bytes
+    headers: Mapping[str, str]
+
+
+class NoAnswer(Exception):
+    """The runtime has not answered in time, or the stand-in was closed first."""
+
+
+class RuntimeApi:
+    """The stand-in: a context manager that listens while it is open."""
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        """Listen on a port of its own at the address `host`."""
+        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._answers: queue.Queue[Answer] = queue.Queue()
+        self._is_closed = threading.Event()
+        self._server = _Server((host, 0), self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True)
+
+    def __enter__(self) -> RuntimeApi:
+        """Begin to answer."""
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Close the server and every request for an invocation that is still waiting."""
+        self.close()
+
+    @property
+    def address(self) -> str:
+        """The value for AWS_LAMBDA_RUNTIME_API."""
+        host, port = self._server.server_address[:2]
+        return f"{host!s}:{port}"
+
+    def close(self) -> None:
+        """Stop listening: a runtime that waits for an invocation loses its connection and gets no other."""
+        if self._is_closed.is_set():
+            return
+        self._is_closed.set()
+        self._events.put(None)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def invoke(
+        self, payload: bytes, *, timeout: float = DEFAULT_TIMEOUT_S, request_id: str = "", **headers: str
+    ) -> Answer:
+        """Hand the event to the runtime and wait `timeout` seconds at most for what becomes of it.
+
+        Further headers of the invocation are named without their prefix: `trace_id="Root=1-2"` is sent as
+        `Lambda-Runtime-Trace-Id: Root=1-2`. An empty value leaves the header out.
+        """
+        event = _event(payload, request_id or str(uuid.uuid4()), headers)
+        self._events.put(event)
+        limit = time.monotonic() + timeout
+        while True:
+            answer = self.wait(timeout=limit - time.monotonic())
+            if answer.request_id in (event.request_id, None):
+                return answer
+
+    def wait(self, *, timeout: float = DEFAULT_TIMEOUT_S) -> Answer:
+        """Wait for the runtime to send something of its own accord, such as an init error."""
+        try:
+            return self._answers.get(timeout=max(timeout, 0.0))
+        except queue.Empty:
+            raise NoAnswer(f"the runtime has not answered within {timeout:g} s") from None
+
+    def _take_event(self) -> Event | None:
+        """The next event for the runtime, or None when the stand-in is closed."""
+        event = self._events.get()
+        if event is None:
+            self._events.put(None)  # for the others that wait
+        return event
+
+    def _take_answer(self, answer: Answer) -> None:
+        self._answers.put(answer)
+
+
+def _event(payload: bytes, request_id: str, extra: Mapping[str, str]) -> Event:
+    headers = {
+        "Lambda-Runtime-Aws-Request-Id": request_id,
+        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + FUNCTION_TIMEOUT_S) * 1000)),
+        "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
+        "Lambda-Runtime-Trace-Id": TRACE_ID,
+    }
+    headers |= {f"Lambda-Runtime-{name.replace('_', '-').title()}": value for name, value in extra.items()}
+    given = {name: value for name, value in headers.items() if value}
+    return Event(request_id=request_id, payload=payload, headers=given)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a runtime may keep its connection open for longer than the server lives
+
+    def __init__(self, address: tuple[str, int], api: RuntimeApi) -> None:
+        super().__init__(address, _Handler)
+        self.api = api
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing about connections that break: a runtime that is killed does that."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+
+    def do_GET(self) -> None:
+        """GET next: holds the request until there is an event."""
+        if self.path != f"{PATH}/invocation/next":
+            self._reply(404, b'{"errorType":"NotFound"}')
+            return
+        event = self.server.api._take_event()
+        if event is None:
+            self.close_connection = True
+            return
+        self._reply(200, event.payload, {"Content-Type": "application/json", **event.headers})
+
+    def do_POST(self) -> None:
+        """POST response, error or init/error: hands the answer to who waits for it."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        match self.path.removeprefix(PATH).split("/")[1:]:
+            case ["invocation", request_id, "response" | "error" as kind]:
+                answer = Answer(kind=kind, request_id=request_id, body=body, headers=headers)
+            case ["init", "error"]:
+                answer = Answer(kind="init-error", request_id=None, body=body, headers=headers)
+            case _:
+                self._reply(404, b'{"errorType":"NotFound"}')
+                return
+        self._reply(202, ACCEPTED)
+        self.server.api._take_answer(answer)
+
+    def _reply(self, status: int, body: bytes, headers: Mapping[str, str] = {}) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+        self.wfile.flush()
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing: the answers are the record."""

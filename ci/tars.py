@@ -1,0 +1,99 @@
+"""Tar files whose bytes depend on their content alone: sorted, owned by numbers, at one time, in one format."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import tarfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+# The one extended attribute that changes what a file does; the others are the noise of some machine.
+_KEPT_ATTRIBUTE = "SCHILY.xattr.security.capability"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A file system entry. `kind` is a type of `tarfile`; `target` is where a link points to."""
+
+    kind: bytes
+    mode: int
+    target: str = ""
+    data: bytes = b""
+    uid: int = 0
+    gid: int = 0
+    attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+Tree = dict[str, Entry]
+"""Entries by their path, without a leading or trailing slash."""
+
+
+def file(data: bytes, mode: int = 0o644) -> Entry:
+    """Describe a regular file of root's."""
+    return Entry(kind=tarfile.REGTYPE, mode=mode, data=data)
+
+
+def folder(mode: int = 0o755) -> Entry:
+    """Describe a folder of root's."""
+    return Entry(kind=tarfile.DIRTYPE, mode=mode)
+
+
+def link(target: str) -> Entry:
+    """Describe a symbolic link."""
+    return Entry(kind=tarfile.SYMTYPE, mode=0o777, target=target)
+
+
+def read(path: Path) -> Tree:
+    """All entries of a tar file, compressed or not; devices, pipes and the root folder itself are left out."""
+    with tarfile.open(path) as archive:
+        return dict(_entries(archive))
+
+
+def _entries(archive: tarfile.TarFile) -> Iterable[tuple[str, Entry]]:
+    for info in archive:
+        name = clean(info.name)
+        if not name or not (info.isfile() or info.isdir() or info.issym() or info.islnk()):
+            continue
+        content = archive.extractfile(info) if info.isfile() else None
+        kept = {key: value for key, value in info.pax_headers.items() if key == _KEPT_ATTRIBUTE}
+        yield (
+            name,
+            Entry(
+                kind=tarfile.REGTYPE if info.isfile() else info.type,
+                mode=0o777 if info.issym() else info.mode & 0o7777,
+                target=clean(info.linkname) if info.islnk() else info.linkname,
+                data=content.read() if content else b"",
+                uid=info.uid,
+                gid=info.gid,
+                attributes=kept,
+            ),
+        )
+
+
+def clean(name: str) -> str:
+    """The name of a member as a `Tree` spells it."""
+    return name.removeprefix("./").strip("/") if name != "." else ""
+
+
+def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
+    """The bytes of a tar file with these entries and the folders that lead to them, all changed at `epoch`."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name, entry in sorted(_with_parents(tree).items(), key=_order):
+            info = tarfile.TarInfo(name)
+            info.type, info.mode, info.linkname = entry.kind, entry.mode, entry.target
+            info.uid, info.gid, info.mtime, info.size = entry.uid, entry.gid, epoch, len(entry.data)
+            info.pax_headers = dict(entry.attributes)
+            archive.addfile(info, io.BytesIO(entry.data))
+    return buffer.getvalue()
+
+
+def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
+    # A hard link must come after the file that it names.
+    return item[1].kind == tarfile.LNKTYPE, item[0]
+
+
+def _with_parents(tree: Mapping[str, Entry]) -> Tree:
+    parents = {str(parent) for name in tree for parent in Path(name).parents} - {"."}
+    return {**{name: folder() for name in parents}, **tree}

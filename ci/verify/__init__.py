@@ -1,0 +1,77 @@
+"""Every artefact is opened again and made to answer: one job for each, after all that it needs is built."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+
+from ci.builders import functions
+from ci.jobs import Job, Output, Project, Workspace
+from ci.report import verification_of
+from ci.verify import formula, image, msys2, rpm, sdist
+from ci.verify.check import Check, Function
+
+VERIFIERS: dict[str, Callable[[Check], str | None]] = {
+    "sdist": sdist.verify_sdist,
+    "wheel": sdist.verify_wheel,
+    "rpm": rpm.verify,
+    "rpm-devel": rpm.verify,
+    "srpm": rpm.verify,
+    "msys2": msys2.verify,
+    "formula": formula.verify,
+    "image": image.verify,
+}
+
+
+def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
+    """The verification of every artefact of `builds`; functions that cannot be built here are named in the note."""
+    usable = [job for job in builds if job.builder == "functions" and not job.unavailable]
+    lacking = "; ".join(
+        f"{job.id} not tried: {job.unavailable}" for job in builds if job.builder == "functions" and job.unavailable
+    )
+    return tuple(
+        _job(project, build, output, usable, lacking)
+        for build in builds
+        for output in build.outputs
+        if output.kind
+    )
+
+
+def _job(project: Project, build: Job, output: Output, usable: Sequence[Job], lacking: str) -> Job:
+    libc = "musl" if "alpine" in build.id else "glibc"
+    wanted = [job for job in usable if _libc(job) == libc]
+
+    def verify(work: Workspace) -> str | None:
+        check = Check(
+            project=project,
+            output=output,
+            path=work.built(output.path),
+            folder=work.folder,
+            run=work.run,
+            functions=tuple(_function(work, job) for job in wanted),
+        )
+        note = VERIFIERS[output.kind](check)
+        return "; ".join(part for part in (note, lacking) if part)
+
+    return Job(
+        id=verification_of(output),
+        builder="verify",
+        outputs=(),
+        build=verify,
+        inputs=(project.root / "ci" / "verify",),
+        values={"lacking": lacking},
+        after=(build.id, "sdist", *(job.id for job in wanted)),
+    )
+
+
+def _function(work: Workspace, job: Job) -> Function:
+    return Function(
+        language="rust" if job.id == "function-rust" else "c",
+        library=work.built(functions.library(job.id)),
+        libc=_libc(job),
+        machine=platform.machine(),
+    )
+
+
+def _libc(job: Job) -> str:
+    return "musl" if job.id.endswith("-musl") else "glibc"

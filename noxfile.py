@@ -1,0 +1,101 @@
+"""The sessions. Each hands its arguments to `python -m ci`, which does the work and tells what happened."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2026.4.10"
+nox.options.default_venv_backend = "none"  # the sessions share environments, see `environment`
+nox.options.sessions = ["check", "lint", "tests"]
+
+ROOT = Path(__file__).parent
+REQUIREMENTS = ROOT / "ci" / "requirements"
+BIN = "Scripts" if os.name == "nt" else "bin"
+
+
+def environment(session: nox.Session, name: str) -> Path:
+    """The programs' folder of `.nox/NAME`, an environment with the pinned requirements of that name.
+
+    It is made once, for all sessions that need it; nox itself would make one a session.
+    """
+    pinned = REQUIREMENTS / f"{name}.txt"
+    location = ROOT / ".nox" / name
+    stamp = location / ".requirements"
+    wanted = hashlib.sha256(pinned.read_bytes() + sys.version.encode()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        session.run(sys.executable, "-m", "venv", "--clear", str(location), external=True)
+        pip = (str(location / BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        session.run(*pip, "--require-hashes", "-r", str(pinned), external=True)
+        stamp.write_text(wanted)
+    return location / BIN
+
+
+def run(programs: Path, *command: str) -> None:
+    """Run a program of an environment; nox ends with its very exit code, which tells what went wrong."""
+    search_path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
+    argv = [str(programs / command[0]), *command[1:]]
+    with subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "PATH": search_path}) as child:
+        code = None
+        while code is None:
+            try:
+                code = child.wait()
+            except KeyboardInterrupt:
+                continue  # the child was interrupted too, and is ending what it had started
+    if code:
+        raise SystemExit(code if code > 0 else 128 - code)
+
+
+def release_session(name: str, summary: str) -> None:
+    """Make a session of one command of the release tooling."""
+
+    def session_function(session: nox.Session) -> None:
+        run(environment(session, "release"), "python", "-m", "ci", name, *session.posargs)
+
+    session_function.__doc__ = summary
+    nox.session(session_function, name=name)
+
+
+SESSIONS: dict[str, str] = {
+    "plan": "Show what a snapshot would do; -- --json for programs.",
+    "snapshot": "Build everything, open each artefact again and make it answer.",
+    "sdist": "Build the source tarball and the wheel.",
+    "rpm": "Build the RPMs and the source RPM.",
+    "msys2": "Build the MSYS2 packages.",
+    "brew": "Build the Homebrew formula.",
+    "images": "Build the images; -- --flavour NAME --engine NAME --base FLAVOUR=REF.",
+    "bake": "Render the packaging files from release.yaml.",
+    "check": "Check the manifest, the baked tree, and the baked files by their ecosystems' rules.",
+    "source-hash": "Write the source tarball's sha256 into release.yaml, and bake.",
+}
+
+for session_name, session_summary in SESSIONS.items():
+    release_session(session_name, session_summary)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, two at a time; -- takes arguments of pytest."""
+    programs = environment(session, "tests")
+    run(programs, "python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check the Python code with ruff and mypy, strictly."""
+    programs = environment(session, "tests")
+    run(programs, "ruff", "check", ".")
+    run(programs, "ruff", "format", "--check", ".")
+    run(programs, "mypy")
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """Measure what the tooling adds to the outside tools; writes dist/bench/."""
+    run(environment(session, "release"), "python", "-m", "ci.bench", *session.posargs)
+

@@ -1,0 +1,43 @@
+/* Unit test: calls the handler as the runtime does. */
+#include <faas.h>
+#include <stdio.h>
+#include <string.h>
+
+int32_t handle(const faas_request *request, faas_response *response);
+
+static int failures = 0;
+
+static void expect(const char *payload, const char *request_id, const char *expected)
+{
+    faas_request request = {0};
+    faas_response response = {0};
+    int32_t status;
+
+    request.struct_size = sizeof request;
+    request.payload = payload;
+    request.payload_len = strlen(payload);
+    request.request_id = request_id;
+    response.struct_size = sizeof response;
+
+    status = handle(&request, &response);
+    if (status != 0 || response.len != strlen(expected) || memcmp(response.data, expected, response.len) != 0) {
+        fprintf(stderr, "%s: expected status 0 and %s\n", payload, expected);
+        fprintf(stderr, "  but got status %d and %.*s\n", (int)status, (int)response.len, (const char *)response.data);
+        failures++;
+    }
+    if (response.release != NULL)
+        response.release(&response);
+}
+
+int main(void)
+{
+    if (faas_abi_version() != FAAS_ABI_VERSION) {
+        fprintf(stderr, "faas_abi_version: expected %d\n", FAAS_ABI_VERSION);
+        failures++;
+    }
+    expect("{\"a\":1}", "r-1", "{\"event\":{\"a\":1},\"function\":\"{{ cookiecutter.name }}\",\"request_id\":\"r-1\"}");
+    expect("", "r-2", "{\"event\":null,\"function\":\"{{ cookiecutter.name }}\",\"request_id\":\"r-2\"}");
+    expect("[]", "\"\\\n", "{\"event\":[],\"function\":\"{{ cookiecutter.name }}\",\"request_id\":\"\\\"\\\\\\u000a\"}");
+    puts(failures == 0 ? "ok" : "FAILED");
+    return failures == 0 ? 0 : 1;
+}
