@@ -98,4 +98,3 @@ def lint(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Measure what the tooling adds to the outside tools; writes dist/bench/."""
     run(environment(session, "release"), "python", "-m", "ci.bench", *session.posargs)
-

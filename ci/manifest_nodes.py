@@ -1,7 +1,7 @@
 """YAML to plain data that knows where each value stands. The only module that imports yaml.
 
-YAML is taken at its plainest: mappings, lists, quoted and unquoted scalars. Anchors, aliases, tags and
-merge keys are refused (a few lines of them can stand for gigabytes). A text without quotes that YAML, in any of its
+YAML is taken at its plainest: mappings, lists, quoted and unquoted scalars. Anchors, aliases, tags and merge
+keys are refused (a few lines of them can stand for gigabytes). A text without quotes that YAML, in any of its
 versions, may read as a number, a date or a truth value is no text: it becomes `Unquoted`, which no key takes.
 Every fault is kept with its position, and reading goes on.
 """

@@ -185,7 +185,7 @@ def _sentence(document: Document, path: Path, error: Any) -> str:
         case "const":
             return f"{_shown(value)} is not a form that this version reads; {json.dumps(limit)}"
         case "pattern":
-            return f"{shown(value)} is not as it must be; {error.schema['patternErrorMessage']}"
+            return f"{shown(value)} does not fit; {error.schema['patternErrorMessage']}"
         case "minLength" | "minItems":
             return f"is empty; {_expected(error.schema)}"
         case "maxLength":
@@ -197,7 +197,7 @@ def _sentence(document: Document, path: Path, error: Any) -> str:
             return f"{value} is too small; {limit} or more"
         case "maximum":
             return f"{value} is too large; {limit} or less"
-    return f"{_shown(value)} is not as it must be; {_expected(error.schema)}"
+    return f"{_shown(value)} does not fit; {_expected(error.schema)}"
 
 
 def _type_sentence(document: Document, path: Path, error: Any) -> str:
@@ -207,8 +207,8 @@ def _type_sentence(document: Document, path: Path, error: Any) -> str:
         if error.instance is None and raw == "":
             return f"is empty; {_expected(error.schema)}"
         return f'{_raw(raw)} is not in quotes; "{_raw(raw)}"'
-    if isinstance(error.instance, Unquoted):
-        return f"{error.instance} is not a plain whole number; {_expected(error.schema)}"
+    if wanted == "integer" and isinstance(error.instance, Unquoted):
+        return f"{error.instance} is not plain decimal digits; a whole number"
     if wanted == "integer" and isinstance(error.instance, str) and error.instance.isdigit():
         return f"{shown(error.instance)} is in quotes; {error.instance}"
     names = {
@@ -217,7 +217,8 @@ def _type_sentence(document: Document, path: Path, error: Any) -> str:
         "array": "a list",
         "object": "a mapping of keys",
     }
-    return f"is {_kind(error.instance)}; {names.get(wanted, _expected(error.schema))}"
+    what = f"{shown(error.instance)} is" if isinstance(error.instance, str) else "is"
+    return f"{what} {_kind(error.instance)}; {names.get(wanted, _expected(error.schema))}"
 
 
 def _raw(text: str) -> str:

@@ -52,7 +52,7 @@ def raise_for(faults: list[Fault]) -> None:
 def decode(content: bytes, file: str) -> tuple[str, list[Fault]]:
     """Return the text with each character that may not stand in a file replaced, and a fault for each.
 
-    The text keeps its length, so that positions in it are positions in the file.
+    Positions in the text are positions in the file; a byte order mark is no part of either.
     """
     try:
         text = content.decode()
@@ -67,10 +67,13 @@ def decode(content: bytes, file: str) -> tuple[str, list[Fault]]:
             )
         ]
     faults = []
+    if text.startswith("\ufeff"):
+        faults.append(Fault(file=file, line=1, column=1, text="a byte order mark; plain UTF-8 without one"))
+        text = text[1:]
     chars = list(text)
     line, start = 1, 0
     for index, char in enumerate(text):
-        wrong = _unfit_in_file(char, text[index + 1 : index + 2], first=index == 0)
+        wrong = _unfit_in_file(char, text[index + 1 : index + 2])
         if wrong:
             faults.append(Fault(file=file, line=line, column=index - start + 1, text=wrong))
             # A tab still separates; anything else may be part of a value, which is then not judged further.
@@ -84,13 +87,11 @@ def _position(before: str) -> tuple[int, int]:
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
 
 
-def _unfit_in_file(char: str, following: str, *, first: bool) -> str | None:
+def _unfit_in_file(char: str, following: str) -> str | None:
     if char == "\n" or (char == "\r" and following == "\n"):
         return None
     if char == "\t":
         return "a tab; spaces"
-    if first and char == "\ufeff":
-        return "a byte order mark; plain UTF-8 without one"
     if char == REPORTED:
         return "the replacement character U+FFFD, left by a wrong decoding; the character that was meant"
     return unseen(char)

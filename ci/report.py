@@ -116,5 +116,3 @@ def readable_size(size: int | None) -> str:
     if size < 10_000:
         return f"{size} B"
     return f"{size / 1000:.0f} kB" if size < 1_000_000 else f"{size / 1e6:.1f} MB"
-
-

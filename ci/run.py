@@ -42,9 +42,7 @@ def resolve(program: Argument) -> str:
     """The program's path, or a `ToolError` that says how to get it."""
     found = shutil.which(str(program))
     if found is None:
-        raise ToolError(
-            f"{program}: not found on PATH", hint="install what the sessions need with: ci/bootstrap"
-        )
+        raise ToolError(f"{program}: not found on PATH", hint="install what the sessions need with: ci/bootstrap")
     return found
 
 

@@ -113,9 +113,7 @@ class Scheduler:
         (folder / "work").mkdir()
         environment = {"SOURCE_DATE_EPOCH": str(project.release.epoch)}
         run = Runner(log=log, env=environment, children=self.children, keep_open=(self.lock,))
-        workspace = Workspace(
-            project=project, job=job.id, folder=folder / "work", out=folder / "out", run=run
-        )
+        workspace = Workspace(project=project, job=job.id, folder=folder / "work", out=folder / "out", run=run)
         note = job.build(workspace) or ""
         self._move_into_place(job, workspace)
         ledger = Ledger(project.dist)

@@ -30,10 +30,7 @@ def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
         f"{job.id} not tried: {job.unavailable}" for job in builds if job.builder == "functions" and job.unavailable
     )
     return tuple(
-        _job(project, build, output, usable, lacking)
-        for build in builds
-        for output in build.outputs
-        if output.kind
+        _job(project, build, output, usable, lacking) for build in builds for output in build.outputs if output.kind
     )
 
 

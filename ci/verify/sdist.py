@@ -30,9 +30,7 @@ def verify_sdist(check: Check) -> None:
     check.require_same_set(set(members), expected, "files")
     package = {path for path in expected if path.endswith(".py")}
     on_disk = (check.project.root / "runtime" / "faas_runtime").rglob("*.py")
-    check.require_same_set(
-        package, {f"faas_runtime/{path.name}" for path in on_disk}, "modules, against the checkout"
-    )
+    check.require_same_set(package, {f"faas_runtime/{path.name}" for path in on_disk}, "modules, against the checkout")
     for path, member in members.items():
         mode = 0o755 if path == LAUNCHER else 0o644
         check.require_equal(stat.S_IMODE(member.mode), mode, f"mode of {path}")

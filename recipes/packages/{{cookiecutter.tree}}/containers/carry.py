@@ -1,3 +1,4 @@
+# Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
 """Carry what a package needs of its Python over into an empty root.
 
     carry.py PACKAGE                 prints all that the package's modules import, wherever the statement stands
@@ -8,7 +9,6 @@ the standard library arrive byte-compiled and without their sources; extension m
 libraries that are loaded by then arrive as they are.
 """
 
-import ast
 import os
 import sys
 
@@ -21,6 +21,8 @@ LOOKED_UP = ("encodings.ascii", "encodings.latin_1", "encodings.utf_8")
 
 def names_in(package):
     """Return the absolute names in the package's import statements, without those for type checkers alone."""
+    import ast  # not above: it would be carried over
+
     names = set()
     for folder, _, files in os.walk(package):
         pending = []

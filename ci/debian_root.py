@@ -1,0 +1,133 @@
+"""A Debian suite that mmdebstrap has unpacked, of any architecture: nothing of it runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import lzma
+import os
+import platform
+import re
+import tarfile
+import time
+from pathlib import Path
+
+from ci import tars
+from ci.errors import HostError, ReleaseError
+from ci.run import Runner
+from ci.tars import Tree
+
+TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+# For how long an unpacked suite is taken from the cache before the archive is asked again.
+FRESH_SECONDS = 24 * 3600
+
+_ARCHIVES = "var/cache/apt/archives/"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Package:
+    """A Debian package: its control file as it is, and the files that it owns."""
+
+    name: str
+    version: str
+    control: str
+    files: frozenset[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DebianRoot:
+    """An unpacked suite of one architecture: every file, and the packages they are of."""
+
+    architecture: str
+    tree: Tree
+    packages: tuple[Package, ...]
+
+    @property
+    def libraries(self) -> str:
+        """The folder of the shared libraries."""
+        return f"usr/lib/{TRIPLETS[self.architecture]}"
+
+    def version_of(self, name: str) -> str:
+        """The version of a package that must be there."""
+        return next(package.version for package in self.packages if package.name == name)
+
+    def follow(self, path: str) -> Tree:
+        """The entry at a path and every symbolic link on the way to it."""
+        found: Tree = {}
+        parts, place = path.split("/"), ""
+        while parts:
+            place = os.path.normpath(f"{place}/{parts.pop(0)}").lstrip("/")
+            entry = self.tree.get(place)
+            if entry is None and parts:
+                continue
+            if entry is None:
+                raise ReleaseError(f"the Debian root has no {path} ({place} is missing)")
+            if entry.kind == tarfile.SYMTYPE:
+                found[place] = entry
+                place = os.path.normpath(f"/{Path(place).parent}/{entry.target}").lstrip("/")
+                parts, place = [*place.split("/"), *parts], ""
+            elif not parts:
+                found[place] = entry
+        return found
+
+
+def host_architecture() -> str:
+    """This machine's architecture as Debian and container images name it."""
+    return MACHINES.get(platform.machine(), platform.machine())
+
+
+def fetch(run: Runner, cache: Path, suite: str, python: str, architecture: str) -> Path:
+    """The tar file of an unpacked suite with everything that the flavour could carry, and its packages' archives.
+
+    One that is younger than `FRESH_SECONDS` is taken as it lies in `cache`.
+    """
+    wanted = (f"python{python}-minimal", f"libpython{python}-stdlib", "libgcc-s1", "base-files")
+    path = cache / f"{suite}-{architecture}-python{python}.tar"
+    if path.exists() and time.time() - path.stat().st_mtime < FRESH_SECONDS:
+        return path
+    cache.mkdir(parents=True, exist_ok=True)
+    # Every job of a checkout may fill the same cache; a part of a file never gets the name.
+    part = path.with_name(f".{path.name}.{run.log.stem}.part")
+    try:
+        run(
+            "mmdebstrap",
+            "--variant=extract",
+            f"--include={','.join(wanted)}",
+            f"--architectures={architecture}",
+            "--format=tar",
+            "--skip=essential/unlink,cleanup/apt/cache,output/dev",
+            suite,
+            part,
+        )
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def load(path: Path, architecture: str) -> DebianRoot:
+    """Read what `fetch` made."""
+    tree = tars.read(path)
+    packages = [_package(entry.data) for name, entry in tree.items() if re.match(rf"{_ARCHIVES}[^/]+\.deb$", name)]
+    if not packages:
+        raise HostError(f"{path}: holds no Debian package", hint="remove it and run the same command again")
+    return DebianRoot(architecture=architecture, tree=tree, packages=tuple(packages))
+
+
+def _package(deb: bytes) -> Package:
+    """Read the control data out of a package: an `ar` archive of three members with 60 bytes of header each."""
+    position = 8
+    while not deb[position:].startswith(b"control.tar"):
+        position += 60 + (int(deb[position + 48 : position + 58]) + 1) // 2 * 2
+    name = deb[position : position + 16].decode().rstrip(" /")
+    member = deb[position + 60 : position + 60 + int(deb[position + 48 : position + 58])]
+    if name != "control.tar.xz":
+        raise ReleaseError(f"a Debian package has an unknown member {name}")
+    with tarfile.open(fileobj=io.BytesIO(lzma.decompress(member))) as archive:
+        files = {tars.clean(info.name): archive.extractfile(info) for info in archive if info.isfile()}
+        control, sums = (content.read().decode() if (content := files.get(key)) else "" for key in ("control", "md5sums"))
+    fields = dict(re.findall(r"^([\w-]+): (.*)$", control, re.MULTILINE))
+    owned = frozenset(line.split(maxsplit=1)[1] for line in sums.splitlines())
+    return Package(name=fields["Package"], version=fields["Version"], control=control, files=owned)

@@ -1,0 +1,126 @@
+"""A manifest and a changelog that are right, to be spoilt by one edit each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ci import manifest
+from ci.errors import ManifestError
+
+VALID = """\
+format: 1
+name: sample-tool
+version: "1.2.0"
+date: "2026-11-23"
+summary: Sample of a manifest
+description: >-
+  One paragraph
+  on two lines.
+license: Apache-2.0
+vendor: Sample vendor
+maintainer: Sample <sample@example.org>
+home: https://example.org/sample
+documentation: https://example.org/sample#readme
+python: "3.9"
+source:
+  url: https://example.org/sample/releases/download/v1.2.0/sample_tool-1.2.0.tar.gz
+  sha256: "00000000000000000000000000000000000000000000000000000000000000ff" # written by a tool
+rpm:
+  release: 1
+msys2:
+  release: 2
+  environments: [ucrt64, clang64]
+homebrew:
+  tap: sample/homebrew-tap
+  python: "3.14"
+images:
+  registry: registry.example.org:5000/sample
+  platforms: [linux/amd64]
+  user: 65532
+  ubi:
+    base: registry.example.org/ubi-minimal:10
+    digest: sha256:00000000000000000000000000000000000000000000000000000000000000aa
+  alpine:
+    base: registry.example.org/library/alpine:3.24
+  micro:
+    suite: trixie
+    python: "3.13"
+waivers:
+  - tool: rpmlint
+    rule: no-manual-page-for-binary
+    reason: There is one, for another section.
+    file: specs/sample-tool.spec
+"""
+
+CHANGELOG = """\
+# Changelog
+
+## [Unreleased]
+
+### Added
+
+- Something for later.
+
+## [1.2.0] - 2026-11-23
+
+### Added
+
+- One thing,
+  told on two lines.
+
+### Fixed
+
+- Another thing.
+
+## [1.2.0rc1] - 2026-11-01
+
+### Added
+
+- The first thing.
+
+[1.2.0]: https://example.org/sample/releases/v1.2.0
+"""
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """Return the path of a manifest that is right, with its changelog."""
+    (tmp_path / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
+    path = tmp_path / "release.yaml"
+    path.write_text(VALID, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def faults(sample: Path) -> Callable[..., list[str]]:
+    """Return what the loader has against a manifest and a changelog, one string a fault."""
+
+    def load(manifest_text: str | bytes | None = None, changelog: str | bytes | None = None) -> list[str]:
+        for path, text in ((sample, manifest_text), (sample.with_name("CHANGELOG.md"), changelog)):
+            if text is not None:
+                path.write_bytes(text.encode() if isinstance(text, str) else text)
+        try:
+            manifest.load(sample)
+        except ManifestError as error:
+            return str(error).split("\n")
+        return []
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def need() -> Callable[[str], str]:
+    """Return a tool's path; its absence fails the run in CI and is reported as a skipped test elsewhere."""
+
+    def find(tool: str) -> str:
+        path = shutil.which(tool)
+        if path is None:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{tool} is not installed")
+        return path
+
+    return find

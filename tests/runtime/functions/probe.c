@@ -1,0 +1,113 @@
+/* Handlers that show one thing each. */
+#include <faas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char answer[4096];
+static int releases = 0;
+
+static void count_release(faas_response *response)
+{
+    (void)response;
+    releases++;
+}
+
+static int32_t say(faas_response *response, size_t len)
+{
+    response->data = answer;
+    response->len = len;
+    return 0;
+}
+
+uint32_t faas_abi_version(void)
+{
+    return FAAS_ABI_VERSION;
+}
+
+FAAS_EXPORT int32_t echo(const faas_request *request, faas_response *response)
+{
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
+}
+
+/* 0xFF appears nowhere in UTF-8. */
+FAAS_EXPORT int32_t not_utf8(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    memcpy(answer, "\xff\x00\xfe", 3);
+    return say(response, 3);
+}
+
+FAAS_EXPORT int32_t fail(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    response->error_type = "Function.Broken";
+    response->error_message = "a \"quoted\" message\nwith \\ and \x01 and \xff";
+    response->stack_trace = "one.c:1\ntwo.c:2";
+    response->release = count_release;
+    return 7;
+}
+
+FAAS_EXPORT int32_t fail_own_type(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    response->error_type = "my\r\nError";
+    return 1;
+}
+
+FAAS_EXPORT int32_t fail_silently(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    (void)response;
+    return -3;
+}
+
+FAAS_EXPORT int32_t count(const faas_request *request, faas_response *response)
+{
+    if (request->payload_len != 0)
+        return fail(request, response);
+    response->release = count_release;
+    return say(response, (size_t)sprintf(answer, "%d", releases));
+}
+
+FAAS_EXPORT int32_t nowhere(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    response->len = 5;
+    return 0;
+}
+
+FAAS_EXPORT int32_t content_type(const faas_request *request, faas_response *response)
+{
+    memcpy(answer, request->payload, request->payload_len);
+    answer[request->payload_len] = '\0';
+    response->content_type = answer;
+    return 0;
+}
+
+FAAS_EXPORT int32_t trace(const faas_request *request, faas_response *response)
+{
+    const char *seen = getenv("_X_AMZN_TRACE_ID");
+    const char *told = request->trace_id;
+    int len = sprintf(answer, "%s|%s", seen == NULL ? "unset" : seen, told == NULL ? "NULL" : told);
+    return say(response, (size_t)len);
+}
+
+FAAS_EXPORT int32_t context(const faas_request *request, faas_response *response)
+{
+    const char *texts[] = {
+        request->request_id,    request->invocation_id,    request->function_arn, request->client_context,
+        request->cognito_identity, request->tenant_id,     request->function_name, request->function_version,
+        request->log_group,     request->log_stream,
+    };
+    char *to = answer;
+    size_t i;
+    for (i = 0; i < sizeof texts / sizeof *texts; i++)
+        to += sprintf(to, "%s\n", texts[i] == NULL ? "NULL" : texts[i]);
+    to += sprintf(to, "%lld\n%lu\n", (long long)request->deadline_ms, (unsigned long)request->memory_limit_mb);
+    to += sprintf(to, "%d\n%d\n", request->struct_size == sizeof *request, response->struct_size == sizeof *response);
+    to += sprintf(to, "%d\n", request->write == NULL && request->stream == NULL);
+    return say(response, (size_t)(to - answer));
+}
