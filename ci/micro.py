@@ -52,8 +52,6 @@ class Interpreter:
             elif entry.kind == tarfile.REGTYPE:
                 path.write_bytes(entry.data)
                 path.chmod(entry.mode)
-        # The link is of the package python3, which holds nothing else that is of use here.
-        (self.root / "usr/bin/python3").symlink_to(f"python{self.version}")
 
     def output(self, *arguments: str | Path) -> str:
         """Run Python with these arguments and return what it prints."""
@@ -96,7 +94,7 @@ def _read_folder(folder: Path) -> Tree:
     return found
 
 
-def root_tree(native_files: Tree, native: DebianRoot, debian: DebianRoot, user: int) -> Tree:
+def root_tree(native_files: Tree, native: DebianRoot, debian: DebianRoot, *, python: str, user: int) -> Tree:
     """The whole root of one architecture, the runtime aside; `native_files` is what `carried` gave for the host."""
     tree: Tree = {}
     for name, entry in native_files.items():
@@ -109,6 +107,8 @@ def root_tree(native_files: Tree, native: DebianRoot, debian: DebianRoot, user: 
     _add_libraries(tree, debian)
     _add_packages(tree, debian)
     tree.update(debian.follow("etc/os-release"))
+    # The launcher's `#!/usr/bin/python3` is a link of the package python3, which holds nothing else of use here.
+    tree["usr/bin/python3"] = tars.link(f"python{python}")
     tree.update(_system_files(user))
     return tree
 

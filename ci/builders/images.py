@@ -26,7 +26,7 @@ def _build_roots(work: Workspace, architectures: tuple[str, ...]) -> str:
     package = source / "faas_runtime"
     carried = interpreter.carried(package, work.baked / "containers" / "carry.py", work.folder / "carried")
     for name in architectures:
-        tree = micro.root_tree(carried, roots[host], roots[name], images.user)
+        tree = micro.root_tree(carried, roots[host], roots[name], python=python, user=images.user)
         (work.out / f"root-{name}.tar").write_bytes(tars.pack(tree, epoch))
     byte_code = interpreter.compiled(package, f"{micro.PAYLOAD}/faas_runtime")
     (work.out / "runtime.tar").write_bytes(tars.pack(micro.runtime_tree(source, byte_code), epoch))

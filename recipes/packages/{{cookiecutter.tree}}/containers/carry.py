@@ -71,9 +71,10 @@ def libraries(root):
 
 
 def interpreter():
-    """Return the interpreter and the link that the launcher names it by."""
+    """Return the interpreter and, where it has one, the link that the launcher names it by."""
     folder = os.path.join(sys.prefix, "bin")
-    return [os.path.join(folder, name) for name in ("python3", f"python3.{sys.version_info[1]}")]
+    paths = [os.path.join(folder, name) for name in ("python3", f"python3.{sys.version_info[1]}")]
+    return [path for path in paths if os.path.lexists(path)]
 
 
 def inside(file, root):

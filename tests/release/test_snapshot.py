@@ -1,0 +1,220 @@
+"""`nox -s snapshot`, whole and for real: what comes out, twice the same, resumed, and kept from harm."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.support import ROOT, copy_checkout, run_ci
+
+pytestmark = pytest.mark.xdist_group("snapshot")
+
+
+def report(checkout: Path) -> dict[str, Any]:
+    document = json.loads((checkout / "dist" / "artifacts.json").read_bytes())
+    assert isinstance(document, dict)
+    return document
+
+
+def sums(checkout: Path) -> dict[str, str]:
+    lines = (checkout / "dist" / "SHA256SUMS").read_text().splitlines()
+    return {path: sha256 for sha256, path in (line.split("  ") for line in lines)}
+
+
+def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
+    document = report(snapshot)
+    jsonschema.validate(document, json.loads((ROOT / "ci" / "artifacts.schema.json").read_bytes()))
+    status = {artifact["name"]: artifact["status"] for artifact in document["artifacts"]}
+    for kind in ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "image"):
+        assert any(a["kind"] == kind and a["status"] == "verified" for a in document["artifacts"]), (kind, status)
+    assert [a["name"] for a in document["artifacts"] if a["kind"] == "msys2" and a["status"] == "verified"] == [
+        f"mingw-w64-{prefix}-faas-runtime-0.1.0-1-any.pkg.tar.zst"
+        for prefix in ("ucrt-x86_64", "clang-x86_64", "clang-aarch64")
+    ]
+    for artifact in document["artifacts"]:
+        assert artifact["status"] in ("verified", "unavailable"), artifact
+        if artifact["status"] == "unavailable":
+            assert artifact["kind"] == "image"
+            assert artifact["reason"]
+
+
+def test_the_sums_are_those_of_the_files(snapshot: Path) -> None:
+    checked = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=snapshot / "dist", check=False)
+    assert checked.returncode == 0
+    recorded = {a["path"]: a["sha256"] for a in report(snapshot)["artifacts"] if "sha256" in a}
+    assert sums(snapshot) == recorded
+    assert all((snapshot / "dist" / a["path"]).stat().st_size == a["size"]
+               for a in report(snapshot)["artifacts"] if "size" in a)  # fmt: skip
+
+
+def test_nothing_is_built_twice(snapshot: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (snapshot / "dist" / "logs").iterdir()}
+    again = run_ci(snapshot, "snapshot")
+    assert again.returncode == 0, again.stderr
+    assert "started" not in again.stderr
+    assert {path: path.stat().st_mtime_ns for path in (snapshot / "dist" / "logs").iterdir()} == before
+    planned = json.loads(run_ci(snapshot, "plan", "--json").stdout)
+    assert {entry["state"] for entry in planned["artifacts"]} <= {"up to date", "unavailable"}
+
+
+def test_another_checkout_on_another_day_gives_the_same_bytes(snapshot: Path, tmp_path: Path) -> None:
+    second = copy_checkout(tmp_path / "a longer path" / "checkout")
+    for number, path in enumerate(sorted(second.rglob("*"))):
+        os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
+    environment = {"TZ": "Pacific/Auckland", "LANG": "tr_TR.UTF-8", "HOSTNAME": "elsewhere"}
+    command = f"umask 077 && exec {sys.executable} -m ci snapshot"
+    done = subprocess.run(["sh", "-c", command], cwd=second, env={**os.environ, **environment}, check=False)
+    assert done.returncode == 0
+    assert sums(second) == sums(snapshot)
+
+
+def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(snapshot: Path, tmp_path: Path) -> None:
+    expected = sums(snapshot)
+    checkout = tmp_path / "checkout"
+    shutil.copytree(snapshot, checkout, symlinks=True)
+    seed = random.randrange(10**6)
+    moments = random.Random(seed)
+    for _ in range(4):
+        for record in (checkout / "dist" / ".state" / "jobs").iterdir():
+            if "image" not in record.name:  # the images take minutes and move into place like everything else
+                record.unlink()
+        with subprocess.Popen([sys.executable, "-m", "ci", "snapshot"], cwd=checkout, stderr=subprocess.DEVNULL) as run:
+            time.sleep(moments.uniform(0.2, 6))
+            run.send_signal(moments.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        for path in (checkout / "dist").glob("*/*"):
+            relative = path.relative_to(checkout / "dist").as_posix()
+            if relative in expected:  # old or new, but whole: they are the same bytes
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == expected[relative], f"seed {seed}"
+    done = run_ci(checkout, "snapshot")
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    assert sums(checkout) == expected, f"seed {seed}"
+
+
+@pytest.fixture
+def unbuilt(tmp_path: Path) -> Path:
+    return copy_checkout(tmp_path / "checkout")
+
+
+def test_a_broken_manifest_tells_all_faults_and_changes_nothing(unbuilt: Path) -> None:
+    manifest = unbuilt / "release.yaml"
+    manifest.write_text(manifest.read_text().replace("summary:", "sumary:").replace('"0.1.0"', "0.10"))
+    done = run_ci(unbuilt, "snapshot")
+    assert done.returncode == 10
+    assert "release.yaml:" in done.stderr
+    assert "sumary" in done.stderr
+    assert "version" in done.stderr
+    assert not (unbuilt / "dist").exists()
+
+
+def search_path(folder: Path, *, without: str = "") -> Path:
+    """A folder with links to every program on PATH but one."""
+    folder.mkdir()
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).iterdir() if Path(directory).is_dir() else ():
+            if program.name != without and not (folder / program.name).is_symlink():
+                (folder / program.name).symlink_to(program)
+    return folder
+
+
+def test_a_missing_tool_is_told_before_anything_is_built(unbuilt: Path, tmp_path: Path) -> None:
+    done = run_ci(unbuilt, "snapshot", env={"PATH": str(search_path(tmp_path / "bin", without="rpmbuild"))})
+    assert done.returncode == 12
+    assert "rpmbuild: not found on PATH" in done.stderr
+    assert "ci/bootstrap" in done.stderr
+    assert not (unbuilt / "dist" / "sdist").exists()
+
+
+def test_a_tool_that_is_too_old_is_told_before_anything_is_built(unbuilt: Path, tmp_path: Path) -> None:
+    programs = search_path(tmp_path / "bin", without="rpmbuild")
+    (programs / "rpmbuild").write_text("#!/bin/sh\necho RPM version 4.11.3\n")
+    (programs / "rpmbuild").chmod(0o755)
+    done = run_ci(unbuilt, "snapshot", env={"PATH": str(programs)})
+    assert done.returncode == 12
+    assert "rpmbuild: version 4.11.3 is too old" in done.stderr
+    assert not (unbuilt / "dist" / "sdist").exists()
+
+
+def test_a_dist_that_cannot_be_written_is_told(unbuilt: Path) -> None:
+    (unbuilt / "dist").write_text("not a folder")
+    done = run_ci(unbuilt, "snapshot")
+    assert done.returncode == 15
+    assert "dist" in done.stderr
+    assert (unbuilt / "dist").read_text() == "not a folder"
+
+
+@pytest.fixture
+def small_disk(unbuilt: Path) -> Iterator[Path]:
+    """A checkout whose `dist/` is a file system of its own, of one megabyte."""
+    dist = unbuilt / "dist"
+    dist.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(dist)], check=True)
+    yield unbuilt
+    subprocess.run(["umount", "--lazy", str(dist)], check=True)
+
+
+def test_a_full_disk_is_told_before_anything_is_built(small_disk: Path) -> None:
+    done = run_ci(small_disk, "snapshot")
+    assert done.returncode == 15
+    assert "MB are free" in done.stderr
+    assert not (small_disk / "dist" / "sdist").exists()
+
+
+def test_two_runs_at_once_do_not_meet(unbuilt: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "ci", "snapshot"], cwd=unbuilt, stderr=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stderr is not None
+        first.stderr.readline()  # it has begun, and so holds the lock
+        second = run_ci(unbuilt, "rpm")
+        first.send_signal(signal.SIGINT)
+        rest = first.stderr.read()
+    assert second.returncode == 16
+    assert f"another run (process {first.pid})" in second.stderr
+    assert first.returncode == 130
+    assert "interrupted" in rest
+
+
+def test_without_a_network_what_needs_none_is_built(unbuilt: Path) -> None:
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-m", "ci", "rpm"], cwd=unbuilt, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert list((unbuilt / "dist" / "rpm").glob("*.noarch.rpm"))
+
+
+def test_without_a_network_the_image_says_what_it_lacks(unbuilt: Path) -> None:
+    done = subprocess.run(
+        ["unshare", "--net", sys.executable, "-m", "ci", "images", "--flavour", "micro"],
+        cwd=unbuilt, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode in (13, 15)
+    assert "mmdebstrap" in done.stderr
+    assert "log:" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["snapshot", "--flavour", "windows"], "invalid choice: 'windows'"),
+        (["images", "--base", "micro=x"], "expected ubi=REF or alpine=REF"),
+        (["images", "--engine", "rkt"], "invalid choice: 'rkt'"),
+        (["snapshto"], "invalid choice: 'snapshto'"),
+    ],
+)
+def test_a_wrong_command_line_is_told(arguments: list[str], said: str) -> None:
+    done = run_ci(ROOT, *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
