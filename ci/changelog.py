@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ci import versions
-from ci.manifest_text import Fault, decode, shown, text_fault
+from ci.manifest_text import REPORTED, Fault, decode, shown, text_fault
 from ci.release import ChangelogEntry
 
 NAME = "CHANGELOG.md"
@@ -71,14 +71,12 @@ class _Parser:
             return  # the title, and what the authors say about the file
         elif line.startswith("### "):
             self._section(number, line.removeprefix("### "))
-        elif line.startswith("- "):
-            self._item(number, line.removeprefix("- "))
+        elif line == "-" or line.startswith("- "):
+            self._item(number, line.removeprefix("-"))
         elif line.startswith("  ") and self.entries[-1].items and not re.match(r" +[-*+] ", line):
             self.entries[-1].items[-1][2].append(line.strip())
         elif line and not _REFERENCE.fullmatch(line):
-            self.fault(
-                number, f'{shown(line)} is no item; "- item", continued on lines indented by two spaces'
-            )
+            self.fault(number, f'{shown(line)} is no item; "- item", continued on lines indented by two spaces')
 
     def _heading(self, number: int, line: str) -> _Entry:
         entry = _Entry(line=number)
@@ -94,9 +92,8 @@ class _Parser:
             entry.version = versions.parse(found["version"])
         except ValueError as error:
             self.fault(number, f"{shown(found['version'])} {error}")
-        try:
-            entry.date = dt.date.fromisoformat(found["date"])
-        except ValueError:
+        entry.date = _day(found["date"])
+        if entry.date is None:
             self.fault(number, f'{shown(found["date"])} is not a day; such as "2026-11-23"')
         self._order(entry)
         return entry
@@ -112,7 +109,10 @@ class _Parser:
         # Package managers do not read 1.2 as 1.2.0: they keep PEP 440's order among versions of one length.
         if entry.version.release.count(".") != newer.version.release.count("."):
             numbers = newer.version.release.count(".") + 1
-            self.fault(entry.line, f"{entry.version} has not as many numbers as {newer.version}; {numbers}")
+            self.fault(
+                entry.line,
+                f"{entry.version} has another count of numbers than {newer.version}; {numbers} of them",
+            )
 
     def _section(self, number: int, name: str) -> None:
         entry = self.entries[-1]
@@ -142,8 +142,11 @@ class _Parser:
         if entry.version and not entry.items and not entry.section:
             self.fault(entry.line, f'{entry.version} has no items; a section with a "- item"')
         for number, _, lines in entry.items:
-            wrong = text_fault(" ".join(lines))
-            if wrong:
+            text = " ".join(lines)
+            wrong = text_fault(text)
+            if not text:
+                self.fault(number, "an empty item; what changed")
+            elif wrong and REPORTED not in text:
                 self.fault(number, f"the item {wrong}")
 
     def end(self) -> None:
@@ -159,3 +162,11 @@ class _Parser:
             for entry in self.entries
             if entry.version and entry.date
         )
+
+
+def _day(text: str) -> dt.date | None:
+    try:
+        date = dt.date.fromisoformat(text)
+    except ValueError:
+        return None
+    return date if date.isoformat() == text else None

@@ -17,7 +17,7 @@ from ci.files import sha256_of
 from ci.jobs import Job, Options, Project
 from ci.lock import exclusive
 from ci.manifest import load, write_source_sha256
-from ci.plan import TO_BUILD, UNAVAILABLE, make_plan, with_needed
+from ci.plan import TO_BUILD, UNAVAILABLE, make_plan, require_tools, with_needed
 from ci.run import Runner
 from ci.scheduler import Outcome, Scheduler
 from ci.tools import Toolbox
@@ -142,6 +142,7 @@ def _execute(project: Project, console: Console, jobs: Sequence[Job]) -> list[Ou
     """Plan and run some jobs, alone in this `dist/`. The plan is made under the lock: it must still hold when used."""
     with _working(project, console) as lock:
         steps = make_plan(project, jobs)
+        require_tools(steps)
         if any(step.state == TO_BUILD for step in steps):
             _require_space(project.dist)
         return Scheduler(project=project, console=console, lock=lock).execute(steps)

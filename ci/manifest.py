@@ -56,7 +56,9 @@ def write_source_sha256(path: Path, sha256: str) -> None:
     if spot is None:
         raise_for([Fault(file=path.name, key="source.sha256", text="missing; the tarball's SHA-256")])
         return
-    text = f'{document.text[: spot.start]}"{sha256}"{document.text[spot.end :]}'
+    # The line break that ends a block scalar belongs to it, and stays.
+    end = spot.start + len(document.text[spot.start : spot.end].rstrip())
+    text = f'{document.text[: spot.start]}"{sha256}"{document.text[end:]}'
     if text != document.text:
         _replace(path.resolve(), text.encode())
 
@@ -126,14 +128,10 @@ def _check_newest(document: Document, values: dict[str, Any], entries: tuple[Cha
         document.fault(("version",), f"{changelog.NAME} has no released version; {heading}")
     elif entries[0].version != version:
         newest = entries[0].version
-        document.fault(
-            ("version",), f'"{version}" is not the newest in {changelog.NAME}, "{newest}" is; {heading}'
-        )
+        document.fault(("version",), f'"{version}" is not the newest in {changelog.NAME}, "{newest}" is; {heading}')
     elif entries[0].date.isoformat() != date:
         other = entries[0].date
-        document.fault(
-            ("date",), f'"{date}" is not the day in {changelog.NAME}, "{other}" is; the same in both'
-        )
+        document.fault(("date",), f'"{date}" is not the day in {changelog.NAME}, "{other}" is; the same in both')
 
 
 def _build(data: dict[str, Any], entries: tuple[ChangelogEntry, ...]) -> Release:

@@ -70,9 +70,7 @@ class Document:
 
     def fault_at(self, spot: Spot, path: Path, text: str) -> None:
         """Note what is wrong at a spot other than the value's, such as its key's."""
-        self.faults.append(
-            Fault(file=self.file, line=spot.line, column=spot.column, key=spell(path), text=text)
-        )
+        self.faults.append(Fault(file=self.file, line=spot.line, column=spot.column, key=spell(path), text=text))
 
     def is_wrong(self, path: Path) -> bool:
         """Say whether a fault of the value, or of something that holds it, is already known."""
@@ -107,10 +105,10 @@ def read(text: str, file: str) -> Document:
     except (ValueError, OverflowError):  # an escape beyond Unicode, a directive with a number beyond sense
         _unreadable(document, "a number that is too large", loader.get_mark())
         return document
-    if node is None:
+    if node is not None:
+        document.data = _Walk(document, loader.marked).value(node, ())
+    if document.data is None:
         document.fault((), "is empty; the manifest of a release")
-        return document
-    document.data = _Walk(document, loader.marked).value(node, ())
     return document
 
 
@@ -205,7 +203,7 @@ class _Walk:
     def _scalar(self, node: Any, path: Path) -> Any:
         raw: str = node.value
         if REPORTED in raw:
-            self.document.wrong.add(path)
+            self._replacement(path)
         if node.style is not None:
             return raw
         self.document.unquoted[path] = raw
@@ -216,6 +214,14 @@ class _Walk:
         if node.tag != _STR or _NUMBERLIKE.match(raw) or raw.lower() in _TRUTHLIKE:
             return Unquoted(raw)
         return raw
+
+    def _replacement(self, path: Path) -> None:
+        spot = self.document.values[path]
+        written = REPORTED in self.document.text[spot.start : spot.end]
+        if written or self.document.is_wrong(path):
+            self.document.wrong.add(path)
+        else:  # by an escape, so nothing is reported yet
+            self.document.fault(path, "holds the replacement character U+FFFD; the character that was meant")
 
 
 def _spot(node: yaml.Node) -> Spot:

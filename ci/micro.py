@@ -39,6 +39,11 @@ class Interpreter:
     version: str
     run: Runner
 
+    @property
+    def package_version(self) -> str:
+        """The version of its Debian package."""
+        return self.debian.version_of(f"python{self.version}-minimal")
+
     def lay_out(self) -> None:
         """Write what the interpreter needs for running: itself, its library, the shared libraries."""
         places = ("usr/bin/python", "usr/lib/python", self.debian.libraries)
@@ -110,7 +115,7 @@ def root_tree(native_files: Tree, native: DebianRoot, debian: DebianRoot, *, pyt
     # The launcher's `#!/usr/bin/python3` is a link of the package python3, which holds nothing else of use here.
     tree["usr/bin/python3"] = tars.link(f"python{python}")
     tree.update(_system_files(user))
-    return tree
+    return tars.with_parents(tree)
 
 
 def _add_libraries(tree: Tree, debian: DebianRoot) -> None:
@@ -153,7 +158,7 @@ def _system_files(user: int) -> Tree:
         "etc/nsswitch.conf": tars.file(b"passwd: files\ngroup: files\nhosts: files dns\n"),
         "licenses/debian": tars.link("../usr/share/doc"),
         "tmp": tars.folder(0o1777),
-        **{name: tars.folder() for name in ("dev", "proc", "run", "sys", "var/task", "var/tmp")},
+        **{name: tars.folder() for name in ("dev", "proc", "run", "sys", "var/task")},
     }
 
 
@@ -161,7 +166,7 @@ def runtime_tree(source: Path, byte_code: Tree) -> Tree:
     """The payload as every artefact has it, out of the unpacked source tarball, and the names it is started by."""
     payload = _read_folder(source)
     modules = {name: entry for name, entry in payload.items() if re.fullmatch(r"faas_runtime/\w+\.py", name)}
-    return {
+    tree = {
         **{f"{PAYLOAD}/{name}": entry for name, entry in modules.items()},
         **byte_code,
         f"{PAYLOAD}/bin/faas-runtime": payload["bin/faas-runtime"],
@@ -169,3 +174,4 @@ def runtime_tree(source: Path, byte_code: Tree) -> Tree:
         "var/runtime/bootstrap": tars.link(f"../../{PAYLOAD}/bin/faas-runtime"),
         "licenses/faas-runtime/LICENSE": payload["LICENSE"],
     }
+    return tars.with_parents(tree)

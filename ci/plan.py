@@ -20,30 +20,38 @@ UNAVAILABLE = "unavailable"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step:
-    """One job of a plan. `why` tells why it must run, or why it cannot; `record` is there when it is up to date."""
+    """One job of a plan. `why` tells why it must run, or why it cannot; `record` is there when it is up to date.
+
+    `tools` are those that were found, with their versions; `tool_faults` tells of the others.
+    """
 
     job: Job
     input_hash: str
     state: str
     why: str = ""
     tools: tuple[str, ...] = ()
+    tool_faults: tuple[str, ...] = ()
     record: JobRecord | None = None
 
 
 def make_plan(project: Project, jobs: Sequence[Job]) -> tuple[Step, ...]:
     """Work out the steps in an order in which each comes after what it needs. Reads, never writes.
 
-    Raises `ToolError`, with every fault at once, if a tool that a job needs is missing or too old.
+    A job whose tools are missing or too old is unavailable too; `require_tools` is for those who want it built.
     """
-    faults = project.toolbox.faults(tool for job in jobs if not job.unavailable for tool in job.tools)
-    if faults:
-        raise ToolError("\n".join(faults), hint="install what the sessions need with: ci/bootstrap")
     ledger = Ledger(project.dist)
     tooling = _tooling_hash(project.root)
     steps: dict[str, Step] = {}
     for job in in_order(jobs):
         steps[job.id] = _step(project, ledger, job, steps, tooling)
     return tuple(steps.values())
+
+
+def require_tools(steps: Iterable[Step]) -> None:
+    """Raise a `ToolError` that tells every tool which the steps lack."""
+    faults = dict.fromkeys(fault for step in steps for fault in step.tool_faults)
+    if faults:
+        raise ToolError("\n".join(faults), hint="install what the sessions need with: ci/bootstrap")
 
 
 def in_order(jobs: Iterable[Job]) -> list[Job]:
@@ -82,6 +90,8 @@ def with_needed(jobs: Sequence[Job], wanted: Callable[[Job], bool]) -> list[Job]
 def _step(project: Project, ledger: Ledger, job: Job, steps: dict[str, Step], tooling: str) -> Step:
     if reason := job.unavailable or _blocked_by(job, steps):
         return Step(job=job, input_hash="", state=UNAVAILABLE, why=reason)
+    if faults := tuple(project.toolbox.faults(job.tools)):
+        return Step(job=job, input_hash="", state=UNAVAILABLE, why="; ".join(faults), tool_faults=faults)
     tools = tuple(str(project.toolbox.find(tool)) for tool in job.tools)
     input_hash = _input_hash(job, tools, [steps[earlier].input_hash for earlier in job.after], tooling)
     record = ledger.current(job, input_hash)

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from types import TracebackType
 from typing import Any, Literal
 
@@ -65,6 +66,7 @@ class RuntimeApi:
         """Listen on a port of its own at the address `host`."""
         self._events: queue.Queue[Event | None] = queue.Queue()
         self._answers: queue.Queue[Answer] = queue.Queue()
+        self._waiting: dict[str, queue.Queue[Answer]] = {}
         self._is_closed = threading.Event()
         self._server = _Server((host, 0), self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True)
@@ -105,19 +107,16 @@ class RuntimeApi:
         `Lambda-Runtime-Trace-Id: Root=1-2`. An empty value leaves the header out.
         """
         event = _event(payload, request_id or str(uuid.uuid4()), headers)
+        answers = self._waiting[event.request_id] = queue.Queue()
         self._events.put(event)
-        limit = time.monotonic() + timeout
-        while True:
-            answer = self.wait(timeout=limit - time.monotonic())
-            if answer.request_id in (event.request_id, None):
-                return answer
+        try:
+            return _first(answers, timeout)
+        finally:
+            del self._waiting[event.request_id]
 
     def wait(self, *, timeout: float = DEFAULT_TIMEOUT_S) -> Answer:
-        """Wait for the runtime to send something of its own accord, such as an init error."""
-        try:
-            return self._answers.get(timeout=max(timeout, 0.0))
-        except queue.Empty:
-            raise NoAnswer(f"the runtime has not answered within {timeout:g} s") from None
+        """Wait for the runtime to send what no `invoke` waits for, such as an init error."""
+        return _first(self._answers, timeout)
 
     def _take_event(self) -> Event | None:
         """The next event for the runtime, or None when the stand-in is closed."""
@@ -127,7 +126,18 @@ class RuntimeApi:
         return event
 
     def _take_answer(self, answer: Answer) -> None:
-        self._answers.put(answer)
+        """Hand an answer to who waits for it; an init error is for everybody."""
+        if answer.request_id is None:
+            for answers in list(self._waiting.values()):
+                answers.put(answer)
+        self._waiting.get(answer.request_id or "", self._answers).put(answer)
+
+
+def _first(answers: queue.Queue[Answer], timeout: float) -> Answer:
+    try:
+        return answers.get(timeout=timeout)
+    except queue.Empty:
+        raise NoAnswer(f"the runtime has not answered within {timeout:g} s") from None
 
 
 def _event(payload: bytes, request_id: str, extra: Mapping[str, str]) -> Event:
@@ -149,6 +159,12 @@ class _Server(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], api: RuntimeApi) -> None:
         super().__init__(address, _Handler)
         self.api = api
+
+    def server_bind(self) -> None:
+        """Bind without looking up the host's name, which may take long where there is no name server."""
+        TCPServer.server_bind(self)
+        host, port = self.server_address[:2]
+        self.server_name, self.server_port = str(host), port
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing about connections that break: a runtime that is killed does that."""

@@ -50,6 +50,12 @@ def read(path: Path) -> Tree:
         return dict(_entries(archive))
 
 
+def read_bytes(data: bytes) -> Tree:
+    """All entries of a tar file that lies in memory."""
+    with tarfile.open(fileobj=io.BytesIO(data)) as archive:
+        return dict(_entries(archive))
+
+
 def _entries(archive: tarfile.TarFile) -> Iterable[tuple[str, Entry]]:
     for info in archive:
         name = clean(info.name)
@@ -77,10 +83,10 @@ def clean(name: str) -> str:
 
 
 def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
-    """The bytes of a tar file with these entries and the folders that lead to them, all changed at `epoch`."""
+    """The bytes of a tar file with these entries, all changed at `epoch`."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, entry in sorted(_with_parents(tree).items(), key=_order):
+        for name, entry in sorted(tree.items(), key=_order):
             info = tarfile.TarInfo(name)
             info.type, info.mode, info.linkname = entry.kind, entry.mode, entry.target
             info.uid, info.gid, info.mtime, info.size = entry.uid, entry.gid, epoch, len(entry.data)
@@ -94,6 +100,7 @@ def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
     return item[1].kind == tarfile.LNKTYPE, item[0]
 
 
-def _with_parents(tree: Mapping[str, Entry]) -> Tree:
+def with_parents(tree: Mapping[str, Entry]) -> Tree:
+    """Add the folders that lead to the entries, where they are missing."""
     parents = {str(parent) for name in tree for parent in Path(name).parents} - {"."}
     return {**{name: folder() for name in parents}, **tree}

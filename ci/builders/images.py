@@ -1,39 +1,264 @@
-"""The container images: the root of `micro`, then one job for each flavour and architecture."""
+"""The container images: the layers of `micro`, then one job for each flavour and architecture."""
 
 from __future__ import annotations
 
+import shutil
 import tarfile
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ci import debian_root, micro, tars
-from ci.errors import ReleaseError
+from ci import bases, debian_root, engines, micro, oci, tars
+from ci.engines import Engine
+from ci.errors import ReleaseError, UnavailableError
 from ci.jobs import Job, Output, Project, Workspace
+from ci.release import Base, Release
+from ci.report import readable_size
+from ci.run import Runner
 from ci.tools import Tool
 
+FLAVOURS = ("ubi", "alpine", "micro")
 
-def _build_roots(work: Workspace, architectures: tuple[str, ...]) -> str:
-    """Make the layers of `micro`: a Debian root for each architecture, and the runtime for all."""
-    images, epoch = work.release.images, work.release.epoch
-    cache, suite, python = work.project.dist / ".cache" / "debian", images.micro.suite, images.micro.python
-    host = debian_root.host_architecture()
-    roots = {}
-    for name in dict.fromkeys((host, *architectures)):
-        path = debian_root.fetch(work.run, cache, suite, python, name)
-        roots[name] = debian_root.load(path, name)
-    interpreter = micro.Interpreter(debian=roots[host], root=work.folder / "debian", version=python, run=work.run)
-    interpreter.lay_out()
-    source = _unpacked(work)
-    package = source / "faas_runtime"
-    carried = interpreter.carried(package, work.baked / "containers" / "carry.py", work.folder / "carried")
-    for name in architectures:
-        tree = micro.root_tree(carried, roots[host], roots[name], python=python, user=images.user)
-        (work.out / f"root-{name}.tar").write_bytes(tars.pack(tree, epoch))
-    byte_code = interpreter.compiled(package, f"{micro.PAYLOAD}/faas_runtime")
-    (work.out / "runtime.tar").write_bytes(tars.pack(micro.runtime_tree(source, byte_code), epoch))
+_SKOPEO = Tool(name="skopeo", minimum="1.4")
+_MMDEBSTRAP = Tool(name="mmdebstrap", minimum="1.3")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flavour:
+    """One image: `base` is None for the one from scratch, and `context` what its Containerfile takes from `dist/`."""
+
+    name: str
+    architecture: str
+    base: str | None
+    context: tuple[str, ...]
+    after: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """The name of its job."""
+        return f"image-{self.name}-{self.architecture}"
+
+
+def archive_path(release: Release, flavour: str, architecture: str) -> str:
+    """Where an image's archive lies in `dist/`."""
+    return f"images/{release.name}-{release.version.oci}-{flavour}-{architecture}.oci.tar"
+
+
+def reference(release: Release, flavour: str, architecture: str) -> str:
+    """The name of an image in the engine's own storage; the host's own architecture needs no suffix."""
+    suffix = "" if architecture == debian_root.host_architecture() else f"-{architecture}"
+    return f"{release.images.registry}/{release.name}:{release.version.oci}-{flavour}{suffix}"
+
+
+def jobs(project: Project) -> tuple[Job, ...]:
+    """The layers of `micro`, and an image for each flavour and architecture, by the engine that was asked for."""
+    with tempfile.TemporaryDirectory(prefix="faas-runtime-engines-") as scratch:
+        run = Runner(log=Path(scratch, "engines.log"))
+        try:
+            engine = engines.choose(run, project.options.engine)
+        except UnavailableError as error:
+            if project.options.engine != "auto":
+                raise
+            lacking = str(error)
+            return (_roots_job(project), *(_image_job(project, None, one, lacking) for one in _flavours(project)))
+        image_jobs = [_job_where_possible(project, engine, one, run) for one in _flavours(project)]
+    return (_roots_job(project), *image_jobs)
+
+
+def _flavours(project: Project) -> list[Flavour]:
+    release, wanted = project.release, project.options.flavours or FLAVOURS
+    sdist = f"sdist/{release.sdist_name}"
+    rpm = f"rpm/{release.name}-{release.version.rpm}-{release.rpm.release}.noarch.rpm"
+    found = []
+    for architecture in _architectures(release):
+        layers = (f"micro/root-{architecture}.tar", "micro/runtime.tar")
+        contexts = {"ubi": (rpm,), "alpine": (sdist, "baked/containers/carry.py"), "micro": layers}
+        after = {"ubi": ("rpm", "baked"), "alpine": ("sdist", "baked"), "micro": ("micro-layers", "baked")}
+        found += [
+            Flavour(
+                name=name,
+                architecture=architecture,
+                base=_base(project, name),
+                context=contexts[name],
+                after=after[name],
+            )
+            for name in FLAVOURS
+            if name in wanted
+        ]
+    return found
+
+
+def _architectures(release: Release) -> tuple[str, ...]:
+    return tuple(platform.rpartition("/")[2] for platform in release.images.platforms)
+
+
+def _base(project: Project, flavour: str) -> str | None:
+    images = project.release.images
+    from_manifest: dict[str, Base] = {"ubi": images.ubi, "alpine": images.alpine}
+    if flavour not in from_manifest:
+        return None
+    return project.options.bases.get(flavour) or from_manifest[flavour].reference
+
+
+def _job_where_possible(project: Project, engine: Engine, flavour: Flavour, run: Runner) -> Job:
+    if flavour.base is None:
+        return _image_job(project, engine, flavour)
+    cache = project.dist / ".cache" / "bases.json"
+    found = bases.look_up(run, engine, cache, flavour.base, flavour.architecture)
+    lacking = found.why_not or bases.emulation_missing(flavour.architecture)
+    return _image_job(project, engine, flavour, lacking, digest=found.digest)
+
+
+def _image_job(
+    project: Project, engine: Engine | None, flavour: Flavour, lacking: str = "", digest: str = ""
+) -> Job:
+    return Job(
+        id=flavour.id,
+        builder="images",
+        outputs=(Output(kind="image", path=archive_path(project.release, flavour.name, flavour.architecture)),),
+        build=partial(_build, engine=engine, flavour=flavour) if engine else _cannot_build,
+        tools=(engines.TOOLS[engine.name], _SKOPEO) if engine else (),
+        values={"base": flavour.base or "scratch", "digest": digest, "epoch": str(project.release.epoch)},
+        after=flavour.after,
+        unavailable=lacking,
+    )
+
+
+def _cannot_build(work: Workspace) -> None:
+    raise ReleaseError(f"{work.job}: an unavailable job was started")
+
+
+def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
+    """Build in the engine's storage, write the normalised archive, and store that under the release's name."""
+    release = work.release
+    base = _present_base(work, engine, flavour)
+    temporary = f"localhost/{release.name}-build:{flavour.name}-{flavour.architecture}"
+    labels = {}
+    arguments = {"TARGETARCH": flavour.architecture}
+    if base:
+        assert flavour.base is not None
+        labels = {
+            "org.opencontainers.image.base.name": flavour.base.partition("@")[0],
+            "org.opencontainers.image.base.digest": base.digest,
+        }
+        arguments["BASE"] = base.id.removeprefix("sha256:")
+    try:
+        engine.build(
+            work.run,
+            context=_context(work, flavour),
+            containerfile=work.baked / "containers" / flavour.name / "Containerfile",
+            platform=f"linux/{flavour.architecture}",
+            epoch=release.epoch,
+            arguments=arguments,
+            labels=labels,
+            tag=temporary,
+        )
+        engine.export(work.run, temporary, work.folder / "layout")
+    finally:
+        engine.remove(work.run, temporary)
+    title = f"{release.name} {release.version} {flavour.name}"
+    image = oci.normalised(
+        oci.read_layout(work.folder / "layout"), len(base.layers) if base else 0, epoch=release.epoch, title=title
+    )
+    name = reference(release, flavour.name, flavour.architecture)
+    archive = work.out / Path(archive_path(release, flavour.name, flavour.architecture)).name
+    oci.write_archive(image, archive, tag=name)
+    engine.load(work.run, archive, name)
+    if engine.is_docker and not engines.has_buildkit(work.run):
+        return "built by docker without BuildKit, whose own layers differ each time; the archive's do not"
     return ""
 
 
-def _unpacked(work: Workspace) -> Path:
+def _present_base(work: Workspace, engine: Engine, flavour: Flavour) -> engines.StoredImage | None:
+    """The base in the engine's storage, pulled if it is not there yet."""
+    if flavour.base is None:
+        return None
+    name = bases.plain(flavour.base)
+    stored = engine.stored(work.run, name)
+    if stored and stored.architecture == flavour.architecture:
+        return stored
+    return engine.pull(work.run, name, f"linux/{flavour.architecture}")
+
+
+def _context(work: Workspace, flavour: Flavour) -> Path:
+    """A folder like `dist/` with what the Containerfile takes, as engines read all of a context."""
+    context = work.folder / "context"
+    for path in flavour.context:
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(work.built(path), context / path)
+    return context
+
+
+def size_table(project: Project) -> tuple[str, list[str], list[list[str]]]:
+    """Title, columns and rows of the sizes of the images that stand in `dist/`, with what each adds to its base."""
+    rows = []
+    for flavour in _flavours(project):
+        path = project.dist / archive_path(project.release, flavour.name, flavour.architecture)
+        if not path.exists():
+            continue
+        sizes = oci.sizes(path)
+        name = f"{flavour.name} {flavour.architecture}"
+        rows.append(_row(name, sizes.total))
+        rows.append(_row(f"  adds to {flavour.base or 'scratch'}", sizes.added))
+    return "Sizes of the images", ["image", ">unpacked", ">compressed"], rows
+
+
+def _row(name: str, layer: oci.Layer) -> list[str]:
+    return [name, readable_size(layer.unpacked), readable_size(layer.compressed)]
+
+
+def _roots_job(project: Project) -> Job:
+    images = project.release.images
+    architectures = _architectures(project.release)
+    missing = "" if shutil.which(_MMDEBSTRAP.name) else f"{_MMDEBSTRAP.name}: not found on PATH"
+    return Job(
+        id="micro-layers",
+        builder="images",
+        outputs=(
+            *(Output(path=f"micro/root-{architecture}.tar") for architecture in architectures),
+            Output(path="micro/runtime.tar"),
+        ),
+        build=partial(_build_layers, architectures=architectures),
+        tools=() if missing else (_MMDEBSTRAP,),
+        values={
+            "epoch": str(project.release.epoch),
+            "suite": images.micro.suite,
+            "python": images.micro.python,
+            "user": str(images.user),
+        },
+        after=("sdist", "baked"),
+        unavailable=missing,
+    )
+
+
+def _build_layers(work: Workspace, *, architectures: tuple[str, ...]) -> str:
+    """Make the layers of `micro`: a Debian root for each architecture, and the runtime for all."""
+    images, epoch, version = work.release.images, work.release.epoch, work.release.images.micro.python
+    host = debian_root.host_architecture()
+    roots = {name: _debian(work, name) for name in dict.fromkeys((host, *architectures))}
+    interpreter = micro.Interpreter(debian=roots[host], root=work.folder / "debian", version=version, run=work.run)
+    interpreter.lay_out()
+    source = _unpacked_sdist(work)
+    package = source / "faas_runtime"
+    carried = interpreter.carried(package, work.baked / "containers" / "carry.py", work.folder / "carried")
+    for name in architectures:
+        tree = micro.root_tree(carried, roots[host], roots[name], python=version, user=images.user)
+        (work.out / f"root-{name}.tar").write_bytes(tars.pack(tree, epoch))
+    byte_code = interpreter.compiled(package, f"{micro.PAYLOAD}/faas_runtime")
+    (work.out / "runtime.tar").write_bytes(tars.pack(micro.runtime_tree(source, byte_code), epoch))
+    return f"Debian {images.micro.suite}, Python {interpreter.package_version}"
+
+
+def _debian(work: Workspace, architecture: str) -> debian_root.DebianRoot:
+    wanted = work.release.images.micro
+    cache = work.project.dist / ".cache" / "debian"
+    path = debian_root.fetch(work.run, cache, wanted.suite, wanted.python, architecture)
+    return debian_root.load(path, architecture)
+
+
+def _unpacked_sdist(work: Workspace) -> Path:
     sdist = work.built(f"sdist/{work.release.sdist_name}")
     with tarfile.open(sdist) as archive:
         archive.extractall(work.folder, filter="data")

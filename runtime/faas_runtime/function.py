@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ERROR_TYPE = "Function.Error"
 INVALID_RESPONSE = "Function.InvalidResponse"
+LENGTH_LIMIT = 2**31 - 1  # of ctypes.string_at; what is longer is a length gone wrong, such as -1
 _HEADER_BYTES = frozenset(range(0x20, 0x7F))
 
 
@@ -140,8 +141,9 @@ def _answer(response: Response) -> "tuple[bytes, bytes | None]":
     length: int = response.len
     if not length:
         return b"", content_type
-    if not response.data:
-        raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes at the address NULL")
+    if not response.data or length > LENGTH_LIMIT:
+        where = "too many" if response.data else "at the address NULL"
+        raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes, {where}")
     return string_at(response.data, length), content_type
 
 

@@ -87,6 +87,12 @@ CHANGELOG = """\
 """
 
 
+@pytest.fixture(scope="session")
+def right() -> str:
+    """Return the text of a manifest that is right."""
+    return VALID
+
+
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
     """Return the path of a manifest that is right, with its changelog."""

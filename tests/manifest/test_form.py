@@ -1,4 +1,5 @@
 """The form of the manifest as YAML: keys, duplicates, aliases, characters, and anything at all."""
+# ruff: noqa: E501  (a fault is one line)
 
 from __future__ import annotations
 
@@ -117,6 +118,7 @@ def test_fault(faults: Faults, sample: Path, old: str, new: str, expected: list[
     [
         ("", ["release.yaml:1:1: is empty; the manifest of a release"]),
         ("# only\n", ["release.yaml:1:1: is empty; the manifest of a release"]),
+        ("~", ["release.yaml:1:1: is empty; the manifest of a release"]),
         ("- a\n", ["release.yaml:1:1: is a list; a mapping of keys"]),
         ("text", ['release.yaml:1:1: "text" is a text; a mapping of keys']),
         ("\0", ["release.yaml:1:1: a control character, U+0000; remove it"]),
@@ -198,8 +200,8 @@ def test_arbitrary_yaml_raises_nothing_but_manifest_error(faults: Faults, text: 
 
 @given(data=st.data())
 @anything
-def test_spoilt_manifests_raise_nothing_but_manifest_error(faults: Faults, data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(RIGHT)))
-    upto = data.draw(st.integers(at, min(at + 20, len(RIGHT))))
+def test_spoilt_manifests_raise_nothing_but_manifest_error(faults: Faults, right: str, data: st.DataObject) -> None:
+    at = data.draw(st.integers(0, len(right)))
+    upto = data.draw(st.integers(at, min(at + 20, len(right))))
     put = data.draw(st.text(max_size=10))
-    faults(RIGHT[:at].encode() + put.encode(errors="replace") + RIGHT[upto:].encode())
+    faults(right[:at].encode() + put.encode(errors="replace") + right[upto:].encode())

@@ -28,7 +28,7 @@ LADDER = [
 
 def test_the_ladder_is_in_the_order_of_pep_440() -> None:
     assert sorted(LADDER, key=Pep440) == LADDER
-    assert sorted(reversed([versions.parse(text) for text in LADDER])) == [versions.parse(t) for t in LADDER]
+    assert sorted(versions.parse(text) for text in LADDER[::-1]) == [versions.parse(t) for t in LADDER]
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_every_pair_of_the_ladder(spelling: str, request: pytest.FixtureRequest)
     spellings = [getattr(versions.parse(text), spelling) for text in LADDER]
     assert order(spellings) == [1] * (len(LADDER) - 1)
     # Not only neighbours: the comparisons of package managers need not be transitive.
-    pairs = [pair for pair in itertools.combinations(spellings, 2)]
+    pairs = list(itertools.combinations(spellings, 2))
     verdicts = order([text for pair in pairs for text in pair])[::2]
     assert [pair for pair, verdict in zip(pairs, verdicts, strict=True) if verdict != 1] == []
 
@@ -192,6 +192,7 @@ def test_each_spelling_is_legal_in_its_ecosystem(text: str) -> None:
 @given(text=st.text(max_size=70))
 def test_parse_raises_nothing_but_value_error(text: str) -> None:
     try:
-        assert str(versions.parse(text)) == text == str(Pep440(text))
-    except ValueError as error:
-        assert "; " in str(error)
+        version = versions.parse(text)
+    except ValueError:
+        return
+    assert str(version) == text == str(Pep440(text))

@@ -18,7 +18,7 @@ from ci.errors import BusyError, CommandFailed, HostError, ReleaseError, ToolErr
 from ci.jobs import Job, Output, Project, Workspace
 from ci.lock import exclusive
 from ci.manifest import load
-from ci.plan import TO_BUILD, UNAVAILABLE, UP_TO_DATE, make_plan, with_needed
+from ci.plan import TO_BUILD, UNAVAILABLE, UP_TO_DATE, make_plan, require_tools, with_needed
 from ci.run import Children, Runner
 from ci.scheduler import DONE, FAILED, LEFT_OUT, Outcome, Scheduler
 from ci.tools import Tool, Toolbox
@@ -127,8 +127,10 @@ def test_what_cannot_be_had_is_told_with_its_reason(project: Project) -> None:
 
 def test_every_missing_or_old_tool_is_told_before_anything_runs(project: Project) -> None:
     tools = (Tool(name="no-such-tool"), Tool(name="sh", version_arguments=("-c", "echo 1.2"), minimum="3.0"))
+    steps = make_plan(project, [job("first", tools=tools), job("second", after=("first",))])
+    assert [step.state for step in steps] == [UNAVAILABLE, UNAVAILABLE]
     with pytest.raises(ToolError) as caught:
-        make_plan(project, [job("first", tools=tools)])
+        require_tools(steps)
     assert str(caught.value).splitlines() == [
         "no-such-tool: not found on PATH",
         "sh: version 1.2 is too old, 3.0 is needed",

@@ -10,5 +10,6 @@ NAME = {{ cookiecutter.name | tojson }}
 if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", NAME):
     sys.exit(
         f"c-function: {NAME!r} cannot be the name of a function: it becomes part of file names and of the "
-        "handler's name. Use small letters, digits and underscores, a letter first, 64 at most: simple_handler"
+        "handler's name. Use small letters, digits and underscores, a letter first, 64 at most: "
+        "simple_handler"
     )

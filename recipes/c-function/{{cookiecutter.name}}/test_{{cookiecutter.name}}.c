@@ -5,6 +5,9 @@
 
 int32_t handle(const faas_request *request, faas_response *response);
 
+#define FUNCTION "\"{{ cookiecutter.name }}\""
+#define ANSWER(event, id) "{\"event\":" event ",\"function\":" FUNCTION ",\"request_id\":" id "}"
+
 static int failures = 0;
 
 static void expect(const char *payload, const char *request_id, const char *expected)
@@ -20,9 +23,10 @@ static void expect(const char *payload, const char *request_id, const char *expe
     response.struct_size = sizeof response;
 
     status = handle(&request, &response);
-    if (status != 0 || response.len != strlen(expected) || memcmp(response.data, expected, response.len) != 0) {
+    if (status != 0 || response.len != strlen(expected) || memcmp(response.data, expected, response.len)) {
+        const char *data = response.data;
         fprintf(stderr, "%s: expected status 0 and %s\n", payload, expected);
-        fprintf(stderr, "  but got status %d and %.*s\n", (int)status, (int)response.len, (const char *)response.data);
+        fprintf(stderr, "  but got status %d and %.*s\n", (int)status, (int)response.len, data);
         failures++;
     }
     if (response.release != NULL)
@@ -35,9 +39,9 @@ int main(void)
         fprintf(stderr, "faas_abi_version: expected %d\n", FAAS_ABI_VERSION);
         failures++;
     }
-    expect("{\"a\":1}", "r-1", "{\"event\":{\"a\":1},\"function\":\"{{ cookiecutter.name }}\",\"request_id\":\"r-1\"}");
-    expect("", "r-2", "{\"event\":null,\"function\":\"{{ cookiecutter.name }}\",\"request_id\":\"r-2\"}");
-    expect("[]", "\"\\\n", "{\"event\":[],\"function\":\"{{ cookiecutter.name }}\",\"request_id\":\"\\\"\\\\\\u000a\"}");
+    expect("{\"a\":1}", "r-1", ANSWER("{\"a\":1}", "\"r-1\""));
+    expect("", "r-2", ANSWER("null", "\"r-2\""));
+    expect("[]", "\"\\\n", ANSWER("[]", "\"\\\"\\\\\\u000a\""));
     puts(failures == 0 ? "ok" : "FAILED");
     return failures == 0 ? 0 : 1;
 }

@@ -68,7 +68,7 @@ FAAS_EXPORT uint32_t faas_abi_version(void)
 
 FAAS_EXPORT int32_t handle(const faas_request *request, faas_response *response);
 
-/* Answers with the event, the name of the function and the id of the request. The event is JSON, taken as it is. */
+/* Answers with the event as it is, which is JSON, the name of the function and the id of the request. */
 int32_t handle(const faas_request *request, faas_response *response)
 {
     size_t capacity = request->payload_len + 256;

@@ -9,9 +9,9 @@ NAME = {{ cookiecutter.name | tojson }}
 
 # Keywords of Rust, what the compiler brings along, and the crates in Cargo.lock.
 TAKEN = """
-    abstract as async await become box break const continue crate do dyn else enum extern false final fn for gen if
-    impl in let loop macro match mod move mut override priv pub ref return self static struct super trait true try
-    type typeof unsafe unsized use virtual where while yield
+    abstract as async await become box break const continue crate do dyn else enum extern false final fn for
+    gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super
+    trait true try type typeof unsafe unsized use virtual where while yield
     alloc core proc_macro std test
     build deps examples incremental
     itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn unicode_ident zmij

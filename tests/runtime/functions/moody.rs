@@ -13,11 +13,12 @@ fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, String> {
         Some("format") => panic!("number {}", payload["number"]),
         Some("value") => std::panic::panic_any(7),
         Some("error") => Err("not\0today".to_string()),
-        _ => Ok(json!({
-            "arn": context.function_arn,
-            "has_time": context.remaining().is_some_and(|left| left.as_secs() > 0),
-            "memory": context.memory_limit_mb,
-            "tenant": context.tenant_id,
-        })),
+        _ => Ok(json!([
+            [context.request_id, context.invocation_id, context.function_arn, context.trace_id],
+            [context.client_context, context.cognito_identity, context.tenant_id],
+            [context.function_name, context.function_version, context.log_group, context.log_stream],
+            [context.deadline_ms, context.memory_limit_mb],
+            context.remaining().map(|left| left.as_secs() > 0),
+        ])),
     }
 }

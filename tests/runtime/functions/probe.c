@@ -79,6 +79,12 @@ FAAS_EXPORT int32_t nowhere(const faas_request *request, faas_response *response
     return 0;
 }
 
+FAAS_EXPORT int32_t endless(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    return say(response, (size_t)-1);
+}
+
 FAAS_EXPORT int32_t content_type(const faas_request *request, faas_response *response)
 {
     memcpy(answer, request->payload, request->payload_len);
@@ -98,16 +104,18 @@ FAAS_EXPORT int32_t trace(const faas_request *request, faas_response *response)
 FAAS_EXPORT int32_t context(const faas_request *request, faas_response *response)
 {
     const char *texts[] = {
-        request->request_id,    request->invocation_id,    request->function_arn, request->client_context,
+        request->request_id,       request->invocation_id, request->function_arn,  request->client_context,
         request->cognito_identity, request->tenant_id,     request->function_name, request->function_version,
-        request->log_group,     request->log_stream,
+        request->log_group,        request->log_stream,
     };
     char *to = answer;
     size_t i;
     for (i = 0; i < sizeof texts / sizeof *texts; i++)
         to += sprintf(to, "%s\n", texts[i] == NULL ? "NULL" : texts[i]);
-    to += sprintf(to, "%lld\n%lu\n", (long long)request->deadline_ms, (unsigned long)request->memory_limit_mb);
-    to += sprintf(to, "%d\n%d\n", request->struct_size == sizeof *request, response->struct_size == sizeof *response);
+    to += sprintf(to, "%lld\n", (long long)request->deadline_ms);
+    to += sprintf(to, "%lu\n", (unsigned long)request->memory_limit_mb);
+    to += sprintf(to, "%d\n", request->struct_size == sizeof *request);
+    to += sprintf(to, "%d\n", response->struct_size == sizeof *response);
     to += sprintf(to, "%d\n", request->write == NULL && request->stream == NULL);
     return say(response, (size_t)(to - answer));
 }

@@ -1,9 +1,9 @@
 //! The glue between a function in Rust and faas-runtime: the C ABI of `faas.h`, version 1.
 //!
 //! `faas::export!(handle);` exports the C symbols for a function
-//! `fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, String>`. An `Err` is an error of the type
-//! `Function.Error`, a panic one of `Function.Panic`, and a payload that is not JSON one of
-//! `Function.InvalidPayload`. An empty payload counts as `null`.
+//! `fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, String>`.
+//! An `Err` is an error of the type `Function.Error`, a panic one of `Function.Panic`, and a payload that is
+//! not JSON one of `Function.InvalidPayload`. An empty payload counts as `null`.
 
 use serde_json::Value;
 use std::any::Any;

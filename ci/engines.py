@@ -1,0 +1,205 @@
+"""The container engines: buildah, podman and docker, behind the same few verbs.
+
+An engine counts only if it works: a client without its daemon, or a tool that may not write its storage, does not.
+Nothing here pulls from a registry unless `pull` is called.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ci.errors import CommandFailed, UnavailableError, UsageError
+from ci.run import Runner
+from ci.tools import Tool
+
+NAMES = ("buildah", "podman", "docker")
+TOOLS = {
+    "buildah": Tool(name="buildah", minimum="1.23"),
+    "podman": Tool(name="podman", minimum="3.4"),
+    "docker": Tool(name="docker", minimum="20.10"),
+}
+
+# Each asks the part that does the work, in some 50 ms: the storage, or the daemon.
+_PROBES: dict[str, tuple[str, ...]] = {
+    "buildah": ("buildah", "images", "--quiet"),
+    "podman": ("podman", "images", "--quiet"),
+    "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImage:
+    """An image in an engine's own storage; `layers` are the digests of its uncompressed layers."""
+
+    id: str
+    digest: str
+    architecture: str
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """One engine that works."""
+
+    name: str
+
+    @property
+    def is_docker(self) -> bool:
+        """Whether images lie with a daemon; those of the two others share one storage."""
+        return self.name == "docker"
+
+    def stored(self, run: Runner, reference: str) -> StoredImage | None:
+        """The image of that name in the engine's storage."""
+        command = {
+            "buildah": ("buildah", "inspect", "--type=image", reference),
+            "podman": ("podman", "image", "inspect", reference),
+            "docker": ("docker", "image", "inspect", reference),
+        }[self.name]
+        try:
+            found = json.loads(run.output(*command))
+        except CommandFailed:
+            return None
+        return _of_buildah(found) if self.name == "buildah" else _of_docker(found[0])
+
+    def pull(self, run: Runner, reference: str, platform: str) -> StoredImage:
+        """Fetch an image from its registry."""
+        try:
+            if self.name == "buildah":
+                run("buildah", "pull", "--quiet", "--policy=always", "--platform", platform, reference)
+            else:
+                run(self.name, "pull", "--quiet", "--platform", platform, reference)
+        except CommandFailed as error:
+            raise UnavailableError(f"base image {reference} could not be pulled\n{error}") from error
+        found = self.stored(run, reference)
+        assert found is not None
+        return found
+
+    def build(
+        self,
+        run: Runner,
+        *,
+        context: Path,
+        containerfile: Path,
+        platform: str,
+        epoch: int,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        tag: str,
+    ) -> None:
+        """Build an image from what is in the storage already, and name it `tag`."""
+        options = [f"--platform={platform}", f"--file={containerfile}", f"--tag={tag}"]
+        options += [f"--build-arg={name}={value}" for name, value in sorted(arguments.items())]
+        options += [f"--label={name}={value}" for name, value in sorted(labels.items())]
+        if self.is_docker:
+            run("docker", "build", "--no-cache", "--force-rm", *options, context)
+            return
+        # chroot isolation needs neither cgroups nor mounts, and so works inside containers too.
+        options += ["--isolation=chroot", "--pull=never", "--layers=false", "--format=oci", "--identity-label=false"]
+        run(self.name, "build", f"--timestamp={epoch}", *options, context)
+
+    def export(self, run: Runner, reference: str, folder: Path) -> None:
+        """Write a stored image as an OCI layout."""
+        if self.is_docker:
+            run("skopeo", "copy", f"docker-daemon:{reference}", f"oci:{folder}:image")
+        else:
+            run("buildah" if self.name == "buildah" else "podman", "push", reference, f"oci:{folder}:image")
+
+    def load(self, run: Runner, archive: Path, reference: str) -> None:
+        """Store an image out of an OCI archive under a name."""
+        if self.is_docker:
+            run("skopeo", "copy", f"oci-archive:{archive}", f"docker-daemon:{reference}")
+        else:
+            identity = run.output(self.name, "pull", "--quiet", f"oci-archive:{archive}").split()[-1]
+            run(self.name, "tag", identity, reference)
+
+    def remove(self, run: Runner, reference: str) -> None:
+        """Remove a name and, if it was the last one, its image; nothing happens if there is none."""
+        if self.stored(run, reference):
+            run(self.name, "rmi", "--force", reference)
+
+    def start_command(
+        self, reference: str, *, name: str, environment: Mapping[str, str], mounts: Mapping[Path, str]
+    ) -> list[str]:
+        """The command of a container as Lambda would have it: read-only but for /tmp, no root, no capabilities."""
+        options = [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
+        options += [f"--env={key}={value}" for key, value in sorted(environment.items())]
+        options += ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=host"]
+        options += ["--tmpfs=/tmp"] if self.is_docker else [*_limits(), "--pull=never"]
+        return [self.name, "run", "--rm", f"--name={name}", *options, reference]
+
+    def end(self, run: Runner, name: str) -> None:
+        """Remove a container, running or not."""
+        if name in run.output(self.name, "ps", "--all", "--format", "{{.Names}}").split():
+            run(self.name, "rm", "--force", name)
+
+
+def _limits() -> list[str]:
+    """Podman asks for more than the caller may have where that is itself a container: stay with what there is."""
+    kinds = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
+    hard = {name: resource.getrlimit(kind)[1] for name, kind in kinds.items()}
+    return [f"--ulimit={name}={limit}:{limit}" for name, limit in hard.items()]
+
+
+def choose(run: Runner, name: str) -> Engine:
+    """The engine of that name, or for `auto` the first that works. Raises `UnavailableError` with all reasons."""
+    if name != "auto" and name not in NAMES:
+        raise UsageError(f"--engine {name}: unknown engine", hint=f"one of: auto, {', '.join(NAMES)}")
+    faults = []
+    for candidate in NAMES if name == "auto" else (name,):
+        fault = why_not(run, candidate)
+        if not fault:
+            return Engine(name=candidate)
+        faults.append(f"{candidate}: {fault}")
+    raise UnavailableError(f"no container engine works here ({'; '.join(faults)})")
+
+
+def why_not(run: Runner, name: str) -> str:
+    """Why an engine cannot be used here; empty if it can."""
+    if shutil.which(name) is None:
+        return "not found on PATH"
+    try:
+        run.output(*_PROBES[name])
+    except CommandFailed as error:
+        return last_words(error)
+    return ""
+
+
+def has_buildkit(run: Runner) -> bool:
+    """Whether docker builds with BuildKit."""
+    try:
+        run.output("docker", "buildx", "version")
+    except CommandFailed:
+        return False
+    return True
+
+
+def last_words(error: CommandFailed) -> str:
+    """The last line that a failed program printed, where a reason has to fit into one line."""
+    printed = [line.removeprefix("  | ") for line in str(error).splitlines() if line.startswith("  | ")]
+    return printed[-1]
+
+
+def _of_buildah(found: dict[str, Any]) -> StoredImage:
+    image = found["OCIv1"]
+    return StoredImage(
+        id=found["FromImageID"],
+        digest=found["FromImageDigest"],
+        architecture=image["architecture"],
+        layers=tuple(image["rootfs"]["diff_ids"]),
+    )
+
+
+def _of_docker(found: dict[str, Any]) -> StoredImage:
+    digests = [name.partition("@")[2] for name in found.get("RepoDigests") or ()]
+    return StoredImage(
+        id=found["Id"],
+        digest=found.get("Digest") or (digests[0] if digests else ""),
+        architecture=found["Architecture"],
+        layers=tuple(found["RootFS"]["Layers"]),
+    )

@@ -1,0 +1,72 @@
+"""What the ecosystems' own checks find, and which of it the manifest accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.errors import CommandFailed
+from ci.release import Waiver
+from ci.run import Argument, Runner
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that a check found; `file` as the repository has it, `rule` as a waiver would name it."""
+
+    tool: str
+    rule: str
+    file: str
+    line: int = 0
+    text: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.tool} {self.rule}: {self.text}"
+
+
+def findings_of(
+    run: Runner, *argv: Argument, read: Callable[[str], Iterable[Finding]], cwd: Path | None = None
+) -> list[Finding]:
+    """Run a check and let `read` find its findings in what it printed.
+
+    A check that fails has found something. One that fails without a finding is broken, and that is no approval.
+    """
+    begin = run.log.stat().st_size if run.log.exists() else 0
+    failure = None
+    try:
+        run(*argv, cwd=cwd)
+    except CommandFailed as error:
+        failure = error
+    # In the log, what a program printed stands between the command and its exit code.
+    part = run.log.read_bytes()[begin:].decode(errors="replace")
+    output = part.partition("\n")[2].rpartition("# exit ")[0]
+    try:
+        findings = list(read(output))
+    except (ValueError, KeyError) as error:
+        raise failure or CommandFailed(f"{argv[0]}: its report cannot be read: {error}\n  log: {run.log}") from error
+    if failure and not findings:
+        raise failure
+    return findings
+
+
+def faults(findings: Iterable[Finding], waivers: Sequence[Waiver], *, to_be_used: Iterable[Waiver]) -> list[str]:
+    """Return a line for each finding that no waiver covers, and for each waiver `to_be_used` that covers none."""
+    findings = list(dict.fromkeys(findings))
+    lines = [str(finding) for finding in findings if not any(_covers(waiver, finding) for waiver in waivers)]
+    lines += [
+        f"release.yaml: waivers: {_name(waiver)} is not found any more; remove the waiver"
+        for waiver in to_be_used
+        if not any(_covers(waiver, finding) for finding in findings)
+    ]
+    return lines
+
+
+def _covers(waiver: Waiver, finding: Finding) -> bool:
+    return (waiver.tool, waiver.rule) == (finding.tool, finding.rule) and waiver.file in (None, finding.file)
+
+
+def _name(waiver: Waiver) -> str:
+    where = f" in {waiver.file}" if waiver.file else ""
+    return f"{waiver.tool} {waiver.rule}{where}"

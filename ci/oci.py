@@ -1,0 +1,207 @@
+"""Image archives in the OCI layout, written so that the same content gives the same bytes.
+
+An engine's own export holds its clock, its order of files and its notion of a layer. Here the layers of the base stay
+as they are, byte for byte before compression, because registries and Red Hat's certification know a base by them; all
+that the flavour adds becomes one layer, packed anew. So an archive does not tell which engine built it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ci import tars
+from ci.errors import ReleaseError
+from ci.files import write_atomically
+from ci.tars import Entry, Tree
+
+_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+_CONFIG = "application/vnd.oci.image.config.v1+json"
+_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip"
+_OCI_KEYS = "org.opencontainers.image."
+_REF_NAME = "org.opencontainers.image.ref.name"
+
+# What a program that is started from the image can notice; engines add fields of their own.
+_KEPT_CONFIG = ("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal")
+
+_WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Image:
+    """An image out of a layout on disk: its configuration and its layers, uncompressed, the base's first."""
+
+    config: Mapping[str, Any]
+    layers: tuple[bytes, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layer:
+    """The size of one layer: the sum of its files, and the bytes that a registry holds."""
+
+    unpacked: int
+    compressed: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The layers of an archive: those of its base, and the one that the flavour adds."""
+
+    base: tuple[Layer, ...]
+    added: Layer
+
+    @property
+    def total(self) -> Layer:
+        """The whole image."""
+        layers = (*self.base, self.added)
+        return Layer(
+            unpacked=sum(layer.unpacked for layer in layers), compressed=sum(layer.compressed for layer in layers)
+        )
+
+
+def read_layout(folder: Path) -> Image:
+    """Read an OCI layout with one image, as `skopeo copy … oci:FOLDER` writes it."""
+
+    def blob(digest: str) -> bytes:
+        return (folder / "blobs" / digest.replace(":", "/")).read_bytes()
+
+    index = json.loads((folder / "index.json").read_bytes())
+    manifest = json.loads(blob(index["manifests"][0]["digest"]))
+    layers = tuple(_uncompressed(blob(layer["digest"])) for layer in manifest["layers"])
+    return Image(config=json.loads(blob(manifest["config"]["digest"])), layers=layers)
+
+
+def _uncompressed(data: bytes) -> bytes:
+    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+
+
+def normalised(image: Image, base_layers: int, *, epoch: int, title: str) -> Image:
+    """The image with what comes above its base as one layer, and without any trace of who built it and when."""
+    created = dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    layers = (*image.layers[:base_layers], tars.pack(_merged(image.layers[base_layers:], base_layers > 0), epoch))
+    config = image.config
+    history = _history(config.get("history", []), base_layers)
+    return Image(
+        layers=layers,
+        config={
+            "architecture": config["architecture"],
+            "os": config["os"],
+            **({"variant": config["variant"]} if config.get("variant") else {}),
+            "created": created,
+            "config": {key: config["config"][key] for key in _KEPT_CONFIG if config["config"].get(key)},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(layer) for layer in layers]},
+            "history": [*history, {"created": created, "created_by": title}],
+        },
+    )
+
+
+def _history(history: list[dict[str, Any]], base_layers: int) -> list[dict[str, Any]]:
+    """The entries of the base: as many as bring its layers."""
+    kept: list[dict[str, Any]] = []
+    for entry in history:
+        if sum(not known.get("empty_layer") for known in kept) == base_layers:
+            break
+        kept.append(entry)
+    return kept
+
+
+def _merged(layers: tuple[bytes, ...], has_base: bool) -> Tree:
+    """What the layers amount to. A removal of something below them stays a removal."""
+    merged: Tree = {}
+    for layer in layers:
+        above = tars.read_bytes(layer)
+        for path in above:
+            parent, _, name = path.rpartition("/")
+            if name == _OPAQUE:
+                _forget(merged, f"{parent}/")
+            elif name.startswith(_WHITEOUT):
+                removed = f"{parent}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
+                merged.pop(removed, None)
+                _forget(merged, f"{removed}/")
+        for path, entry in above.items():
+            if path.rpartition("/")[2].startswith(_WHITEOUT) and not has_base:
+                continue
+            merged[path] = entry
+    return merged
+
+
+def _forget(tree: Tree, prefix: str) -> None:
+    for path in [path for path in tree if path.startswith(prefix)]:
+        del tree[path]
+
+
+def added_by(image: Image) -> Tree:
+    """The entries of the uppermost layer."""
+    return tars.read_bytes(image.layers[-1])
+
+
+def write_archive(image: Image, path: Path, *, tag: str) -> None:
+    """Write the image as an OCI archive, whole or not at all; its OCI labels are the manifest's annotations too."""
+    labels: dict[str, str] = image.config["config"].get("Labels", {})
+    blobs: dict[str, bytes] = {}
+
+    def store(data: bytes, media_type: str) -> dict[str, Any]:
+        digest = _digest(data)
+        blobs[digest] = data
+        return {"mediaType": media_type, "digest": digest, "size": len(data)}
+
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": _MANIFEST,
+        "config": store(_json(image.config), _CONFIG),
+        "layers": [store(gzip.compress(layer, 9, mtime=0), _LAYER) for layer in image.layers],
+        "annotations": {key: value for key, value in labels.items() if key.startswith(_OCI_KEYS)},
+    }
+    described = {
+        **store(_json(manifest), _MANIFEST),
+        "platform": {key: image.config[key] for key in ("architecture", "os", "variant") if key in image.config},
+        "annotations": {_REF_NAME: tag},
+    }
+    index = {"schemaVersion": 2, "manifests": [described]}
+    tree: Tree = {f"blobs/{digest.replace(':', '/')}": tars.file(data) for digest, data in blobs.items()}
+    tree["index.json"] = tars.file(_json(index))
+    tree["oci-layout"] = tars.file(_json({"imageLayoutVersion": "1.0.0"}))
+    write_atomically(path, tars.pack(tree, 0))
+
+
+def read_archive(path: Path) -> tuple[Image, dict[str, Any]]:
+    """Read an archive that `write_archive` wrote: the image and its manifest."""
+    tree = tars.read(path)
+
+    def blob(digest: str) -> bytes:
+        data = tree[f"blobs/{digest.replace(':', '/')}"].data
+        if _digest(data) != digest:
+            raise ReleaseError(f"{path}: the blob {digest} is damaged")
+        return data
+
+    manifest = json.loads(blob(json.loads(tree["index.json"].data)["manifests"][0]["digest"]))
+    layers = tuple(gzip.decompress(blob(layer["digest"])) for layer in manifest["layers"])
+    return Image(config=json.loads(blob(manifest["config"]["digest"])), layers=layers), manifest
+
+
+def sizes(path: Path) -> Sizes:
+    """What the layers of an archive weigh."""
+    image, manifest = read_archive(path)
+    layers = [
+        Layer(
+            unpacked=sum(len(entry.data) for entry in tars.read_bytes(data).values()), compressed=described["size"]
+        )
+        for data, described in zip(image.layers, manifest["layers"], strict=True)
+    ]
+    return Sizes(base=tuple(layers[:-1]), added=layers[-1])
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

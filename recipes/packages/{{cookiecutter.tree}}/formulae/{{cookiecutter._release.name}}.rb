@@ -1,0 +1,66 @@
+# Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
+{% set release = cookiecutter._release %}
+{% set python = "python@" ~ release.homebrew.python %}
+class {{ release.name | ruby_class }} < Formula
+  desc {{ release.summary | ruby }}
+  homepage {{ release.home | ruby }}
+  url {{ release.source.url | ruby }}
+{% if release.version.homebrew != release.version.pep440 %}
+  version {{ release.version.homebrew | ruby }}
+{% endif %}
+  sha256 {{ release.source.sha256 | ruby }}
+  license {{ release.license | ruby }}
+
+  depends_on {{ python | ruby }}
+
+  def install
+    libexec.install "bin", "faas_runtime"
+    include.install "include/faas.h"
+    man1.install "man/faas-runtime.1"
+
+    python3 = Formula[{{ python | ruby }}].opt_bin/{{ ("python" ~ release.homebrew.python) | ruby }}
+    # Byte code that holds neither the time of its source nor its place: a bottle may change both.
+    system python3, "-IS", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "-s", libexec,
+           libexec/"faas_runtime"
+    # The launcher's own first line names a Python of other systems.
+    (bin/"faas-runtime").write <<~SH
+      #!/bin/sh
+      exec "#{python3}" -IS "#{libexec}/bin/faas-runtime" "$@"
+    SH
+    chmod 0755, bin/"faas-runtime"
+  end
+
+  test do
+    require "socket"
+
+    (testpath/"echo.c").write <<~C
+      #include <faas.h>
+
+      uint32_t faas_abi_version(void) { return FAAS_ABI_VERSION; }
+
+      int32_t handle(const faas_request *request, faas_response *response) {
+        response->data = request->payload;
+        response->len = request->payload_len;
+        return 0;
+      }
+    C
+    system ENV.cc, "-shared", "-fPIC", "-I#{include}", "-o", shared_library("libecho"), "echo.c"
+
+    # A Runtime API that has one event to hand out, and takes one answer.
+    api = TCPServer.new("127.0.0.1", 0)
+    ENV["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:#{api.local_address.ip_port}"
+    ENV["LAMBDA_TASK_ROOT"] = testpath.to_s
+    runtime = spawn bin/"faas-runtime", "echo.handle"
+    begin
+      event = "[42]"
+      connection = api.accept
+      assert_match "GET /2018-06-01/runtime/invocation/next ", connection.gets("\r\n\r\n")
+      connection.write "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 1\r\nContent-Length: 4\r\n\r\n#{event}"
+      assert_match "POST /2018-06-01/runtime/invocation/1/response ", connection.gets("\r\n\r\n")
+      assert_equal event, connection.read(event.bytesize)
+    ensure
+      Process.kill "TERM", runtime
+      Process.wait runtime
+    end
+  end
+end

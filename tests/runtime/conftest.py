@@ -1,0 +1,82 @@
+"""Fixtures: functions that are compiled once a session."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.support import FUNCTIONS, RECIPES, RUNTIME, compile_library
+
+sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
+sys.dont_write_bytecode = True
+
+
+def bake(recipe: str, folder: Path, name: str = "simple_handler") -> Path:
+    """Render a recipe, leaving nothing in the home folder."""
+    main = pytest.importorskip("cookiecutter.main")
+    settings = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "cookiecutters")}
+    template = str(RECIPES / recipe)
+    context = {"name": name}
+    project = main.cookiecutter(
+        template, no_input=True, extra_context=context, output_dir=str(folder), default_config=settings
+    )
+    return Path(project)
+
+
+@pytest.fixture(scope="session")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task root with all the functions in C."""
+    folder = tmp_path_factory.mktemp("functions")
+    for source in ("probe", "hooks", "no_version", "wrong_version"):
+        compile_library(FUNCTIONS / f"{source}.c", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def c_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The C recipe, rendered, tested and built."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
+    project = bake("c-function", tmp_path_factory.mktemp("c"))
+    flags = "CFLAGS=-O2 -Wpedantic -Werror"
+    include = f"FAAS_INCLUDE={RUNTIME / 'include'}"
+    subprocess.run(["make", "test", "all", include, flags], cwd=project, check=True)
+    return project
+
+
+@pytest.fixture(scope="session")
+def cargo_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """One target folder for all crates, so that their dependency is built once."""
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo is not installed")
+    return {**os.environ, "CARGO_TARGET_DIR": str(tmp_path_factory.mktemp("target"))}
+
+
+@pytest.fixture(scope="session")
+def rust_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Rust recipe, rendered."""
+    return bake("rust-function", tmp_path_factory.mktemp("rust"))
+
+
+@pytest.fixture(scope="session")
+def rust_recipe(rust_project: Path, cargo_environment: dict[str, str]) -> Path:
+    """The task root with the library of the Rust recipe."""
+    return build_crate(rust_project, cargo_environment)
+
+
+@pytest.fixture(scope="session")
+def moody(tmp_path_factory: pytest.TempPathFactory, cargo_environment: dict[str, str]) -> Path:
+    """The task root with a function in Rust that fails in many ways."""
+    project = bake("rust-function", tmp_path_factory.mktemp("moody"), name="moody")
+    shutil.copyfile(FUNCTIONS / "moody.rs", project / "src" / "lib.rs")
+    return build_crate(project, cargo_environment)
+
+
+def build_crate(project: Path, environment: dict[str, str]) -> Path:
+    subprocess.run(["cargo", "build", "--release", "--locked"], cwd=project, env=environment, check=True)
+    return Path(environment["CARGO_TARGET_DIR"]) / "release"

@@ -1,0 +1,186 @@
+"""What the tests of the runtime share: paths, a running runtime, and a server that follows a script."""
+
+from __future__ import annotations
+
+import os
+import runpy
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+ROOT = Path(__file__).resolve().parents[2]
+RUNTIME = ROOT / "runtime"
+VERSION: str = runpy.run_path(str(RUNTIME / "faas_runtime" / "_version.py"))["__version__"]
+LAUNCHER = RUNTIME / "bin" / "faas-runtime"
+RECIPES = ROOT / "recipes"
+FUNCTIONS = Path(__file__).resolve().parent / "functions"
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+PYTHON = (sys.executable, "-I", "-S")
+TIMEOUT_S = 60  # only for what hangs: nothing is expected to take a time of its own
+
+
+def compile_c(source: Path, output: Path, *options: str) -> Path:
+    """Compile a C file as strictly as the compiler can."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    assert compiler, "no C compiler"
+    strict = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{RUNTIME / 'include'}")
+    subprocess.run([compiler, *strict, *options, "-o", str(output), str(source)], check=True)
+    return output
+
+
+def compile_library(source: Path, folder: Path) -> Path:
+    """Compile a C file to the shared library of the same name."""
+    output = folder / f"lib{source.stem}{SUFFIX}"
+    return compile_c(source, output, "-shared", "-fPIC", "-fvisibility=hidden")
+
+
+class Runtime:
+    """A runtime as a child process, with nothing in its environment but what is given."""
+
+    def __init__(
+        self,
+        address: str,
+        handler: str = "",
+        task_root: Path | None = None,
+        command: Sequence[str] = (*PYTHON, str(LAUNCHER)),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        variables = {"AWS_LAMBDA_RUNTIME_API": address, "_HANDLER": handler}
+        if task_root is not None:
+            variables["LAMBDA_TASK_ROOT"] = str(task_root)
+        self._process = subprocess.Popen(
+            command, env=variables | dict(environment or {}), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def __enter__(self) -> Runtime:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the process to end by itself: its exit code and what it wrote to standard error."""
+        _, errors = self._process.communicate(timeout=TIMEOUT_S)
+        return self._process.returncode, errors.decode()
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request that the scripted server has read."""
+
+    connection: int
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def action(self) -> str:
+        """The method and the last part of the path, such as "GET next"."""
+        return f"{self.method} {self.path.rpartition('/')[2]}"
+
+
+class ScriptedServer:
+    """Answers raw bytes: a list of answers for each connection, which is closed after the last one.
+
+    An empty answer closes the connection without a word. After the last connection nobody listens any more.
+    """
+
+    def __init__(
+        self, *connections: Sequence[bytes], bytewise: bool = False, host: str = "127.0.0.1"
+    ) -> None:
+        self.requests: list[Request] = []
+        self._connections = connections
+        self._bytewise = bytewise
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family)
+        self._listener.settimeout(TIMEOUT_S)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        port = self._listener.getsockname()[1]
+        self.address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def __enter__(self) -> ScriptedServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._listener.close()
+        self._thread.join(TIMEOUT_S)
+
+    @property
+    def actions(self) -> list[str]:
+        return [request.action for request in self.requests]
+
+    def _serve(self) -> None:
+        for number, answers in enumerate(self._connections):
+            if number == len(self._connections) - 1:
+                peer = self._accept_last()
+            else:
+                peer, _ = self._listener.accept()
+            with peer:
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                for answer in answers:
+                    self.requests.append(_read_request(peer, number))
+                    self._send(peer, answer)
+
+    def _accept_last(self) -> socket.socket:
+        peer, _ = self._listener.accept()
+        self._listener.close()
+        return peer
+
+    def _send(self, peer: socket.socket, answer: bytes) -> None:
+        if not self._bytewise:
+            peer.sendall(answer)
+            return
+        for byte in answer:
+            peer.sendall(bytes([byte]))
+
+
+def _read_request(peer: socket.socket, connection: int) -> Request:
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _receive(peer)
+    head, _, body = data.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    method, path, _ = first.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    while len(body) < int(headers.get("content-length", "0")):
+        body += _receive(peer)
+    return Request(connection=connection, method=method, path=path, headers=headers, body=body)
+
+
+def _receive(peer: socket.socket) -> bytes:
+    data = peer.recv(1 << 20)
+    assert data, "the runtime closed the connection in mid-request"
+    return data
+
+
+def invocation(payload: bytes = b"{}", *headers: str, request_id: str = "r-1") -> bytes:
+    """An answer to GET next."""
+    lines = ["HTTP/1.1 200 OK", f"Lambda-Runtime-Aws-Request-Id: {request_id}", *headers]
+    lines.append(f"Content-Length: {len(payload)}")
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
+
+
+def status(code: int, body: bytes = b"{}") -> bytes:
+    """An answer to a POST."""
+    return b"HTTP/1.1 %d Some Reason\r\nContent-Length: %d\r\n\r\n%b" % (code, len(body), body)
+
+
+ACCEPTED = status(202, b'{"status":"OK"}')
+OVER = status(500, b"the script is over")  # ends the runtime with exit code 3

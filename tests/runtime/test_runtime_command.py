@@ -1,0 +1,90 @@
+"""The command line, and the environment it cannot do without."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME, VERSION
+
+LAUNCH = (*PYTHON, str(LAUNCHER))
+
+
+def run(*arguments: str, command: Sequence[str] = LAUNCH, **environment: str) -> tuple[int, str, str]:
+    """Run the command: exit code, standard output, standard error."""
+    done = subprocess.run([*command, *arguments], env=environment, capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("environment", [{}, {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}])
+def test_version(environment: dict[str, str]) -> None:
+    assert run("--version", **environment) == (0, f"faas-runtime {VERSION}\n", "")
+
+
+def test_module_is_a_command_too() -> None:
+    command = (sys.executable, "-m", "faas_runtime")
+    assert run("--version", command=command, PYTHONPATH=str(RUNTIME)) == (0, f"faas-runtime {VERSION}\n", "")
+
+
+def test_help() -> None:
+    exit_code, output, errors = run("--help")
+    assert (exit_code, errors) == (0, "")
+    assert output.startswith("usage: faas-runtime ")
+
+
+@pytest.mark.parametrize("environment", [{}, {"AWS_LAMBDA_RUNTIME_API": ""}])
+def test_no_runtime_api(environment: dict[str, str]) -> None:
+    exit_code, output, errors = run("simple_handler.handle", **environment)
+    assert (exit_code, output) == (2, "")
+    assert errors.startswith("faas-runtime: AWS_LAMBDA_RUNTIME_API is not set")
+    assert "AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001 faas-runtime simple_handler.handle\n" in errors
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://127.0.0.1:9001", "host:", ":9001", "host:0", "host:65536", "host:1x", "a b:1", "é:1"),
+        *("::1", "[::1", "[::1]9001", "[::1]:"),
+    ],
+)
+def test_malformed_runtime_api(address: str) -> None:
+    exit_code, _, errors = run(AWS_LAMBDA_RUNTIME_API=address)
+    assert exit_code == 2
+    assert f"AWS_LAMBDA_RUNTIME_API is {address!r}, which is not an address" in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--verbose",), "unknown option --verbose"),
+        (("a.b", "c.d"), "one HANDLER expected, 2 arguments given"),
+    ],
+)
+def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
+    exit_code, _, errors = run(*arguments, AWS_LAMBDA_RUNTIME_API="127.0.0.1:9")
+    assert exit_code == 2
+    assert message in errors
+    assert "usage: faas-runtime " in errors
+
+
+def test_nobody_listens(functions: os.PathLike[str]) -> None:
+    environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "LAMBDA_TASK_ROOT": str(functions)}
+    exit_code, _, errors = run("probe.echo", **environment)
+    assert exit_code == 3
+    assert "no connection to the Runtime API at 127.0.0.1:9: " in errors
+
+
+def test_start_up_imports_nothing_heavy() -> None:
+    """Each of these modules takes longer to import than the runtime."""
+    heavy = {"argparse", "dataclasses", "http", "json", "logging", "pathlib", "re", "socket", "typing"}
+    code = (
+        f"import sys; sys.path.insert(0, {str(RUNTIME)!r}); import faas_runtime.__main__; print(*sys.modules)"
+    )
+    exit_code, output, _ = run("-c", code, command=PYTHON)
+    assert exit_code == 0
+    assert "faas_runtime.loop" in output.split()
+    assert heavy.isdisjoint(output.split())

@@ -1,0 +1,171 @@
+"""Invocations with the real launcher and functions in C, against the stand-in of the Runtime API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ci.runtime_api import NoAnswer, RuntimeApi
+from tests.runtime.support import LAUNCHER, TIMEOUT_S, VERSION, Runtime
+
+FIVE_MB = 5 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [b'{"a":1}', b"", b"x" * FIVE_MB, bytes(range(256)), "Grüße".encode()],
+    ids=["small", "empty", "5 MB", "all bytes", "unicode"],
+)
+def test_payload_is_handed_on_as_it_is(functions: Path, payload: bytes) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.echo", functions):
+        answer = api.invoke(payload, timeout=TIMEOUT_S)
+    assert answer.kind == "response"
+    assert answer.body == payload
+
+
+def test_one_process_serves_one_invocation_after_the_other(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.echo", functions):
+        for number in range(20):
+            answer = api.invoke(str(number).encode(), request_id=f"r-{number}", timeout=TIMEOUT_S)
+            assert (answer.request_id, answer.body) == (f"r-{number}", str(number).encode())
+
+
+def test_answer_that_is_not_utf8_passes(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.not_utf8", functions):
+        assert api.invoke(b"{}", timeout=TIMEOUT_S).body == b"\xff\x00\xfe"
+
+
+def test_response_headers(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.echo", functions):
+        headers = api.invoke(b"{}", timeout=TIMEOUT_S).headers
+        assert "lambda-runtime-invocation-id" not in headers
+        assert headers["content-type"] == "application/json"
+        assert headers["user-agent"] == f"faas-runtime/{VERSION}"
+        assert headers["host"] == api.address
+        echoed = api.invoke(b"{}", invocation_id="i-7", timeout=TIMEOUT_S)
+    assert echoed.headers["lambda-runtime-invocation-id"] == "i-7"
+
+
+def test_function_error(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.fail", functions):
+        answer = api.invoke(b"{}", invocation_id="i-8", timeout=TIMEOUT_S)
+    assert answer.kind == "error"
+    assert answer.headers["lambda-runtime-function-error-type"] == "Function.Broken"
+    assert answer.headers["lambda-runtime-invocation-id"] == "i-8"
+    assert json.loads(answer.body) == {
+        "errorMessage": 'a "quoted" message\nwith \\ and \x01 and \ufffd',
+        "errorType": "Function.Broken",
+        "stackTrace": ["one.c:1", "two.c:2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("handler", "header", "error_type", "message"),
+    [
+        ("fail_own_type", "Function.Unknown", "my\r\nError", "fail_own_type returned 1"),
+        ("fail_silently", "Function.Error", "Function.Error", "fail_silently returned -3"),
+        ("nowhere", "Function.InvalidResponse", "Function.InvalidResponse", "5 bytes, at the address NULL"),
+        ("endless", "Function.InvalidResponse", "Function.InvalidResponse", "bytes, too many"),
+    ],
+)
+def test_error_that_lacks_something(
+    functions: Path, handler: str, header: str, error_type: str, message: str
+) -> None:
+    with RuntimeApi() as api, Runtime(api.address, f"probe.{handler}", functions):
+        answer = api.invoke(b"{}", timeout=TIMEOUT_S)
+    assert answer.kind == "error"
+    assert answer.headers["lambda-runtime-function-error-type"] == header
+    document = json.loads(answer.body)
+    assert document["errorType"] == error_type
+    assert message in document["errorMessage"]
+    assert document["stackTrace"] == []
+
+
+def test_content_type_is_sent_but_cannot_smuggle_headers(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.content_type", functions):
+        good = api.invoke(b"text/plain; charset=utf-8", timeout=TIMEOUT_S)
+        bad = api.invoke(b"text/plain\r\nX-Other: 1", timeout=TIMEOUT_S)
+    assert good.headers["content-type"] == "text/plain; charset=utf-8"
+    assert bad.kind == "error"
+    assert json.loads(bad.body)["errorType"] == "Function.InvalidResponse"
+    assert "x-other" not in bad.headers
+
+
+def test_release_is_called_once_after_success_and_after_failure(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.count", functions):
+        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"0"
+        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"1"
+        assert api.invoke(b"fail", timeout=TIMEOUT_S).kind == "error"
+        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"3"
+
+
+def test_trace_id_is_in_the_c_environment_of_its_invocation_only(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions):
+        assert api.invoke(b"", trace_id="Root=1;a", timeout=TIMEOUT_S).body == b"Root=1;a|Root=1;a"
+        assert api.invoke(b"", trace_id="Root=2", timeout=TIMEOUT_S).body == b"Root=2|Root=2"
+        assert api.invoke(b"", trace_id="", timeout=TIMEOUT_S).body == b"unset|NULL"
+
+
+def test_context_reaches_the_function(functions: Path) -> None:
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "name",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "group",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "",
+    }
+    headers = {
+        "invocation_id": "i-1",
+        "invoked_function_arn": "arn:1",
+        "client_context": '{"w3c":{}}',
+        "cognito_identity": '{"id":1}',
+        "aws_tenant_id": "tenant",
+        "deadline_ms": "1790000000123",
+    }
+    with RuntimeApi() as api, Runtime(api.address, "probe.context", functions, environment=environment):
+        answer = api.invoke(b"", request_id="r-9", timeout=TIMEOUT_S, **headers)
+    assert answer.body.decode().splitlines() == [
+        *("r-9", "i-1", "arn:1", '{"w3c":{}}', '{"id":1}', "tenant"),
+        *("name", "$LATEST", "group", "NULL", "1790000000123", "512", "1", "1", "1"),
+    ]
+
+
+def test_context_that_is_not_given_is_null(functions: Path) -> None:
+    environment = {"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "much"}
+    with RuntimeApi() as api, Runtime(api.address, "probe.context", functions, environment=environment):
+        answer = api.invoke(b"", request_id="r-9", invoked_function_arn="", deadline_ms="", timeout=TIMEOUT_S)
+    assert answer.body.decode().splitlines() == ["r-9", *["NULL"] * 9, "0", "0", "1", "1", "1"]
+
+
+def test_launcher_starts_by_itself_and_through_symbolic_links(functions: Path, tmp_path: Path) -> None:
+    if not Path("/usr/bin/python3").exists():
+        pytest.skip("no /usr/bin/python3, which the launcher names")
+    (tmp_path / "first").symlink_to(LAUNCHER)
+    (tmp_path / "bootstrap").symlink_to("first")
+    with RuntimeApi() as api:
+        command = [str(tmp_path / "bootstrap"), "probe.echo"]
+        with Runtime(api.address, "other.handler", functions, command=command):
+            assert api.invoke(b"linked", timeout=TIMEOUT_S).body == b"linked"
+
+
+def test_proxies_are_ignored(functions: Path) -> None:
+    proxy = dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
+    with RuntimeApi() as api, Runtime(api.address, "probe.echo", functions, environment=proxy):
+        assert api.invoke(b"direct", timeout=TIMEOUT_S).body == b"direct"
+
+
+def test_hooks_are_called_and_the_end_of_the_api_ends_the_process(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "hooks.handle", functions) as runtime:
+        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"initialised"
+        api.close()
+        exit_code, errors = runtime.end()
+    assert exit_code == 3
+    assert errors.count("shut down\n") == 1
+    assert "Traceback" not in errors
+
+
+def test_stand_in_says_when_nobody_answers() -> None:
+    with RuntimeApi() as api, pytest.raises(NoAnswer, match="has not answered"):
+        api.invoke(b"{}", timeout=0.01)

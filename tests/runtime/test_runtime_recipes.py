@@ -1,0 +1,136 @@
+"""The recipes give functions that build, pass their own checks and answer the same bytes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ci.runtime_api import Answer, RuntimeApi
+from tests.runtime.conftest import bake
+from tests.runtime.support import TIMEOUT_S, Runtime
+
+NOT_JSON = "the payload is not JSON"
+
+
+def invoke(task_root: Path, handler: str, payload: bytes, **headers: str) -> Answer:
+    with RuntimeApi() as api, Runtime(api.address, handler, task_root) as runtime:
+        answer = api.invoke(payload, request_id="r-1", timeout=TIMEOUT_S, **headers)
+        assert runtime.is_alive
+        return answer
+
+
+@pytest.mark.parametrize("payload", ['{"a":[1,2.5,null],"b":"Grüße \\"x\\""}', "[]", '"text"', ""])
+def test_both_recipes_answer_the_same(c_recipe: Path, rust_recipe: Path, payload: str) -> None:
+    event = payload or "null"
+    expected = f'{{"event":{event},"function":"simple_handler","request_id":"r-1"}}'.encode()
+    assert invoke(c_recipe, "simple_handler.handle", payload.encode()).body == expected
+    assert invoke(rust_recipe, "simple_handler.handle", payload.encode()).body == expected
+
+
+def test_sample_events_are_compact_and_sorted(c_recipe: Path, rust_project: Path) -> None:
+    sample = (c_recipe / "events" / "sample.json").read_text().rstrip("\n")
+    assert sample == json.dumps(json.loads(sample), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    assert (rust_project / "events" / "sample.json").read_text().rstrip("\n") == sample
+
+
+def test_crate_is_formatted_and_clean(rust_project: Path, cargo_environment: dict[str, str]) -> None:
+    commands = [["test", "--locked"]]
+    for tool, command in [
+        ("rustfmt", ["fmt", "--check"]),
+        ("cargo-clippy", ["clippy", "--locked", "--all-targets", "--", "-D", "warnings"]),
+    ]:
+        if shutil.which(tool):
+            commands.append(command)
+    for command in commands:
+        subprocess.run(["cargo", *command], cwd=rust_project, env=cargo_environment, check=True)
+
+
+@pytest.mark.parametrize("name", ["a", "mm", "zz"])
+def test_lock_file_fits_every_name(tmp_path: Path, cargo_environment: dict[str, str], name: str) -> None:
+    project = bake("rust-function", tmp_path, name=name)
+    command = ["cargo", "metadata", "--locked", "--format-version=1"]
+    subprocess.run(command, cwd=project, env=cargo_environment, check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
+@pytest.mark.parametrize("name", ["Upper", "1st", "with-dash", "../out", 'quo"te', "a" * 65])
+def test_bad_names_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], recipe: str, name: str
+) -> None:
+    exceptions = pytest.importorskip("cookiecutter.exceptions")
+    with pytest.raises(exceptions.CookiecutterException):
+        bake(recipe, tmp_path, name=name)
+    assert f"{recipe}: {name!r} cannot be the name of a function" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["match", "serde_json", "core"])
+def test_names_that_rust_uses_are_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
+) -> None:
+    exceptions = pytest.importorskip("cookiecutter.exceptions")
+    with pytest.raises(exceptions.CookiecutterException):
+        bake("rust-function", tmp_path, name=name)
+    assert "uses it already" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("payload", "error_type", "message", "location"),
+    [
+        ('{"mood":"panic"}', "Function.Panic", "in a bad mood", "src/lib.rs:12:26"),
+        ('{"mood":"format","number":7}', "Function.Panic", "number 7", "src/lib.rs:13:27"),
+        ('{"mood":"value"}', "Function.Panic", "the function panicked", "src/lib.rs:14:26"),
+        ('{"mood":"error"}', "Function.Error", "not\ufffdtoday", None),
+        ("{", "Function.InvalidPayload", f"{NOT_JSON}: EOF while parsing an object at line 1 column 1", None),
+    ],
+)
+def test_rust_failures(
+    moody: Path, payload: str, error_type: str, message: str, location: str | None
+) -> None:
+    answer = invoke(moody, "moody.handle", payload.encode())
+    assert answer.kind == "error"
+    assert answer.headers["lambda-runtime-function-error-type"] == error_type
+    document = json.loads(answer.body)
+    assert (document["errorType"], document["errorMessage"]) == (error_type, message)
+    assert document["stackTrace"] == ([location] if location else [])
+
+
+def test_rust_goes_on_after_a_panic(moody: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "moody.handle", moody):
+        assert api.invoke(b'{"mood":"panic"}', timeout=TIMEOUT_S).kind == "error"
+        assert api.invoke(b"{}", timeout=TIMEOUT_S).kind == "response"
+
+
+def test_context_reaches_rust(moody: Path) -> None:
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "name",
+        "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "512",
+        "AWS_LAMBDA_LOG_GROUP_NAME": "group",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "stream",
+    }
+    headers = {
+        "invocation_id": "i-1",
+        "invoked_function_arn": "arn:1",
+        "trace_id": "Root=1",
+        "client_context": '{"w3c":{}}',
+        "cognito_identity": '{"id":1}',
+        "aws_tenant_id": "tenant",
+        "deadline_ms": "99000000000123",
+    }
+    with RuntimeApi() as api, Runtime(api.address, "moody.handle", moody, environment=environment):
+        given = api.invoke(b"{}", request_id="r-1", timeout=TIMEOUT_S, **headers)
+        late = api.invoke(b"{}", deadline_ms="1", timeout=TIMEOUT_S)
+        without = api.invoke(b"{}", deadline_ms="", timeout=TIMEOUT_S)
+    assert json.loads(given.body) == [
+        ["r-1", "i-1", "arn:1", "Root=1"],
+        ['{"w3c":{}}', '{"id":1}', "tenant"],
+        ["name", "$LATEST", "group", "stream"],
+        [99000000000123, 512],
+        True,
+    ]
+    assert json.loads(late.body)[4] is False
+    assert json.loads(without.body)[3:] == [[0, 512], None]
