@@ -43,9 +43,9 @@ def bake(root: Path, release: Release, target: Path) -> list[Path]:
         if _on_disk(target, file.path) != file:
             write_atomically(path, file.data, mode=file.mode)
     wanted = {file.path for file in baked}
-    for path in _candidates(target):
-        if path not in wanted and _has_marker((target / path).read_bytes()):
-            (target / path).unlink()
+    for stale in set(_candidates(target)) - wanted:
+        if _has_marker((target / stale).read_bytes()):
+            (target / stale).unlink()
     return [target / file.path for file in baked]
 
 
@@ -57,12 +57,17 @@ def drift(root: Path, release: Release) -> str:
 
 
 def bake_recipe(recipe: Path, target: Path) -> Path:
-    """Bake a function author's recipe with its defaults into the folder `target`; return the new project's folder."""
+    """Bake a function's recipe into `target` with its default answers; return the new function's folder."""
+    from cookiecutter.exceptions import CookiecutterException
     from cookiecutter.generate import generate_context, generate_files
+    from cookiecutter.prompt import prompt_for_config
 
-    context = generate_context(str(recipe / "cookiecutter.json"))
-    context["cookiecutter"]["_template"] = str(recipe)
-    return Path(generate_files(str(recipe), context, str(target), accept_hooks=True))
+    try:
+        context = generate_context(str(recipe / "cookiecutter.json"))
+        context["cookiecutter"] = prompt_for_config(context, no_input=True)
+        return Path(generate_files(str(recipe), context, str(target)))
+    except CookiecutterException as error:
+        raise ReleaseError(f"{recipe}: {error}", hint="the recipe itself is at fault") from error
 
 
 def _render(template: Path, release: Release) -> list[Baked]:
@@ -140,4 +145,6 @@ def _difference(old: Baked | None, new: Baked | None) -> str:
 
 def _lines(file: Baked | None) -> list[str]:
     text = file.data.decode(errors="replace") if file else ""
-    return [f"{line}\n" for line in text.split("\n")[:-1]] + ([text.split("\n")[-1] + "\n"] if text[-1:] not in ("\n", "") else [])
+    if text and not text.endswith("\n"):
+        text += "\n(no newline at the end)\n"
+    return text.splitlines(keepends=True)

@@ -7,7 +7,6 @@ Nothing here pulls from a registry unless `pull` is called.
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,13 +86,18 @@ class Engine:
         context: Path,
         containerfile: Path,
         platform: str,
+        from_scratch: bool,
         epoch: int,
         arguments: Mapping[str, str],
         labels: Mapping[str, str],
         tag: str,
     ) -> None:
         """Build an image from what is in the storage already, and name it `tag`."""
-        options = [f"--platform={platform}", f"--file={containerfile}", f"--tag={tag}"]
+        options = [f"--file={containerfile}", f"--tag={tag}"]
+        # Without BuildKit, docker takes an image from scratch for one of its own architecture, and stumbles over that
+        # when it is told another; the archive says the right one.
+        if not (self.is_docker and from_scratch and not has_buildkit(run)):
+            options.append(f"--platform={platform}")
         options += [f"--build-arg={name}={value}" for name, value in sorted(arguments.items())]
         options += [f"--label={name}={value}" for name, value in sorted(labels.items())]
         if self.is_docker:
@@ -121,29 +125,42 @@ class Engine:
     def remove(self, run: Runner, reference: str) -> None:
         """Remove a name and, if it was the last one, its image; nothing happens if there is none."""
         if self.stored(run, reference):
-            run(self.name, "rmi", "--force", reference)
+            run(self.name, "rmi", reference)
+
+    def prepare(self, run: Runner, reference: str, name: str) -> None:
+        """What must be done before `start_command`: buildah starts programs in containers that are there already."""
+        if self.name == "buildah":
+            run("buildah", "from", "--pull=never", f"--name={name}", reference)
 
     def start_command(
-        self, reference: str, *, name: str, environment: Mapping[str, str], mounts: Mapping[Path, str]
+        self,
+        reference: str,
+        *arguments: str,
+        name: str,
+        environment: Mapping[str, str] | None = None,
+        mounts: Mapping[Path, str] | None = None,
     ) -> list[str]:
-        """The command of a container as Lambda would have it: read-only but for /tmp, no root, no capabilities."""
-        options = [f"--volume={source}:{target}:ro" for source, target in mounts.items()]
-        options += [f"--env={key}={value}" for key, value in sorted(environment.items())]
+        """The command of a container as Lambda would have it: read-only but for /tmp, no root, no capabilities.
+
+        `arguments` take the place of the image's own CMD. buildah knows neither that nor a read-only root.
+        """
+        options = [f"--volume={source}:{target}:ro" for source, target in (mounts or {}).items()]
+        options += [f"--env={key}={value}" for key, value in sorted((environment or {}).items())]
+        if self.name == "buildah":
+            return ["buildah", "run", "--isolation=chroot", "--cap-drop=all", *options, name, "--", *arguments]
         options += ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=host"]
-        options += ["--tmpfs=/tmp"] if self.is_docker else [*_limits(), "--pull=never"]
-        return [self.name, "run", "--rm", f"--name={name}", *options, reference]
+        # Lambda's own limits. Podman's defaults are more than it may give where it runs in a container itself.
+        options += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
+        options += ["--tmpfs=/tmp"] if self.is_docker else ["--pull=never", "--security-opt=label=disable"]
+        return [self.name, "run", f"--name={name}", *options, reference, *arguments]
 
     def end(self, run: Runner, name: str) -> None:
-        """Remove a container, running or not."""
-        if name in run.output(self.name, "ps", "--all", "--format", "{{.Names}}").split():
+        """Remove a container, running or not; nothing happens if there is none."""
+        if self.name == "buildah":
+            if name in run.output("buildah", "containers", "--format", "{{.ContainerName}}").split():
+                run("buildah", "rm", name)
+        elif name in run.output(self.name, "ps", "--all", "--format", "{{.Names}}").split():
             run(self.name, "rm", "--force", name)
-
-
-def _limits() -> list[str]:
-    """Podman asks for more than the caller may have where that is itself a container: stay with what there is."""
-    kinds = {"nofile": resource.RLIMIT_NOFILE, "nproc": resource.RLIMIT_NPROC}
-    hard = {name: resource.getrlimit(kind)[1] for name, kind in kinds.items()}
-    return [f"--ulimit={name}={limit}:{limit}" for name, limit in hard.items()]
 
 
 def choose(run: Runner, name: str) -> Engine:

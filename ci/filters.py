@@ -12,5 +12,6 @@ class Filters(Extension):
     """The quoting functions as Jinja filters."""
 
     def __init__(self, environment: Environment) -> None:
+        """Register the functions with the templates' environment."""
         super().__init__(environment)
         environment.filters.update(FILTERS)

@@ -22,6 +22,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
+        """Return the line that a person reads."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.tool} {self.rule}: {self.text}"
 

@@ -87,7 +87,11 @@ def _makepkg(run: Runner, project: Project) -> list[Finding]:
             hand_over(folder)
             findings += findings_of(
                 replace(run, env=environment_variables(release, environment, folder)),
-                *(*unprivileged(), "makepkg", "--config", config, "--printsrcinfo"),
+                *unprivileged(),
+                "makepkg",
+                "--config",
+                config,
+                "--printsrcinfo",
                 read=partial(_makepkg_findings, environment),
                 cwd=folder / "start",
             )

@@ -83,7 +83,7 @@ def _uncompressed(data: bytes) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
-def normalised(image: Image, base_layers: int, *, epoch: int, title: str) -> Image:
+def normalised(image: Image, *, base_layers: int, architecture: str, epoch: int, title: str) -> Image:
     """The image with what comes above its base as one layer, and without any trace of who built it and when."""
     created = dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     layers = (*image.layers[:base_layers], tars.pack(_merged(image.layers[base_layers:], base_layers > 0), epoch))
@@ -92,7 +92,7 @@ def normalised(image: Image, base_layers: int, *, epoch: int, title: str) -> Ima
     return Image(
         layers=layers,
         config={
-            "architecture": config["architecture"],
+            "architecture": architecture,
             "os": config["os"],
             **({"variant": config["variant"]} if config.get("variant") else {}),
             "created": created,

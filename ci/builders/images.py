@@ -150,6 +150,7 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
             context=_context(work, flavour),
             containerfile=work.baked / "containers" / flavour.name / "Containerfile",
             platform=f"linux/{flavour.architecture}",
+            from_scratch=base is None,
             epoch=release.epoch,
             arguments=arguments,
             labels=labels,
@@ -160,7 +161,12 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
         engine.remove(work.run, temporary)
     title = f"{release.name} {release.version} {flavour.name}"
     image = oci.normalised(
-        oci.read_layout(work.folder / "layout"), len(base.layers) if base else 0, epoch=release.epoch, title=title
+        oci.read_layout(work.folder / "layout"),
+        # The last stage of alpine has no base: it takes over files alone.
+        base_layers=len(base.layers) if base and flavour.name == "ubi" else 0,
+        architecture=flavour.architecture,
+        epoch=release.epoch,
+        title=title,
     )
     name = reference(release, flavour.name, flavour.architecture)
     archive = work.out / Path(archive_path(release, flavour.name, flavour.architecture)).name

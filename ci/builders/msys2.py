@@ -130,7 +130,13 @@ def _build(work: Workspace, *, environment: str) -> None:
         shutil.copyfile(sdist, folder / "sources" / sdist.name)
         hand_over(folder)
         run(
-            *(*unprivileged(), "makepkg", "--config", config, "--nodeps", "--cleanbuild", "--noconfirm"),
+            *unprivileged(),
+            "makepkg",
+            "--config",
+            config,
+            "--nodeps",
+            "--cleanbuild",
+            "--noconfirm",
             cwd=folder / "start",
             env=environment_variables(release, environment, folder),
         )

@@ -45,7 +45,10 @@ def _build(work: Workspace) -> None:
         _place(work.built(f"sdist/{release.sdist_name}"), topdir / "SOURCES", release.epoch)
         spec_file = _place(work.baked / "specs" / f"{release.name}.spec", topdir / "SPECS", release.epoch)
         run(
-            *("rpmbuild", "-ba", *definitions(release, topdir), spec_file),
+            "rpmbuild",
+            "-ba",
+            *definitions(release, topdir),
+            spec_file,
             cwd=topdir,
             # HOME: a user's own ~/.rpmmacros must not reach the packages.
             env={"SOURCE_DATE_EPOCH": str(release.epoch), "HOME": str(topdir)},

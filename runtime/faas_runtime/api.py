@@ -65,8 +65,8 @@ class RuntimeApi:
 
     def __init__(self, address: "Address") -> None:
         self._connection = Connection(address)
-        agent = f"faas-runtime/{__version__}"
-        self._common = f" HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: {agent}\r\n".encode()
+        user_agent = f"faas-runtime/{__version__}"
+        self._common = f" HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: {user_agent}\r\n".encode()
         self._path = PATH.encode()
         self._next = b"GET " + self._path + b"/invocation/next" + self._common + b"\r\n"
 

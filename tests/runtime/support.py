@@ -93,18 +93,29 @@ class Request:
         return f"{self.method} {self.path.rpartition('/')[2]}"
 
 
+class Early(bytes):
+    """An answer that is sent as soon as the head of the request is there."""
+
+
 class ScriptedServer:
     """Answers raw bytes: a list of answers for each connection, which is closed after the last one.
 
     An empty answer closes the connection without a word. After the last connection nobody listens any more.
+    A lingering server closes nothing before its end.
     """
 
     def __init__(
-        self, *connections: Sequence[bytes], bytewise: bool = False, host: str = "127.0.0.1"
+        self,
+        *connections: Sequence[bytes],
+        bytewise: bool = False,
+        lingering: bool = False,
+        host: str = "127.0.0.1",
     ) -> None:
         self.requests: list[Request] = []
         self._connections = connections
         self._bytewise = bytewise
+        self._lingering = lingering
+        self._peers: list[socket.socket] = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family)
         self._listener.settimeout(TIMEOUT_S)
@@ -121,6 +132,8 @@ class ScriptedServer:
     ) -> None:
         self._listener.close()
         self._thread.join(TIMEOUT_S)
+        for peer in self._peers:
+            peer.close()
 
     @property
     def actions(self) -> list[str]:
@@ -132,26 +145,30 @@ class ScriptedServer:
                 peer = self._accept_last()
             else:
                 peer, _ = self._listener.accept()
-            with peer:
-                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                for answer in answers:
-                    self.requests.append(_read_request(peer, number))
-                    self._send(peer, answer)
+            self._peers.append(peer)
+            peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for position, answer in enumerate(answers, start=1):
+                self.requests.append(_read_request(peer, number, with_body=not isinstance(answer, Early)))
+                self._send(peer, answer, is_last=position == len(answers))
+            if not self._lingering:
+                peer.close()
 
     def _accept_last(self) -> socket.socket:
         peer, _ = self._listener.accept()
         self._listener.close()
         return peer
 
-    def _send(self, peer: socket.socket, answer: bytes) -> None:
-        if not self._bytewise:
+    def _send(self, peer: socket.socket, answer: bytes, *, is_last: bool) -> None:
+        if self._bytewise:
+            for byte in answer:
+                peer.sendall(bytes([byte]))
+        elif is_last and not self._lingering:
+            peer.sendall(answer, getattr(socket, "MSG_MORE", 0))  # arrives together with the close
+        else:
             peer.sendall(answer)
-            return
-        for byte in answer:
-            peer.sendall(bytes([byte]))
 
 
-def _read_request(peer: socket.socket, connection: int) -> Request:
+def _read_request(peer: socket.socket, connection: int, *, with_body: bool) -> Request:
     data = b""
     while b"\r\n\r\n" not in data:
         data += _receive(peer)
@@ -159,7 +176,7 @@ def _read_request(peer: socket.socket, connection: int) -> Request:
     first, *lines = head.decode().split("\r\n")
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    while len(body) < int(headers.get("content-length", "0")):
+    while with_body and len(body) < int(headers.get("content-length", "0")):
         body += _receive(peer)
     return Request(connection=connection, method=method, path=path, headers=headers, body=body)
 

@@ -81,9 +81,7 @@ def test_nobody_listens(functions: os.PathLike[str]) -> None:
 def test_start_up_imports_nothing_heavy() -> None:
     """Each of these modules takes longer to import than the runtime."""
     heavy = {"argparse", "dataclasses", "http", "json", "logging", "pathlib", "re", "socket", "typing"}
-    code = (
-        f"import sys; sys.path.insert(0, {str(RUNTIME)!r}); import faas_runtime.__main__; print(*sys.modules)"
-    )
+    code = f"import sys; sys.path.insert(0, {str(RUNTIME)!r}); import faas_runtime.__main__; print(*sys.modules)"
     exit_code, output, _ = run("-c", code, command=PYTHON)
     assert exit_code == 0
     assert "faas_runtime.loop" in output.split()

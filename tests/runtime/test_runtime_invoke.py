@@ -70,9 +70,7 @@ def test_function_error(functions: Path) -> None:
         ("endless", "Function.InvalidResponse", "Function.InvalidResponse", "bytes, too many"),
     ],
 )
-def test_error_that_lacks_something(
-    functions: Path, handler: str, header: str, error_type: str, message: str
-) -> None:
+def test_error_that_lacks_something(functions: Path, handler: str, header: str, error_type: str, message: str) -> None:
     with RuntimeApi() as api, Runtime(api.address, f"probe.{handler}", functions):
         answer = api.invoke(b"{}", timeout=TIMEOUT_S)
     assert answer.kind == "error"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.support import ACCEPTED, OVER, Runtime, ScriptedServer, invocation, status
+from tests.runtime.support import ACCEPTED, OVER, Early, Runtime, ScriptedServer, invocation, status
 
 NEXT_AND_RESPONSE = ["GET next", "POST response"]
 
@@ -82,6 +82,18 @@ def test_connection_closed_before_the_post(functions: Path, parting: bytes) -> N
     assert [request.connection for request in server.requests] == [0, 1, 1]
 
 
+@pytest.mark.parametrize(
+    "parting", [invocation(b"{}", "Connection: close"), invocation().replace(b"HTTP/1.1", b"HTTP/1.0")]
+)
+def test_connection_that_is_to_be_closed_is_not_used_again(functions: Path, parting: bytes) -> None:
+    with (
+        ScriptedServer([parting], [ACCEPTED, OVER], lingering=True) as server,
+        Runtime(server.address, "probe.echo", functions) as runtime,
+    ):
+        runtime.end()
+    assert [request.connection for request in server.requests] == [0, 1, 1]
+
+
 def test_connection_closed_between_invocations(functions: Path) -> None:
     server, _, _ = play(functions, [invocation(), ACCEPTED], [invocation(), ACCEPTED, OVER])
     assert server.actions == [*NEXT_AND_RESPONSE, *NEXT_AND_RESPONSE, "GET next"]
@@ -119,21 +131,25 @@ def test_refused_outcome_ends_the_invocation_only(functions: Path, code: int, ha
 
 
 def test_refusal_before_the_body_was_read(functions: Path) -> None:
-    """A server may refuse a large body and close: the runtime goes on with the next invocation."""
+    """Whether the answer still arrives is up to the network; the runtime goes on with the next invocation."""
     large = b"x" * (8 * 1024 * 1024)
-    early = status(413).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
-    server, _, errors = play(functions, [invocation(large), early], [invocation(b"small"), ACCEPTED, OVER])
+    refused = [invocation(large), Early(status(413))]
+    server, _, errors = play(functions, refused, [invocation(b"small"), ACCEPTED, OVER])
     assert server.actions == [*NEXT_AND_RESPONSE, *NEXT_AND_RESPONSE, "GET next"]
-    assert "it answered 413" in errors
+    assert "it answered 413" in errors or "not sent again" in errors
 
 
 def test_broken_api_ends_the_process(functions: Path) -> None:
     bare = b"HTTP/1.1 500 Internal Server Error\r\n\r\n"
-    for script in ([bare], [invocation(), bare], [status(403)]):
+    for script, message in [
+        ([bare], "gave no invocation: it answered 500"),
+        ([status(403)], "gave no invocation: it answered 403"),
+        ([invocation(), bare], "failed on /invocation/r-1/response: it answered 500"),
+    ]:
         server, exit_code, errors = play(functions, script, handler="hooks.handle")
         assert len(server.requests) == len(script)
         assert exit_code == 3
-        assert "it answered" in errors
+        assert message in errors
         assert "shut down\n" in errors
 
 
@@ -148,7 +164,7 @@ def test_broken_api_ends_the_process(functions: Path) -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\naXX0\r\n\r\n",
         invocation(b"", "Lambda-Runtime-Trace-Id: a\0b"),
     ],
 )

@@ -58,9 +58,7 @@ def test_lock_file_fits_every_name(tmp_path: Path, cargo_environment: dict[str, 
 
 @pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
 @pytest.mark.parametrize("name", ["Upper", "1st", "with-dash", "../out", 'quo"te', "a" * 65])
-def test_bad_names_are_refused(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], recipe: str, name: str
-) -> None:
+def test_bad_names_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], recipe: str, name: str) -> None:
     exceptions = pytest.importorskip("cookiecutter.exceptions")
     with pytest.raises(exceptions.CookiecutterException):
         bake(recipe, tmp_path, name=name)
@@ -68,9 +66,7 @@ def test_bad_names_are_refused(
 
 
 @pytest.mark.parametrize("name", ["match", "serde_json", "core"])
-def test_names_that_rust_uses_are_refused(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str
-) -> None:
+def test_names_that_rust_uses_are_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str], name: str) -> None:
     exceptions = pytest.importorskip("cookiecutter.exceptions")
     with pytest.raises(exceptions.CookiecutterException):
         bake("rust-function", tmp_path, name=name)
@@ -87,9 +83,7 @@ def test_names_that_rust_uses_are_refused(
         ("{", "Function.InvalidPayload", f"{NOT_JSON}: EOF while parsing an object at line 1 column 1", None),
     ],
 )
-def test_rust_failures(
-    moody: Path, payload: str, error_type: str, message: str, location: str | None
-) -> None:
+def test_rust_failures(moody: Path, payload: str, error_type: str, message: str, location: str | None) -> None:
     answer = invoke(moody, "moody.handle", payload.encode())
     assert answer.kind == "error"
     assert answer.headers["lambda-runtime-function-error-type"] == error_type

@@ -77,6 +77,12 @@ def interpreter():
     return [path for path in paths if os.path.lexists(path)]
 
 
+def aliases(root):
+    """Return the links at the top of the root, by which files are named too: /lib64 for /usr/lib64."""
+    paths = [os.path.join(root, name) for name in sorted(os.listdir(root))]
+    return [path for path in paths if os.path.islink(path)]
+
+
 def inside(file, root):
     """Tell whether a file lies below the root."""
     return os.path.commonpath([file, root]) == root
@@ -110,7 +116,7 @@ def main(first, *others):
         return
     target, *names = others
     files = import_all(names)
-    carry([*files, *interpreter(), *libraries(first)], first, target)
+    carry([*files, *interpreter(), *libraries(first), *aliases(first)], first, target)
 
 
 if __name__ == "__main__":

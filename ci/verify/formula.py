@@ -1,0 +1,54 @@
+"""The Homebrew formula: evaluated, installed and tested by a stand-in for brew, from the source tarball of this build.
+
+The stand-in (`brew_stand_in.rb`) runs the formula's own `install` and `test`; in place of the formula's Python it gives
+it the one that runs this check, and in place of the download the local tarball, whose name and hash must be right.
+"""
+
+from __future__ import annotations
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+from ci.verify.check import Check, launcher, require_answers
+from ci.verify.payload import LAUNCHER, payload_of, require_payload
+
+_STAND_IN = Path(__file__).parent / "brew_stand_in.rb"
+
+
+def verify(check: Check) -> str | None:
+    """Verify the formula; return a note that Homebrew itself has not seen it."""
+    release = check.project.release
+    sdist = check.project.dist / "sdist" / release.sdist_name
+    output = check.run.output("ruby", _STAND_IN, check.path, sdist, check.folder, sys.executable)
+    declared = json.loads(output.splitlines()[-1])
+    keg = Path(declared.pop("prefix"))
+    expected = {
+        "desc": release.summary,
+        "homepage": release.home,
+        "url": release.source.url,
+        "version": release.version.homebrew,
+        "license": release.license,
+        "depends_on": [f"python@{release.homebrew.python}"],
+    }
+    check.require_equal({key: declared.get(key) for key in expected}, expected, "what the formula declares")
+    _require_files(check, keg)
+    require_payload(check, keg / "libexec")
+    require_answers(check, launcher(keg / "bin" / "faas-runtime"))
+    return "installed and tested by a stand-in for brew"
+
+
+def _require_files(check: Check, keg: Path) -> None:
+    """The keg's exact files, and which of them can be started; byte code comes and goes with the keg."""
+    programs = {"bin/faas-runtime", f"libexec/{LAUNCHER}"}
+    payload = {f"libexec/{path}" for path in payload_of(check)}
+    beside = {"LICENSE", "README.md", "include/faas.h", "share/man/man1/faas-runtime.1"}
+    files = [path for path in keg.rglob("*") if path.is_file()]
+    compiled = {path for path in files if path.suffix == ".pyc"}
+    found = {path.relative_to(keg).as_posix(): path.stat().st_mode for path in files if path not in compiled}
+    check.require_same_set(set(found), programs | payload | beside, "files of the keg")
+    runnable = {path for path, mode in found.items() if mode & stat.S_IXUSR}
+    check.require_same_set(runnable, programs, "programs of the keg")
+    modules = {path for path in payload if path.endswith(".py")}
+    check.require_equal(len(compiled), len(modules), "number of byte-compiled modules")

@@ -1,0 +1,118 @@
+"""The MSYS2 packages, opened with bsdtar and pacman and installed into an empty root.
+
+No Windows is at hand: the launcher is started by the POSIX script of the package, with the host's Python standing in
+for the environment's. The `.cmd` is held against the script, not started.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from ci.builders.msys2 import ENVIRONMENTS, package_name
+from ci.verify.check import Check, launcher, require_answers
+from ci.verify.payload import LAUNCHER, payload_of, require_payload
+
+_FILE, _PROGRAM = "644", "755"
+_METADATA = (".BUILDINFO", ".MTREE", ".PKGINFO")
+
+
+def verify(check: Check) -> str | None:
+    """Verify one environment's package; return a note on what was not tried."""
+    release = check.project.release
+    (environment,) = (one for one in release.msys2.environments if package_name(release, one) == check.output.name)
+    _require_info(check, environment)
+    root = check.folder / "root"
+    note = _install(check, root)
+    _require_files(check, environment)
+    prefix = root / environment
+    require_payload(check, prefix / "lib" / "faas-runtime")
+    _require_commands(check, prefix)
+    (prefix / "bin" / "python").symlink_to(Path(sys.executable).resolve())
+    require_answers(check, launcher(prefix / "bin" / "faas-runtime"))
+    return "; ".join(part for part in ("the .cmd was not started: no Windows here", note) if part)
+
+
+def _require_info(check: Check, environment: str) -> None:
+    """Hold what the package says of itself against the manifest."""
+    release = check.project.release
+    prefix = ENVIRONMENTS[environment].package_prefix
+    text = check.run.output("bsdtar", "-xOf", check.path, ".PKGINFO")
+    info = [tuple(line.split(" = ", 1)) for line in text.splitlines() if not line.startswith("#")]
+    found = {key: value for key, value in info if key != "size"}
+    expected = {
+        "pkgname": f"{prefix}-{release.name}",
+        "pkgbase": f"mingw-w64-{release.name}",
+        "pkgver": f"{release.version.pacman}-{release.msys2.release}",
+        "pkgdesc": f"{release.summary} (mingw-w64)",
+        "url": release.home,
+        "builddate": str(release.epoch),
+        "packager": release.maintainer,
+        "arch": "any",
+        "license": f"spdx:{release.license}",
+        "depend": f"{prefix}-python>={release.python}",
+    }
+    check.require_equal({key: found.get(key) for key in expected}, expected, ".PKGINFO")
+
+
+def _install(check: Check, root: Path) -> str | None:
+    """Install the package with pacman; where only root could, unpack it."""
+    root.mkdir()
+    if os.geteuid() != 0:
+        check.run("bsdtar", "-xf", check.path, "-C", root)
+        return "unpacked, not installed: pacman --root needs root"
+    database = root / "var" / "lib" / "pacman"
+    database.mkdir(parents=True)
+    config = check.folder / "pacman.conf"
+    config.write_text("[options]\nArchitecture = auto\nSigLevel = Never\n")
+    options = ("--config", config, "--root", root, "--dbpath", database, "--cachedir", check.folder / "cache")
+    hooks = ("--hookdir", check.folder / "hooks", "--noscriptlet")
+    check.run("pacman", *options, *hooks, "--nodeps", "--nodeps", "--noconfirm", "-U", check.path)
+    check.run("pacman", *options, "-Qkk")
+    return None
+
+
+def _require_files(check: Check, environment: str) -> None:
+    """The package's exact files, their modes, owners and times, read from its archive."""
+    release = check.project.release
+    hook = f"usr/share/libalpm/hooks/{ENVIRONMENTS[environment].package_prefix}-{release.name}"
+    inside = {
+        "bin/faas-runtime": _PROGRAM,
+        "bin/faas-runtime.cmd": _FILE,
+        "include/faas.h": _FILE,
+        **{f"lib/faas-runtime/{path}": _PROGRAM if path == LAUNCHER else _FILE for path in payload_of(check)},
+        f"share/doc/{release.name}/README.md": _FILE,
+        f"share/licenses/{release.name}/LICENSE": _FILE,
+        "share/man/man1/faas-runtime.1.gz": _FILE,
+    }
+    expected = {f"{environment}/{path}": mode for path, mode in inside.items()}
+    expected |= {f"{hook}-{name}.hook": _FILE for name in ("clean", "compile")} | dict.fromkeys(_METADATA, _FILE)
+    listing = check.run.output(
+        *("bsdtar", "-cf", "-", "--format=mtree", "--options", "!all,mode,uid,gid,time,type", f"@{check.path}")
+    )
+    entries = {}
+    for line in listing.splitlines()[1:]:
+        name, *fields = line.split()
+        entries[name.removeprefix("./")] = dict(field.split("=") for field in fields)
+    files = {name: entry["mode"] for name, entry in entries.items() if entry["type"] == "file"}
+    folders = {name: entry["mode"] for name, entry in entries.items() if entry["type"] == "dir"}
+    check.require_same_set(set(files), set(expected), "files")
+    check.require_equal(files, expected, "modes")
+    parents = {str(parent) for name in expected for parent in Path(name).parents} - {"."}
+    check.require_equal(folders, dict.fromkeys(parents, "755"), "folders")
+    owners = {(entry["uid"], entry["gid"]) for entry in entries.values()}
+    check.require_equal(owners, {("0", "0")}, "owners")
+    times = {float(entry["time"]) for entry in entries.values()}
+    check.require_equal(times, {float(release.epoch)}, "times")
+
+
+def _require_commands(check: Check, prefix: Path) -> None:
+    """The script for MSYS2's shells and the one for Windows's own start the same program with the same options."""
+    script = (prefix / "bin" / "faas-runtime").read_bytes()
+    batch = (prefix / "bin" / "faas-runtime.cmd").read_bytes()
+    line = b'exec "${0%/*}/python" -IS "${0%/*}/../lib/faas-runtime/bin/faas-runtime" "$@"\n'
+    check.require_equal(script, b"#!/bin/sh\n" + line, "bin/faas-runtime")
+    same = line.replace(b"exec ", b"@").replace(b"${0%/*}/python", b"%~dp0python.exe").replace(b'"$@"\n', b"%*\r\n")
+    same = same.replace(b"${0%/*}/../lib/faas-runtime/bin/", b"%~dp0..\\lib\\faas-runtime\\bin\\")
+    check.require_equal(batch, same, "bin/faas-runtime.cmd")
