@@ -96,5 +96,5 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure what the tooling adds to the outside tools; writes dist/bench/."""
+    """Measure against what is promised; -- takes the parts to measure. Writes dist/bench/."""
     run(environment(session, "release"), "python", "-m", "ci.bench", *session.posargs)

@@ -6,6 +6,7 @@ Nothing here pulls from a registry unless `pull` is called.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -115,12 +116,17 @@ class Engine:
             run("buildah" if self.name == "buildah" else "podman", "push", reference, f"oci:{folder}:image")
 
     def load(self, run: Runner, archive: Path, reference: str) -> None:
-        """Store an image out of an OCI archive under a name."""
+        """Store an image out of an OCI archive under a name; an older one of that name goes, if nothing uses it."""
+        before = self.stored(run, reference)
         if self.is_docker:
             run("skopeo", "copy", f"oci-archive:{archive}", f"docker-daemon:{reference}")
         else:
             identity = run.output(self.name, "pull", "--quiet", f"oci-archive:{archive}").split()[-1]
             run(self.name, "tag", identity, reference)
+        after = self.stored(run, reference)
+        if before and after and before.id != after.id:
+            with contextlib.suppress(CommandFailed):  # it has another name, or a container
+                run(self.name, "rmi", before.id)
 
     def remove(self, run: Runner, reference: str) -> None:
         """Remove a name and, if it was the last one, its image; nothing happens if there is none."""

@@ -124,10 +124,10 @@ def _input_hash(job: Job, tools: Sequence[str], earlier: Sequence[str], tooling:
 def _tooling_hash(root: Path) -> str:
     """One hash over the code that builds, its pinned libraries and the Python that runs it.
 
-    What only looks at artefacts (`ci/verify`) is an input of the verifications alone.
+    What only looks at artefacts (`ci/verify`) is an input of the verifications alone, and `ci/bench` of nothing.
     """
     digest = hashlib.sha256(platform.python_version().encode())
     for file in tree_files(root / "ci"):
-        if file.parent.name != "verify" and (file.suffix == ".py" or file.name == "release.txt"):
+        if file.parent.name not in ("verify", "bench") and (file.suffix == ".py" or file.name == "release.txt"):
             digest.update(f"{file.relative_to(root)}\0{sha256_of(file)}\n".encode())
     return digest.hexdigest()

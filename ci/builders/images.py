@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
 import tempfile
@@ -134,7 +135,7 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
     """Build in the engine's storage, write the normalised archive, and store that under the release's name."""
     release = work.release
     base = _present_base(work, engine, flavour)
-    temporary = f"localhost/{release.name}-build:{flavour.name}-{flavour.architecture}"
+    temporary = f"localhost/{release.name}-build-{os.getpid()}:{flavour.name}-{flavour.architecture}"
     labels = {}
     arguments = {"TARGETARCH": flavour.architecture}
     if base:
