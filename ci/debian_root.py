@@ -9,8 +9,8 @@ import os
 import platform
 import re
 import tarfile
-import time
 from pathlib import Path
+from typing import IO
 
 from ci import tars
 from ci.errors import HostError, ReleaseError
@@ -19,9 +19,6 @@ from ci.tars import Tree
 
 TRIPLETS = {"amd64": "x86_64-linux-gnu", "arm64": "aarch64-linux-gnu"}
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-
-# For how long an unpacked suite is taken from the cache before the archive is asked again.
-FRESH_SECONDS = 24 * 3600
 
 _ARCHIVES = "var/cache/apt/archives/"
 
@@ -49,9 +46,9 @@ class DebianRoot:
         """The folder of the shared libraries."""
         return f"usr/lib/{TRIPLETS[self.architecture]}"
 
-    def version_of(self, name: str) -> str:
-        """The version of a package that must be there."""
-        return next(package.version for package in self.packages if package.name == name)
+    def python_version(self, minor: str) -> str:
+        """The version of its Python's package."""
+        return next(package.version for package in self.packages if package.name == f"python{minor}-minimal")
 
     def follow(self, path: str) -> Tree:
         """The entry at a path and every symbolic link on the way to it."""
@@ -78,33 +75,19 @@ def host_architecture() -> str:
     return MACHINES.get(platform.machine(), platform.machine())
 
 
-def fetch(run: Runner, cache: Path, suite: str, python: str, architecture: str) -> Path:
-    """The tar file of an unpacked suite with everything that the flavour could carry, and its packages' archives.
-
-    One that is younger than `FRESH_SECONDS` is taken as it lies in `cache`.
-    """
+def fetch(run: Runner, target: Path, suite: str, python: str, architecture: str) -> None:
+    """Write a tar file of an unpacked suite with all that `micro` could carry, and its packages' archives."""
     wanted = (f"python{python}-minimal", f"libpython{python}-stdlib", "libgcc-s1", "base-files")
-    path = cache / f"{suite}-{architecture}-python{python}.tar"
-    if path.exists() and time.time() - path.stat().st_mtime < FRESH_SECONDS:
-        return path
-    cache.mkdir(parents=True, exist_ok=True)
-    # Every job of a checkout may fill the same cache; a part of a file never gets the name.
-    part = path.with_name(f".{path.name}.{run.log.stem}.part")
-    try:
-        run(
-            "mmdebstrap",
-            "--variant=extract",
-            f"--include={','.join(wanted)}",
-            f"--architectures={architecture}",
-            "--format=tar",
-            "--skip=essential/unlink,cleanup/apt/cache,output/dev",
-            suite,
-            part,
-        )
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-    return path
+    run(
+        "mmdebstrap",
+        "--variant=extract",
+        f"--include={','.join(wanted)}",
+        f"--architectures={architecture}",
+        "--format=tar",
+        "--skip=essential/unlink,cleanup/apt/cache,output/dev",
+        suite,
+        target,
+    )
 
 
 def load(path: Path, architecture: str) -> DebianRoot:
@@ -127,7 +110,11 @@ def _package(deb: bytes) -> Package:
         raise ReleaseError(f"a Debian package has an unknown member {name}")
     with tarfile.open(fileobj=io.BytesIO(lzma.decompress(member))) as archive:
         files = {tars.clean(info.name): archive.extractfile(info) for info in archive if info.isfile()}
-        control, sums = (content.read().decode() if (content := files.get(key)) else "" for key in ("control", "md5sums"))
+        control, sums = (_text(files.get(name)) for name in ("control", "md5sums"))
     fields = dict(re.findall(r"^([\w-]+): (.*)$", control, re.MULTILINE))
     owned = frozenset(line.split(maxsplit=1)[1] for line in sums.splitlines())
     return Package(name=fields["Package"], version=fields["Version"], control=control, files=owned)
+
+
+def _text(content: IO[bytes] | None) -> str:
+    return content.read().decode() if content else ""

@@ -30,9 +30,7 @@ def parse(data: bytes) -> Elf | None:
     for kind, offset, _, size in segments:
         if kind == _DYNAMIC:
             needed += _needed(data, offset, size, segments)
-    return Elf(
-        machine=MACHINES.get(machine, str(machine)), interpreter=interpreter.decode(), needed=tuple(needed)
-    )
+    return Elf(machine=MACHINES.get(machine, str(machine)), interpreter=interpreter.decode(), needed=tuple(needed))
 
 
 def _segments(data: bytes) -> list[tuple[int, int, int, int]]:

@@ -64,7 +64,7 @@ class Workspace:
 
     @property
     def release(self) -> Release:
-        """The release that is being built, with the hash of the source tarball that was just made."""
+        """The release that is being built."""
         return self.project.release
 
     def built(self, path: str) -> Path:
@@ -82,7 +82,7 @@ class Job:
     """A piece of work: what it makes, what decides its bytes, and how it is done.
 
     `inputs` are files and folders of the repository, `values` further facts (a base image's digest, an
-    architecture); with the versions of `tools`, the tooling's own code and the hashes of the jobs in `after` they
+    architecture); with the versions of `tools` and `libraries`, the tooling's own code and the hashes of the jobs in `after` they
     form the input hash.
     A job with a reason in `unavailable` is reported and not built.
     """
@@ -92,6 +92,7 @@ class Job:
     outputs: tuple[Output, ...]
     build: Callable[[Workspace], str | None]
     tools: tuple[Tool, ...] = ()
+    libraries: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ()

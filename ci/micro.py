@@ -25,9 +25,9 @@ PAYLOAD = "usr/lib/faas-runtime"
 # glibc (empty since 2.34, but named by whatever was linked before), and the unwinder of every Rust library. Not
 # among them: libmvec, 1 MB for vectorised libm calls, and libstdc++, 2.5 MB, which C++ links statically.
 _FOR_FUNCTIONS = (
-    "libc.so.6 libm.so.6 libdl.so.2 libpthread.so.0 librt.so.1 libresolv.so.2 libutil.so.1 libgcc_s.so.1"
-).split()
-
+    *("libc.so.6", "libm.so.6", "libdl.so.2", "libpthread.so.0", "librt.so.1", "libresolv.so.2", "libutil.so.1"),
+    "libgcc_s.so.1",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,11 +38,6 @@ class Interpreter:
     root: Path
     version: str
     run: Runner
-
-    @property
-    def package_version(self) -> str:
-        """The version of its Debian package."""
-        return self.debian.version_of(f"python{self.version}-minimal")
 
     def lay_out(self) -> None:
         """Write what the interpreter needs for running: itself, its library, the shared libraries."""
@@ -92,7 +87,7 @@ def _read_folder(folder: Path) -> Tree:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
-            found[name] = tars.link(os.readlink(path))
+            found[name] = tars.link(str(path.readlink()))
         elif path.is_file():
             # The umask of whoever builds must not show.
             found[name] = tars.file(path.read_bytes(), 0o755 if os.access(path, os.X_OK) else 0o644)

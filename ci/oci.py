@@ -11,7 +11,6 @@ import dataclasses
 import datetime as dt
 import gzip
 import hashlib
-import io
 import json
 import tarfile
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ from typing import Any
 from ci import tars
 from ci.errors import ReleaseError
 from ci.files import write_atomically
-from ci.tars import Entry, Tree
+from ci.tars import Tree
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG = "application/vnd.oci.image.config.v1+json"
@@ -45,7 +44,7 @@ class Image:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layer:
-    """The size of one layer: the sum of its files, and the bytes that a registry holds."""
+    """The size of one layer: as a tar file, which is what an engine unpacks, and as what a registry holds."""
 
     unpacked: int
     compressed: int
@@ -71,7 +70,7 @@ def read_layout(folder: Path) -> Image:
     """Read an OCI layout with one image, as `skopeo copy … oci:FOLDER` writes it."""
 
     def blob(digest: str) -> bytes:
-        return (folder / "blobs" / digest.replace(":", "/")).read_bytes()
+        return (folder / _blob(digest)).read_bytes()
 
     index = json.loads((folder / "index.json").read_bytes())
     manifest = json.loads(blob(index["manifests"][0]["digest"]))
@@ -153,11 +152,14 @@ def write_archive(image: Image, path: Path, *, tag: str) -> None:
         blobs[digest] = data
         return {"mediaType": media_type, "digest": digest, "size": len(data)}
 
+    # The base is large, and whoever has it already does not fetch it again: only our own layer is worth the best level.
+    *below, added = image.layers
+    compressed = [*(gzip.compress(layer, 6, mtime=0) for layer in below), gzip.compress(added, 9, mtime=0)]
     manifest = {
         "schemaVersion": 2,
         "mediaType": _MANIFEST,
         "config": store(_json(image.config), _CONFIG),
-        "layers": [store(gzip.compress(layer, 9, mtime=0), _LAYER) for layer in image.layers],
+        "layers": [store(layer, _LAYER) for layer in compressed],
         "annotations": {key: value for key, value in labels.items() if key.startswith(_OCI_KEYS)},
     }
     described = {
@@ -166,7 +168,7 @@ def write_archive(image: Image, path: Path, *, tag: str) -> None:
         "annotations": {_REF_NAME: tag},
     }
     index = {"schemaVersion": 2, "manifests": [described]}
-    tree: Tree = {f"blobs/{digest.replace(':', '/')}": tars.file(data) for digest, data in blobs.items()}
+    tree: Tree = {_blob(digest): tars.file(data) for digest, data in blobs.items()}
     tree["index.json"] = tars.file(_json(index))
     tree["oci-layout"] = tars.file(_json({"imageLayoutVersion": "1.0.0"}))
     write_atomically(path, tars.pack(tree, 0))
@@ -177,7 +179,7 @@ def read_archive(path: Path) -> tuple[Image, dict[str, Any]]:
     tree = tars.read(path)
 
     def blob(digest: str) -> bytes:
-        data = tree[f"blobs/{digest.replace(':', '/')}"].data
+        data = tree[_blob(digest)].data
         if _digest(data) != digest:
             raise ReleaseError(f"{path}: the blob {digest} is damaged")
         return data
@@ -188,15 +190,25 @@ def read_archive(path: Path) -> tuple[Image, dict[str, Any]]:
 
 
 def sizes(path: Path) -> Sizes:
-    """What the layers of an archive weigh."""
-    image, manifest = read_archive(path)
-    layers = [
-        Layer(
-            unpacked=sum(len(entry.data) for entry in tars.read_bytes(data).values()), compressed=described["size"]
-        )
-        for data, described in zip(image.layers, manifest["layers"], strict=True)
-    ]
+    """What the layers of an archive weigh, without unpacking them: gzip's last four bytes tell the size before."""
+    with tarfile.open(path) as archive:
+
+        def read(name: str) -> bytes:
+            content = archive.extractfile(name)
+            assert content is not None
+            return content.read()
+
+        index = json.loads(read("index.json"))
+        manifest = json.loads(read(_blob(index["manifests"][0]["digest"])))
+        layers = []
+        for described in manifest["layers"]:
+            unpacked = int.from_bytes(read(_blob(described["digest"]))[-4:], "little")
+            layers.append(Layer(unpacked=unpacked, compressed=described["size"]))
     return Sizes(base=tuple(layers[:-1]), added=layers[-1])
+
+
+def _blob(digest: str) -> str:
+    return f"blobs/{digest.replace(':', '/')}"
 
 
 def _digest(data: bytes) -> str:

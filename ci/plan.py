@@ -12,6 +12,7 @@ from ci.errors import ToolError
 from ci.files import sha256_of, tree_files
 from ci.jobs import Job, Project
 from ci.ledger import JobRecord, Ledger, tree_hash
+from ci.tools import library
 
 UP_TO_DATE = "up to date"
 TO_BUILD = "to build"
@@ -92,7 +93,10 @@ def _step(project: Project, ledger: Ledger, job: Job, steps: dict[str, Step], to
         return Step(job=job, input_hash="", state=UNAVAILABLE, why=reason)
     if faults := tuple(project.toolbox.faults(job.tools)):
         return Step(job=job, input_hash="", state=UNAVAILABLE, why="; ".join(faults), tool_faults=faults)
-    tools = tuple(str(project.toolbox.find(tool)) for tool in job.tools)
+    tools = (
+        *(str(project.toolbox.find(tool)) for tool in job.tools),
+        *(str(library(name)) for name in job.libraries),
+    )
     input_hash = _input_hash(job, tools, [steps[earlier].input_hash for earlier in job.after], tooling)
     record = ledger.current(job, input_hash)
     if record is None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from ci.files import write_atomically
 from ci.jobs import Output
 from ci.ledger import JobRecord
+from ci.plan import UP_TO_DATE
 from ci.release import Release
-from ci.scheduler import DONE, FAILED, LEFT_OUT, Outcome
-from ci.plan import UNAVAILABLE, UP_TO_DATE
+from ci.scheduler import DONE, FAILED, Outcome
 
 FORMAT = 1
 
@@ -55,7 +55,7 @@ def verification_of(output: Output) -> str:
 
 
 def _artifact(outcome: Outcome, output: Output, verification: Outcome | None) -> Artifact:
-    record, tool = outcome.record, ", ".join(outcome.step.tools) or "flit_core"
+    record, tool = outcome.record, ", ".join(outcome.step.tools)
     if record is None:
         return Artifact(
             kind=output.kind, name=output.name, path=output.path, status=outcome.state, tool=tool, reason=outcome.why

@@ -24,10 +24,31 @@ Argument = str | Path
 
 # Where programs live, where they may write, and how they reach the network; nothing else is handed down.
 _PASSED_ON = (
-    "PATH HOME USER LOGNAME TMPDIR XDG_RUNTIME_DIR XDG_CACHE_HOME CARGO_HOME RUSTUP_HOME RUSTUP_TOOLCHAIN "
-    "DOCKER_HOST http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY "
-    "SSL_CERT_FILE SSL_CERT_DIR REQUESTS_CA_BUNDLE PIP_CERT PIP_INDEX_URL PIP_FIND_LINKS SYSTEMROOT"
-).split()
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CACHE_HOME",
+    "CARGO_HOME",
+    "RUSTUP_HOME",
+    "RUSTUP_TOOLCHAIN",
+    "DOCKER_HOST",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "PIP_CERT",
+    "PIP_INDEX_URL",
+    "PIP_FIND_LINKS",
+    "SYSTEMROOT",
+)
 
 _TAIL_LINES = 15
 

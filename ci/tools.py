@@ -15,7 +15,8 @@ from ci.errors import ToolError
 from ci.files import write_atomically
 from ci.run import base_environment
 
-_VERSION = re.compile(r"\d+(?:\.\d+)+|\b\d+\b")
+# A plain number only where there is no dotted one: "Zstandard CLI (64-bit) v1.5.4" is not version 64.
+_VERSIONS = (re.compile(r"\d+(?:\.\d+)+"), re.compile(r"\b\d+\b"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,14 @@ class FoundTool:
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
+
+
+def library(name: str) -> FoundTool:
+    """A Python library of this environment that makes artefacts, as the tool that it is."""
+    from importlib.metadata import distribution
+
+    found = distribution(name)
+    return FoundTool(name=name, path=str(found.locate_file("")), version=found.version)
 
 
 class Toolbox:
@@ -69,7 +78,7 @@ class Toolbox:
         if path is None:
             raise ToolError(f"{tool.name}: not found on PATH", hint=_HINT)
         real = os.path.realpath(path)
-        status = os.stat(real)
+        status = Path(real).stat()
         key = f"{real} {status.st_size} {status.st_mtime_ns}"
         if key not in self._known:
             self._known[key] = _ask_version(tool, path)
@@ -105,7 +114,7 @@ def _ask_version(tool: Tool, path: str) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ToolError(f"{tool.name}: {path} does not start: {error}", hint=_HINT) from error
     text = asked.stdout.decode(errors="replace")
-    found = _VERSION.search(text)
+    found = next((match for pattern in _VERSIONS if (match := pattern.search(text))), None)
     if asked.returncode or not found:
         first = text.strip().splitlines()[0] if text.strip() else "nothing"
         raise ToolError(f"{tool.name}: {path} does not tell its version; it printed: {first}", hint=_HINT)

@@ -46,7 +46,7 @@ def measure(rounds: int) -> bool:
             _idle(copy, rounds),
             _rpm(copy, rounds),
         ]
-    rows = [[r["what"], r["measured"], r["promised"], "yes" if r["kept"] else "NO"] for r in results]
+    rows = [[str(r["what"]), str(r["measured"]), str(r["promised"]), "yes" if r["kept"] else "NO"] for r in results]
     Console().table("Cost of the tooling", ["what", ">measured", ">promised", "kept"], rows)
     write_atomically(ROOT / "dist" / "bench" / "tooling.json", json.dumps(results, indent=2).encode() + b"\n")
     return all(bool(result["kept"]) for result in results)
@@ -125,4 +125,3 @@ def longest_chain(jobs: Sequence[Job], seconds_of: Callable[[Job], float]) -> fl
 def _tool_seconds(copy: Path, job: str) -> float:
     log = copy / "dist" / "logs" / f"{job}.log"
     return sum(map(float, _SECONDS.findall(log.read_text(errors="replace")))) if log.exists() else 0.0
-

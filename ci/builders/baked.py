@@ -18,6 +18,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
             builder="baked",
             outputs=(Output(path="baked"),),
             build=_build,
+            libraries=("cookiecutter",),
             inputs=(project.root / "recipes" / "packages",),
             values={"release": repr(values)},
             after=("sdist",),

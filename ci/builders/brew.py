@@ -17,6 +17,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
             builder="brew",
             outputs=(Output(kind="formula", path=f"formulae/{project.release.name}.rb"),),
             build=_build,
+            libraries=("cookiecutter",),
             after=("sdist", "baked"),
         ),
     )

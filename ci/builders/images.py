@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import tarfile
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ci import bases, debian_root, engines, micro, oci, tars
+from ci import bases, engines, micro_layers, oci
+from ci.debian_root import host_architecture
 from ci.engines import Engine
 from ci.errors import ReleaseError, UnavailableError
 from ci.jobs import Job, Output, Project, Workspace
@@ -23,7 +22,6 @@ from ci.tools import Tool
 FLAVOURS = ("ubi", "alpine", "micro")
 
 _SKOPEO = Tool(name="skopeo", minimum="1.4")
-_MMDEBSTRAP = Tool(name="mmdebstrap", minimum="1.3")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +39,11 @@ class Flavour:
         """The name of its job."""
         return f"image-{self.name}-{self.architecture}"
 
+    @property
+    def stands_on_base(self) -> bool:
+        """Whether the base is below the image, and not only where its files were copied from, as for alpine."""
+        return self.name == "ubi"
+
 
 def archive_path(release: Release, flavour: str, architecture: str) -> str:
     """Where an image's archive lies in `dist/`."""
@@ -49,12 +52,13 @@ def archive_path(release: Release, flavour: str, architecture: str) -> str:
 
 def reference(release: Release, flavour: str, architecture: str) -> str:
     """The name of an image in the engine's own storage; the host's own architecture needs no suffix."""
-    suffix = "" if architecture == debian_root.host_architecture() else f"-{architecture}"
+    suffix = "" if architecture == host_architecture() else f"-{architecture}"
     return f"{release.images.registry}/{release.name}:{release.version.oci}-{flavour}{suffix}"
 
 
 def jobs(project: Project) -> tuple[Job, ...]:
-    """The layers of `micro`, and an image for each flavour and architecture, by the engine that was asked for."""
+    """What the layers of `micro` take, then an image for each flavour and architecture."""
+    layer_jobs = micro_layers.jobs(project)
     with tempfile.TemporaryDirectory(prefix="faas-runtime-engines-") as scratch:
         run = Runner(log=Path(scratch, "engines.log"))
         try:
@@ -63,9 +67,9 @@ def jobs(project: Project) -> tuple[Job, ...]:
             if project.options.engine != "auto":
                 raise
             lacking = str(error)
-            return (_roots_job(project), *(_image_job(project, None, one, lacking) for one in _flavours(project)))
+            return (*layer_jobs, *(_image_job(project, None, one, lacking) for one in _flavours(project)))
         image_jobs = [_job_where_possible(project, engine, one, run) for one in _flavours(project)]
-    return (_roots_job(project), *image_jobs)
+    return (*layer_jobs, *image_jobs)
 
 
 def _flavours(project: Project) -> list[Flavour]:
@@ -73,10 +77,10 @@ def _flavours(project: Project) -> list[Flavour]:
     sdist = f"sdist/{release.sdist_name}"
     rpm = f"rpm/{release.name}-{release.version.rpm}-{release.rpm.release}.noarch.rpm"
     found = []
-    for architecture in _architectures(release):
-        layers = (f"micro/root-{architecture}.tar", "micro/runtime.tar")
+    for architecture in micro_layers.architectures(release):
+        layers = (micro_layers.root(architecture), micro_layers.RUNTIME)
         contexts = {"ubi": (rpm,), "alpine": (sdist, "baked/containers/carry.py"), "micro": layers}
-        after = {"ubi": ("rpm", "baked"), "alpine": ("sdist", "baked"), "micro": ("micro-layers", "baked")}
+        after = {"ubi": ("rpm", "baked"), "alpine": ("sdist", "baked"), "micro": (micro_layers.JOB, "baked")}
         found += [
             Flavour(
                 name=name,
@@ -89,10 +93,6 @@ def _flavours(project: Project) -> list[Flavour]:
             if name in wanted
         ]
     return found
-
-
-def _architectures(release: Release) -> tuple[str, ...]:
-    return tuple(platform.rpartition("/")[2] for platform in release.images.platforms)
 
 
 def _base(project: Project, flavour: str) -> str | None:
@@ -112,9 +112,7 @@ def _job_where_possible(project: Project, engine: Engine, flavour: Flavour, run:
     return _image_job(project, engine, flavour, lacking, digest=found.digest)
 
 
-def _image_job(
-    project: Project, engine: Engine | None, flavour: Flavour, lacking: str = "", digest: str = ""
-) -> Job:
+def _image_job(project: Project, engine: Engine | None, flavour: Flavour, lacking: str = "", digest: str = "") -> Job:
     return Job(
         id=flavour.id,
         builder="images",
@@ -136,14 +134,8 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
     release = work.release
     base = _present_base(work, engine, flavour)
     temporary = f"localhost/{release.name}-build-{os.getpid()}:{flavour.name}-{flavour.architecture}"
-    labels = {}
     arguments = {"TARGETARCH": flavour.architecture}
     if base:
-        assert flavour.base is not None
-        labels = {
-            "org.opencontainers.image.base.name": flavour.base.partition("@")[0],
-            "org.opencontainers.image.base.digest": base.digest,
-        }
         arguments["BASE"] = base.id.removeprefix("sha256:")
     try:
         engine.build(
@@ -154,7 +146,7 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
             from_scratch=base is None,
             epoch=release.epoch,
             arguments=arguments,
-            labels=labels,
+            labels=_base_labels(flavour, base),
             tag=temporary,
         )
         engine.export(work.run, temporary, work.folder / "layout")
@@ -163,8 +155,7 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
     title = f"{release.name} {release.version} {flavour.name}"
     image = oci.normalised(
         oci.read_layout(work.folder / "layout"),
-        # The last stage of alpine has no base: it takes over files alone.
-        base_layers=len(base.layers) if base and flavour.name == "ubi" else 0,
+        base_layers=len(base.layers) if base and flavour.stands_on_base else 0,
         architecture=flavour.architecture,
         epoch=release.epoch,
         title=title,
@@ -189,6 +180,15 @@ def _present_base(work: Workspace, engine: Engine, flavour: Flavour) -> engines.
     return engine.pull(work.run, name, f"linux/{flavour.architecture}")
 
 
+def _base_labels(flavour: Flavour, base: engines.StoredImage | None) -> dict[str, str]:
+    if flavour.base is None or base is None or not flavour.stands_on_base:
+        return {}
+    return {
+        "org.opencontainers.image.base.name": flavour.base.partition("@")[0],
+        "org.opencontainers.image.base.digest": base.digest,
+    }
+
+
 def _context(work: Workspace, flavour: Flavour) -> Path:
     """A folder like `dist/` with what the Containerfile takes, as engines read all of a context."""
     context = work.folder / "context"
@@ -208,65 +208,10 @@ def size_table(project: Project) -> tuple[str, list[str], list[list[str]]]:
         sizes = oci.sizes(path)
         name = f"{flavour.name} {flavour.architecture}"
         rows.append(_row(name, sizes.total))
-        rows.append(_row(f"  adds to {flavour.base or 'scratch'}", sizes.added))
+        below = flavour.base if flavour.stands_on_base else "scratch"
+        rows.append(_row(f"  adds to {below}", sizes.added))
     return "Sizes of the images", ["image", ">unpacked", ">compressed"], rows
 
 
 def _row(name: str, layer: oci.Layer) -> list[str]:
     return [name, readable_size(layer.unpacked), readable_size(layer.compressed)]
-
-
-def _roots_job(project: Project) -> Job:
-    images = project.release.images
-    architectures = _architectures(project.release)
-    missing = "" if shutil.which(_MMDEBSTRAP.name) else f"{_MMDEBSTRAP.name}: not found on PATH"
-    return Job(
-        id="micro-layers",
-        builder="images",
-        outputs=(
-            *(Output(path=f"micro/root-{architecture}.tar") for architecture in architectures),
-            Output(path="micro/runtime.tar"),
-        ),
-        build=partial(_build_layers, architectures=architectures),
-        tools=() if missing else (_MMDEBSTRAP,),
-        values={
-            "epoch": str(project.release.epoch),
-            "suite": images.micro.suite,
-            "python": images.micro.python,
-            "user": str(images.user),
-        },
-        after=("sdist", "baked"),
-        unavailable=missing,
-    )
-
-
-def _build_layers(work: Workspace, *, architectures: tuple[str, ...]) -> str:
-    """Make the layers of `micro`: a Debian root for each architecture, and the runtime for all."""
-    images, epoch, version = work.release.images, work.release.epoch, work.release.images.micro.python
-    host = debian_root.host_architecture()
-    roots = {name: _debian(work, name) for name in dict.fromkeys((host, *architectures))}
-    interpreter = micro.Interpreter(debian=roots[host], root=work.folder / "debian", version=version, run=work.run)
-    interpreter.lay_out()
-    source = _unpacked_sdist(work)
-    package = source / "faas_runtime"
-    carried = interpreter.carried(package, work.baked / "containers" / "carry.py", work.folder / "carried")
-    for name in architectures:
-        tree = micro.root_tree(carried, roots[host], roots[name], python=version, user=images.user)
-        (work.out / f"root-{name}.tar").write_bytes(tars.pack(tree, epoch))
-    byte_code = interpreter.compiled(package, f"{micro.PAYLOAD}/faas_runtime")
-    (work.out / "runtime.tar").write_bytes(tars.pack(micro.runtime_tree(source, byte_code), epoch))
-    return f"Debian {images.micro.suite}, Python {interpreter.package_version}"
-
-
-def _debian(work: Workspace, architecture: str) -> debian_root.DebianRoot:
-    wanted = work.release.images.micro
-    cache = work.project.dist / ".cache" / "debian"
-    path = debian_root.fetch(work.run, cache, wanted.suite, wanted.python, architecture)
-    return debian_root.load(path, architecture)
-
-
-def _unpacked_sdist(work: Workspace) -> Path:
-    sdist = work.built(f"sdist/{work.release.sdist_name}")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(work.folder, filter="data")
-    return work.folder / sdist.name.removesuffix(".tar.gz")

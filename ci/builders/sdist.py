@@ -21,6 +21,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
                 Output(kind="wheel", path=f"sdist/{wheel}"),
             ),
             build=_build,
+            libraries=("build", "flit_core"),
             inputs=(project.root / "runtime",),
             values={"epoch": str(release.epoch), "version": str(release.version)},
         ),

@@ -103,7 +103,7 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
         )
         check.run.children.add(child)
         # A launcher that has died will not answer: closing the API ends the wait for it.
-        threading.Thread(target=lambda: (child.wait(), api.close()), daemon=True).start()
+        threading.Thread(target=_close_after, args=(child, api), daemon=True).start()
         try:
             answer = api.invoke(EVENT, timeout=_PATIENCE_S)
         except NoAnswer as error:
@@ -122,6 +122,11 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
         (answer.request_id or "").encode(),
     )
     check.require_equal((answer.kind, answer.body), ("response", expected), f"{function.language} answer")
+
+
+def _close_after(child: subprocess.Popen[bytes], api: RuntimeApi) -> None:
+    child.wait()
+    api.close()
 
 
 def _tail(log: Path) -> str:

@@ -75,9 +75,7 @@ def _require_version(check: Check, engine: Engine, image: str, name: str) -> Non
 def _command(check: Check, engine: Engine, image: str, name: str) -> Command:
     """The command that `require_answers` starts: the handler is the image's own CMD, and not in the environment."""
 
-    def command(
-        variables: Mapping[str, str], function: Function
-    ) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+    def command(variables: Mapping[str, str], function: Function) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         engine.end(check.run, name)
         engine.prepare(check.run, image, name)
         task = check.folder / function.language
@@ -87,9 +85,7 @@ def _command(check: Check, engine: Engine, image: str, name: str) -> Command:
         library.chmod(0o755)
         environment = {key: value for key, value in variables.items() if key not in ("_HANDLER", "LAMBDA_TASK_ROOT")}
         launcher = ("/var/runtime/bootstrap", function.handler) if engine.name == "buildah" else ()
-        argv = engine.start_command(
-            image, *launcher, name=name, environment=environment, mounts={task: _TASK_ROOT}
-        )
+        argv = engine.start_command(image, *launcher, name=name, environment=environment, mounts={task: _TASK_ROOT})
         return argv, {}
 
     return command

@@ -123,7 +123,9 @@ def _require_payload(check: Check, tree: Tree) -> None:
         check.require_equal(target, _LAUNCHER, f"where {name} leads")
     modules = {path for path in payload_of(check) if path.startswith(PACKAGE)}
     compiled = {
-        f"{PACKAGE}{found['module']}.py": entry for name, entry in files.items() if (found := _BYTE_CODE.fullmatch(name))
+        f"{PACKAGE}{found['module']}.py": entry
+        for name, entry in files.items()
+        if (found := _BYTE_CODE.fullmatch(name))
     }
     check.require_same_set(set(compiled), modules, "modules with byte code")
     for module, entry in compiled.items():

@@ -8,8 +8,8 @@ import tarfile
 import zipfile
 from email.parser import BytesParser
 
-from ci.verify.check import Check, launcher, require_answers
 from ci.files import sha256_of
+from ci.verify.check import Check, launcher, require_answers
 from ci.verify.payload import LAUNCHER, payload_of
 
 _BESIDE_THE_PAYLOAD = {"LICENSE", "PKG-INFO", "README.md", "include/faas.h", "man/faas-runtime.1", "pyproject.toml"}

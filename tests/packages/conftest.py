@@ -58,7 +58,7 @@ def stand_in_tarball(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempP
         folder = tmp_path_factory.mktemp("mmdebstrap")
         made = folder / "root.tar"
         Runner(log=folder / "log")(
-            "mmdebstrap", "--variant=essential", "--include=python3-minimal", "bookworm", made
+            "mmdebstrap", "--variant=essential", "--include=python3", "bookworm", made
         )
         partial = cached.with_suffix(f".{os.getpid()}")
         made.rename(partial) if made.stat().st_dev == cached.parent.stat().st_dev else _copy(made, partial)

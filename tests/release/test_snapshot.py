@@ -189,7 +189,11 @@ def test_two_runs_at_once_do_not_meet(unbuilt: Path) -> None:
 
 def test_without_a_network_what_needs_none_is_built(unbuilt: Path) -> None:
     done = subprocess.run(
-        ["unshare", "--net", sys.executable, "-m", "ci", "rpm"], cwd=unbuilt, capture_output=True, text=True, check=False
+        ["unshare", "--net", sys.executable, "-m", "ci", "rpm"],
+        cwd=unbuilt,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert list((unbuilt / "dist" / "rpm").glob("*.noarch.rpm"))
