@@ -82,8 +82,8 @@ class Job:
     """A piece of work: what it makes, what decides its bytes, and how it is done.
 
     `inputs` are files and folders of the repository, `values` further facts (a base image's digest, an
-    architecture); with the versions of `tools` and `libraries`, the tooling's own code and the hashes of the jobs in `after` they
-    form the input hash.
+    architecture); with the versions of `tools` and `libraries`, the tooling's own code and the hashes of the jobs in
+    `after` they form the input hash.
     A job with a reason in `unavailable` is reported and not built.
     """
 

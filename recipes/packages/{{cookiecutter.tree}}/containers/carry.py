@@ -1,5 +1,6 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
-# ruff: noqa: PTH (pathlib would be among the modules that are loaded, and so carried over)
+# ruff: noqa: PTH
+# pathlib would be among the modules that are loaded, and so be carried over.
 """Carry what a package needs of its Python over into an empty root.
 
     carry.py PACKAGE                 prints all that the package's modules import, wherever the statement stands
