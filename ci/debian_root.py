@@ -51,22 +51,10 @@ class DebianRoot:
         return next(package.version for package in self.packages if package.name == f"python{minor}-minimal")
 
     def follow(self, path: str) -> Tree:
-        """The entry at a path and every symbolic link on the way to it."""
-        found: Tree = {}
-        parts, place = path.split("/"), ""
-        while parts:
-            place = os.path.normpath(f"{place}/{parts.pop(0)}").lstrip("/")
-            entry = self.tree.get(place)
-            if entry is None and parts:
-                continue
-            if entry is None:
-                raise ReleaseError(f"the Debian root has no {path} ({place} is missing)")
-            if entry.kind == tarfile.SYMTYPE:
-                found[place] = entry
-                place = os.path.normpath(f"/{Path(place).parent}/{entry.target}").lstrip("/")
-                parts, place = [*place.split("/"), *parts], ""
-            elif not parts:
-                found[place] = entry
+        """The entry at a path, which must be there, and every symbolic link on the way to it."""
+        found = tars.follow(self.tree, path)
+        if not found:
+            raise ReleaseError(f"the Debian root for {self.architecture} has no {path}")
         return found
 
 

@@ -57,7 +57,7 @@ class Interpreter:
         """Run Python with these arguments and return what it prints."""
         program = elf.parse(self.debian.tree[f"usr/bin/python{self.version}"].data)
         assert program is not None
-        loader = self.root / list(self.debian.follow(program.interpreter.lstrip("/")))[-1]
+        loader = self.root / list(self.debian.follow(program.interpreter))[-1]
         return self.run.output(
             loader,
             "--library-path",
@@ -122,7 +122,7 @@ def _add_libraries(tree: Tree, debian: DebianRoot) -> None:
             if program := elf.parse(data):
                 wanted += program.needed
                 if program.interpreter:
-                    tree.update(debian.follow(program.interpreter.lstrip("/")))
+                    tree.update(debian.follow(program.interpreter))
         found = [debian.follow(f"{debian.libraries}/{name}") for name in dict.fromkeys(wanted)]
         new = {name: entry for files in found for name, entry in files.items() if name not in tree}
         tree.update(new)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tarfile
 from functools import partial
 from pathlib import Path
 
 from ci import debian_root, micro, tars
 from ci.errors import ReleaseError
+from ci.files import unpack
 from ci.jobs import Job, Output, Project, Workspace
 from ci.release import Release
 from ci.tools import Tool
@@ -108,6 +108,5 @@ def _write(work: Workspace, path: str, tree: tars.Tree) -> None:
 
 def _unpacked_sdist(work: Workspace) -> Path:
     sdist = work.built(f"sdist/{work.release.sdist_name}")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(work.folder, filter="data")
+    unpack(sdist, work.folder)
     return work.folder / sdist.name.removesuffix(".tar.gz")

@@ -31,6 +31,8 @@ _REF_NAME = "org.opencontainers.image.ref.name"
 # What a program that is started from the image can notice; engines add fields of their own.
 _KEPT_CONFIG = ("User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels", "StopSignal")
 
+_MOUNTED = {".dockerenv", "etc/hostname", "etc/hosts", "etc/resolv.conf", "run/.containerenv"}
+
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 
 
@@ -125,11 +127,15 @@ def _merged(layers: tuple[bytes, ...], has_base: bool) -> Tree:
                 removed = f"{parent}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
                 merged.pop(removed, None)
                 _forget(merged, f"{removed}/")
-        for path, entry in above.items():
-            if path.rpartition("/")[2].startswith(_WHITEOUT) and not has_base:
-                continue
-            merged[path] = entry
-    return merged
+        merged.update(above)
+    return {path: entry for path, entry in merged.items() if not _is_noise(path, entry, has_base)}
+
+
+def _is_noise(path: str, entry: tars.Entry, has_base: bool) -> bool:
+    """Whether an entry is a removal with nothing below, or what engines put into a container that runs a command."""
+    if path.rpartition("/")[2].startswith(_WHITEOUT):
+        return not has_base
+    return path in _MOUNTED and not entry.data
 
 
 def _forget(tree: Tree, prefix: str) -> None:

@@ -38,6 +38,17 @@ def spec(text: str) -> str:
     return _one_line(text).replace("%", "%%")
 
 
+def spec_definition(text: str) -> str:
+    """Write a text as the value of a macro given to rpmbuild with `-D`, which becomes a tag such as Vendor.
+
+    rpm takes a value that begins with `{` as a body in braces, and one that begins with `%` as not given.
+    """
+    if text.startswith("%"):
+        raise ValueError(f"an RPM's vendor or packager cannot begin with a %: {text}")
+    escaped = spec(text).replace("\\", "\\\\")
+    return f"%{{nil}}{escaped}" if text.startswith("{") else escaped
+
+
 def spec_paragraph(text: str, start: str = "") -> str:
     """Write a text as lines of a spec's `%description` or `%changelog`, wrapped; the first begins with `start`.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import posixpath
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -98,6 +99,26 @@ def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
 def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
     # A hard link must come after the file that it names.
     return item[1].kind == tarfile.LNKTYPE, item[0]
+
+
+def follow(tree: Mapping[str, Entry], path: str) -> Tree:
+    """The entry at a path and every symbolic link on the way to it; nothing of that if it leads nowhere."""
+    found: Tree = {}
+    parts, place = path.strip("/").split("/"), ""
+    while parts:
+        place = posixpath.normpath(f"/{place}/{parts.pop(0)}").lstrip("/")
+        entry = tree.get(place)
+        if entry is None and not parts:
+            return {}
+        if entry is not None and entry.kind == tarfile.SYMTYPE:
+            found[place] = entry
+            target = posixpath.normpath(f"/{posixpath.dirname(place)}/{entry.target}")
+            if entry.target.startswith("/"):
+                target = entry.target
+            parts, place = [*target.strip("/").split("/"), *parts], ""
+        elif entry is not None and not parts:
+            found[place] = entry
+    return found
 
 
 def with_parents(tree: Mapping[str, Entry]) -> Tree:

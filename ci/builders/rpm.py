@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ci.fixed import fixed_folder
 from ci.jobs import Job, Output, Project, Workspace
-from ci.quoting import spec
+from ci.quoting import spec_definition
 from ci.release import Release
 from ci.tools import Tool
 
@@ -62,8 +62,8 @@ def definitions(release: Release, topdir: Path) -> list[str]:
     values = {
         "_topdir": str(topdir),
         "_tmppath": str(topdir / "tmp"),
-        "vendor": spec(release.vendor),
-        "packager": spec(release.maintainer),
+        "vendor": spec_definition(release.vendor),
+        "packager": spec_definition(release.maintainer),
         "dist": "%{nil}",
         "_buildhost": "reproducible",
         "use_source_date_epoch_as_buildtime": "1",

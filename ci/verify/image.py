@@ -99,7 +99,9 @@ def _require_modes(check: Check, tree: Tree) -> None:
         sorted(name for name, entry in tree.items() if (entry.uid, entry.gid) != (0, 0)), [], "files not of root"
     )
     writable = {
-        name for name, entry in tree.items() if entry.mode & 0o022 and entry.kind != tarfile.SYMTYPE and name != "tmp"
+        name
+        for name, entry in tree.items()
+        if entry.mode & 0o022 and entry.kind != tarfile.SYMTYPE and name not in ("tmp", "var/tmp")
     }
     check.require_equal(sorted(writable), [], "files that not only root may write")
     check.require_equal(sorted(name for name, entry in tree.items() if entry.mode & 0o6000), [], "set-id files")
@@ -146,6 +148,8 @@ def _require_self_contained(check: Check, tree: Tree, architecture: str) -> None
             continue
         check.require_equal(program.machine, architecture, f"architecture of {name}")
         check.require_equal(sorted(set(program.needed) - names), [], f"libraries that {name} lacks")
+        if program.interpreter:
+            check.require(bool(tars.follow(tree, program.interpreter)), f"{name} finds its {program.interpreter}")
     check.require(bool(tree.get("licenses/faas-runtime/LICENSE")), "/licenses holds the licence")
 
 

@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from email.parser import BytesParser
 
-from ci.files import sha256_of
+from ci.files import sha256_of, unpack
 from ci.verify.check import Check, launcher, require_answers
 from ci.verify.payload import LAUNCHER, payload_of
 
@@ -25,7 +25,7 @@ def verify_sdist(check: Check) -> None:
         check.require(metadata is not None, "PKG-INFO is a file")
         if metadata is not None:
             _require_metadata(check, metadata.read())
-        archive.extractall(check.folder, filter="tar")
+    unpack(check.path, check.folder)
     expected = _BESIDE_THE_PAYLOAD | set(payload_of(check))
     check.require_same_set(set(members), expected, "files")
     package = {path for path in expected if path.endswith(".py")}

@@ -60,6 +60,7 @@ def ubi(folder: Path) -> None:
     _run("createrepo_c", "--quiet", repository)
     _write(extra / "etc/yum.repos.d/stand-in.repo", _REPOSITORY)
     _write(extra / "usr/bin/microdnf", _MICRODNF, 0o755)
+    _write(extra / "etc/rpm/macros", "%_dbpath /usr/lib/sysimage/rpm\n")  # Debian's is in the user's home
     _root(folder, _UBI_PACKAGES)
 
 

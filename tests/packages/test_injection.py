@@ -66,13 +66,14 @@ def text_of(name: str, mark: Path) -> str:
 
 def spoilt(release: Release, text: str) -> Release:
     """A release that says the text wherever a person may write one."""
+    person = f"x {text}" if text.startswith("%") else text
     entry = dataclasses.replace(release.changelog[0], lines=(text, f"Added: {text}"))
     return dataclasses.replace(
         release,
         summary=text,
         description=f"Runs it. {text} " * 4 + "End.",
-        vendor=text,
-        maintainer=text,
+        vendor=person,
+        maintainer=person,
         changelog=(entry,),
     )
 
@@ -177,6 +178,11 @@ def test_a_description_that_no_spec_can_begin_with_is_refused(release: Release, 
         bake(ROOT, dataclasses.replace(release, description=text), tmp_path)
 
 
+def test_a_vendor_that_rpm_would_lose_is_refused() -> None:
+    with pytest.raises(ValueError, match="cannot begin with"):
+        quoting.spec_definition("%{lua:x}")
+
+
 @pytest.mark.parametrize("text", ["%package evil", "%if 1", "%endif", "%description", "# comment"])
 def test_no_line_of_a_paragraph_begins_with_a_keyword(text: str) -> None:
     for width in range(60, 79):
@@ -192,12 +198,17 @@ def test_what_ends_a_line_is_refused_by_the_quoting_too(function: object, text: 
         function(text)
 
 
-# What needs no quoting: strict patterns in ci/release.schema.json, numbers, and enumerations.
+# What needs no quoting: strict patterns in ci/release.schema.json, numbers, enumerations, and what is made of them.
 PLAIN = re.compile(
-    r"release\.(name|epoch|python|version|version\.(rpm|pacman|pep440|oci|tag)|(rpm|msys2)\.release|images\.user"
-    r"|images\.micro\.(suite|python)|date(\.isoformat\(\))?)"
-    r'|entry\.version\.rpm|"-" ~ release\.rpm\.release if loop\.first else ""|"" if loop\.last else " "'
+    r"release\.(name|epoch|python|sdist_name|version|version\.(rpm|pacman|pep440|oci|tag)|(rpm|msys2)\.release"
+    r"|images\.user|images\.micro\.(suite|python)|homebrew\.python)|entry\.version\.rpm|loop\.(first|last)"
 )
+
+
+def is_plain(expression: str) -> bool:
+    """Whether all names of an expression are plain: its texts and its operators are the template's own."""
+    names = re.findall(r"[a-z_]+(?:\.[a-z_0-9]+)+", re.sub(r'"[^"]*"', "", expression))
+    return bool(names) and all(PLAIN.fullmatch(name) for name in names)
 
 
 def test_every_value_of_the_templates_is_quoted() -> None:
@@ -208,6 +219,7 @@ def test_every_value_of_the_templates_is_quoted() -> None:
     bare = [
         f"{path.relative_to(ROOT)}: {value}"
         for path, value in values
-        if not re.search(rf"\| ({filters})(\(.*\))?$", value) and not PLAIN.fullmatch(value)
+        if not re.search(rf"\| ({filters})(\(.*\))?$", value)
+        and not is_plain(dict(re.findall(r"{% set (\w+) = (.*?) %}", path.read_text())).get(value, value))
     ]
     assert bare == []

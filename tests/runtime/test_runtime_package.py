@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.files import unpack
 from tests.runtime.support import PYTHON, RUNTIME, VERSION
 
 pytest.importorskip("flit_core.buildapi")
@@ -82,8 +83,7 @@ def test_wheel_holds_exactly(output: Path) -> None:
 
 
 def test_sdist_runs_where_it_is_unpacked(sdist: Path, tmp_path: Path) -> None:
-    with tarfile.open(sdist) as tar:
-        tar.extractall(tmp_path, filter="data")
+    unpack(sdist, tmp_path)
     launcher = tmp_path / sdist.name.removesuffix(".tar.gz") / "bin" / "faas-runtime"
     done = subprocess.run([*PYTHON, str(launcher), "--version"], capture_output=True, text=True)
     assert done.stdout == f"faas-runtime {VERSION}\n"
