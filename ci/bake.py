@@ -8,9 +8,11 @@ from __future__ import annotations
 import difflib
 import json
 import tempfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ci.errors import HostError, ManifestError, ReleaseError
 from ci.files import tree_files, write_atomically
@@ -21,6 +23,8 @@ TEMPLATE = Path("recipes", "packages")
 FOLDERS = ("containers", "formulae", "msys2", "specs")
 FILES = ("runtime/faas_runtime/_version.py", "runtime/pyproject.toml")
 MARKER = "Generated from recipes/packages and release.yaml by `nox -s bake`: edit those"
+
+_ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +63,13 @@ def drift(root: Path, release: Release) -> str:
 def bake_recipe(recipe: Path, target: Path) -> Path:
     """Bake a function's recipe into `target` with its default answers; return the new function's folder."""
     from cookiecutter.exceptions import CookiecutterException
-    from cookiecutter.generate import generate_context, generate_files
+    from cookiecutter.generate import generate_context
     from cookiecutter.prompt import prompt_for_config
 
     try:
         context = generate_context(str(recipe / "cookiecutter.json"))
         context["cookiecutter"] = prompt_for_config(context, no_input=True)
-        return Path(generate_files(str(recipe), context, str(target)))
+        return _generate(recipe, context, target, accept_hooks=True)
     except CookiecutterException as error:
         raise ReleaseError(f"{recipe}: {error}", hint="the recipe itself is at fault") from error
 
@@ -73,21 +77,28 @@ def bake_recipe(recipe: Path, target: Path) -> Path:
 def _render(template: Path, release: Release) -> list[Baked]:
     # cookiecutter takes a third of a second to import, and most commands bake nothing.
     from cookiecutter.exceptions import CookiecutterException
-    from cookiecutter.generate import generate_files
     from jinja2 import TemplateError
 
-    # A list as a value would mean choices to cookiecutter, hence the model comes as one private variable. Calling
-    # generate_files, a step below its command line, reads no user's configuration and writes no replay file.
+    # A list as a value would mean choices to cookiecutter, hence the model comes as one private variable.
     variables = json.loads((template / "cookiecutter.json").read_bytes())
     context = {"cookiecutter": {**variables, "_release": release}}
     with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
         try:
-            generate_files(str(template), context, scratch, accept_hooks=False)
+            _generate(template, context, Path(scratch), accept_hooks=False)
         except ValueError as error:
             raise ManifestError(f"release.yaml: {error}", hint="word that text differently") from error
         except (CookiecutterException, TemplateError) as error:
             raise ReleaseError(f"{TEMPLATE}: {error}", hint="the template itself is at fault") from error
         return list(_collect(Path(scratch, variables["tree"])))
+
+
+def _generate(template: Path, context: dict[str, Any], target: Path, *, accept_hooks: bool) -> Path:
+    # A step below cookiecutter's command line: reads no user's configuration and writes no replay file.
+    from cookiecutter.generate import generate_files
+
+    # It changes the current folder of the whole process for as long as it works, whatever other threads do.
+    with _ONE_AT_A_TIME:
+        return Path(generate_files(str(template), context, str(target), accept_hooks=accept_hooks))
 
 
 def _collect(tree: Path) -> Iterator[Baked]:

@@ -71,8 +71,7 @@ def pasteable(argv: Sequence[Argument], *, cwd: Path | None = None, env: Mapping
     """The command as one line that does the same when it is pasted into a POSIX shell."""
     words = [f"{name}={shlex.quote(value)}" for name, value in sorted((env or {}).items())]
     words += [shlex.quote(str(word)) for word in argv]
-    line = " ".join(words)
-    return f"cd {shlex.quote(str(cwd))} && {line}" if cwd else line
+    return f"cd {shlex.quote(str(cwd or '/'))} && {' '.join(words)}"
 
 
 class Children:
@@ -138,7 +137,10 @@ class Runner:
         env: Mapping[str, str] | None = None,
         stdin: bytes | None = None,
     ) -> None:
-        """Run a program to its end; its output goes to the log. A non-zero exit raises `CommandFailed`."""
+        """Run a program to its end, in the folder `cwd` or in `/`; its output goes to the log.
+
+        A non-zero exit raises `CommandFailed`.
+        """
         self._run(argv, cwd, {**self.env, **(env or {})}, stdin, capture=False)
 
     def output(
@@ -169,7 +171,7 @@ class Runner:
             started = time.monotonic()
             child = subprocess.Popen(
                 [program, *(str(word) for word in argv[1:])],
-                cwd=cwd,
+                cwd=cwd or "/",  # not the current folder: cookiecutter changes that while it works
                 env=base_environment(env),
                 stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if capture else log,

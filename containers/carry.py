@@ -1,4 +1,6 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
+# ruff: noqa: PTH103, PTH114, PTH117, PTH118, PTH120, PTH123, PTH208
+# pathlib would be among the modules that are loaded, and so be carried over.
 """Carry what a package needs of its Python over into an empty root.
 
     carry.py PACKAGE                 prints all that the package's modules import, wherever the statement stands
@@ -70,10 +72,15 @@ def libraries(root):
     return sorted(found)
 
 
-def interpreter():
-    """Return the interpreter and, where it has one, the link that the launcher names it by."""
+def interpreter(root):
+    """Return the interpreter, the link that the launcher names it by, and the loader, as far as they are there."""
     folder = os.path.join(sys.prefix, "bin")
-    paths = [os.path.join(folder, name) for name in ("python3", f"python3.{sys.version_info[1]}")]
+    program = os.path.join(folder, f"python3.{sys.version_info[1]}")
+    with open(program, "rb") as file:
+        # The program names its loader right behind the headers, and it is the first path there.
+        head = file.read(4096)
+    loader = head[head.index(b"/l") : head.index(b"\0", head.index(b"/l"))].decode()
+    paths = [program, os.path.join(folder, "python3"), os.path.join(root, loader[1:])]
     return [path for path in paths if os.path.lexists(path)]
 
 
@@ -116,7 +123,7 @@ def main(first, *others):
         return
     target, *names = others
     files = import_all(names)
-    carry([*files, *interpreter(), *libraries(first), *aliases(first)], first, target)
+    carry([*files, *interpreter(first), *libraries(first), *aliases(first)], first, target)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import os
 import shutil
 from pathlib import Path
 
+from ci.errors import ManifestError
 from ci.fixed import fixed_folder
 from ci.jobs import Job, Output, Project, Workspace
 from ci.quoting import spec_definition
@@ -59,11 +60,14 @@ def _build(work: Workspace) -> None:
 
 def definitions(release: Release, topdir: Path) -> list[str]:
     """Return the options of rpmbuild that make its packages independent of the host, the clock and the distribution."""
+    try:
+        people = {"vendor": spec_definition(release.vendor), "packager": spec_definition(release.maintainer)}
+    except ValueError as error:
+        raise ManifestError(f"release.yaml: {error}", hint="word it differently") from error
     values = {
+        **people,
         "_topdir": str(topdir),
         "_tmppath": str(topdir / "tmp"),
-        "vendor": spec_definition(release.vendor),
-        "packager": spec_definition(release.maintainer),
         "dist": "%{nil}",
         "_buildhost": "reproducible",
         "use_source_date_epoch_as_buildtime": "1",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,14 @@ from tests.packages.support import build, checkout_of, open_project, with_versio
 from tests.support import ROOT
 
 OLDER = "0.0.9"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _tools_of_the_environment() -> Iterator[None]:
+    """Let programs of this Python's environment, such as hadolint, be found without it being activated."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+        yield
 
 
 @pytest.fixture(scope="session")
