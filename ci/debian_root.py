@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import lzma
-import os
 import platform
 import re
 import tarfile

@@ -19,7 +19,7 @@ _PAYLOAD = "usr/lib/faas-runtime/"
 _LAUNCHER = f"{_PAYLOAD}bin/faas-runtime"
 _OCI = "org.opencontainers.image."
 # Where package managers and build tools leave what no image needs.
-_LEFTOVERS = re.compile(r"(tmp|run|var/(cache|log|tmp))/[^/]")
+_LEFTOVERS = re.compile(r"(tmp|run|var/(cache|log|tmp))/(.*/)?(?!\.wh\.)[^/]+")
 _BYTE_CODE = re.compile(rf"{re.escape(_PAYLOAD)}{re.escape(PACKAGE)}__pycache__/(?P<module>\w+)\.cpython-\d+\.pyc")
 
 
@@ -105,7 +105,8 @@ def _require_modes(check: Check, tree: Tree) -> None:
     }
     check.require_equal(sorted(writable), [], "files that not only root may write")
     check.require_equal(sorted(name for name, entry in tree.items() if entry.mode & 0o6000), [], "set-id files")
-    check.require_equal(sorted(filter(_LEFTOVERS.match, tree)), [], "leftovers")
+    files = (name for name, entry in tree.items() if entry.kind != tarfile.DIRTYPE)
+    check.require_equal(sorted(filter(_LEFTOVERS.fullmatch, files)), [], "leftovers")
 
 
 def _require_payload(check: Check, tree: Tree) -> None:

@@ -100,3 +100,8 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 def _run(*command: str | Path) -> None:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+
+
+def remove(engine: str, reference: str) -> None:
+    """Remove a stand-in from an engine's storage."""
+    _run(engine, "rmi", reference)

@@ -74,7 +74,7 @@ def test_a_finished_job_is_up_to_date_until_something_of_it_changes(project: Pro
     source.write_text("one")
     (project.dist / "made" / "first.txt").write_text("first")
     assert states(project, first, second) == [UP_TO_DATE, UP_TO_DATE]
-    changed = [
+    changed: list[tuple[Callable[[], object], list[str]]] = [
         (lambda: source.write_text("two"), [TO_BUILD, TO_BUILD]),
         (lambda: (project.dist / "made" / "second.txt").unlink(), [UP_TO_DATE, TO_BUILD]),
         (lambda: (project.dist / "made" / "first.txt").write_text("tampered"), [TO_BUILD, TO_BUILD]),

@@ -1,0 +1,91 @@
+"""The folders at a constant path: private, locked, and clear about what stands in the way."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ci import fixed
+from ci.errors import BusyError, HostError
+from ci.fixed import fixed_folder
+from ci.run import Runner
+
+
+@pytest.fixture(autouse=True)
+def base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A base of the test's own."""
+    monkeypatch.setattr(fixed, "BASE", tmp_path / "base")
+    return tmp_path / "base"
+
+
+def test_it_is_empty_constant_and_gone_afterwards(base: Path, run: Runner) -> None:
+    for _ in range(2):
+        with fixed_folder("job", run) as (folder, _):
+            assert folder == base / "job"
+            assert list(folder.iterdir()) == []
+            (folder / "file").touch()
+        assert not folder.exists()
+
+
+def test_after_a_failure_it_is_left_to_look_into(base: Path, run: Runner) -> None:
+    with pytest.raises(RuntimeError), fixed_folder("job", run) as (folder, _):
+        (folder / "file").touch()
+        raise RuntimeError
+    assert (base / "job" / "file").exists()
+
+
+def test_a_second_build_waits_for_the_first(run: Runner) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with fixed_folder("job", run):
+            order.append("second")
+
+    with fixed_folder("job", run):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]
+
+
+def test_programs_of_a_killed_run_hold_the_lock(base: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed, "_WAIT_SECONDS", 0.2)
+    with fixed_folder("job", run) as (_, inside):
+        (descriptor,) = inside.keep_open
+        left_over = subprocess.Popen(["sleep", "60"], pass_fds=[descriptor])
+    try:
+        with pytest.raises(BusyError, match="another build of job"), fixed_folder("job", run):
+            pass
+    finally:
+        left_over.kill()
+        left_over.wait()
+    with fixed_folder("job", run):
+        pass
+
+
+def test_a_folder_of_someone_else_is_refused(base: Path, run: Runner) -> None:
+    base.mkdir()
+    os.chown(base, 12345, 12345)
+    with pytest.raises(HostError, match="belongs to user 12345"), fixed_folder("job", run):
+        pass
+
+
+def test_a_folder_that_others_may_write_to_is_refused(base: Path, run: Runner) -> None:
+    base.mkdir()
+    base.chmod(0o777)
+    with pytest.raises(HostError, match="can be written by others"), fixed_folder("job", run):
+        pass
+
+
+def test_a_link_is_not_followed(base: Path, run: Runner, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    base.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HostError, match="is not a folder"), fixed_folder("job", run):
+        pass

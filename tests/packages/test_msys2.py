@@ -1,0 +1,147 @@
+"""The MSYS2 packages in a stand-in root: pacman's own hooks compile, clean up and leave nothing behind."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from ci.builders.msys2 import ENVIRONMENTS, jobs, package_name
+from ci.errors import VerificationError
+from ci.jobs import Output, Project
+from ci.run import Runner
+from ci.verify import msys2 as verify_msys2
+from ci.verify.check import Check
+
+CODE = Path("ucrt64/lib/faas-runtime/faas_runtime")
+
+
+def stand_in_python(folder: Path, version: str) -> Path:
+    """A package that stands in for MSYS2's Python: the root's own interpreter under the environment's name."""
+    path = folder / f"python-{version}.pkg.tar"
+    name = f"{ENVIRONMENTS['ucrt64'].package_prefix}-python"
+    info = f"pkgname = {name}\npkgver = {version}-1\narch = any\nsize = 0\nbuilddate = 1\n".encode()
+    with tarfile.open(path, "w") as archive:
+        member = tarfile.TarInfo(".PKGINFO")
+        member.size = len(info)
+        archive.addfile(member, io.BytesIO(info))
+        for command in ("python", "python.exe"):
+            link = tarfile.TarInfo(f"ucrt64/bin/{command}")
+            link.type, link.linkname = tarfile.SYMTYPE, "/usr/bin/python3.11"
+            archive.addfile(link)
+    return path
+
+
+def pacman(run: Runner, root: Path, *words: str | Path) -> None:
+    config = root.parent / "pacman.conf"
+    config.write_text("[options]\nArchitecture = auto\nSigLevel = Never\n")
+    database = root / "var" / "lib" / "pacman"
+    database.mkdir(parents=True, exist_ok=True)
+    places = ("--config", config, "--root", root, "--dbpath", database, "--cachedir", root.parent / "cache")
+    run("pacman", *places, "--noconfirm", *words)
+
+
+def package(project: Project, environment: str = "ucrt64") -> Path:
+    return project.dist / "msys2" / package_name(project.release, environment)
+
+
+def require_compiled(root: Path) -> None:
+    modules = {path.stem for path in (root / CODE).glob("*.py")}
+    compiled = {path.name for path in (root / CODE / "__pycache__").iterdir()}
+    assert modules
+    assert compiled == {f"{name}.cpython-311.pyc" for name in modules}
+
+
+@pytest.fixture
+def root(stand_in_root: Path) -> Path:
+    """A root without Debian's name for Python, where the MSYS2 packages' own is to be used."""
+    return stand_in_root
+
+
+def test_the_life_of_a_package(built: Project, older: Project, root: Path, tmp_path: Path, run: Runner) -> None:
+    pacman(run, root, "-U", stand_in_python(tmp_path, "3.14.0"), package(older))
+    require_compiled(root)
+    version = run.output("chroot", root, "/ucrt64/bin/faas-runtime", "--version")
+    assert version == f"faas-runtime {older.release.version}\n"
+
+    pacman(run, root, "-U", package(built))
+    require_compiled(root)
+    assert not (root / CODE / "gone.py").exists()
+
+    (root / CODE / "__pycache__" / "loop.cpython-310.pyc").touch()
+    pacman(run, root, "-U", stand_in_python(tmp_path, "3.15.0"))
+    require_compiled(root)
+
+    pacman(run, root, "-R", f"{ENVIRONMENTS['ucrt64'].package_prefix}-{built.release.name}")
+    left = [path for path in (root / "ucrt64").rglob("*") if path.name not in ("python", "python.exe", "bin")]
+    assert left == []
+    assert "failed to execute" not in run.log.read_text()
+
+
+def test_a_python_that_is_too_old_or_absent_is_refused(built: Project, root: Path, tmp_path: Path, run: Runner) -> None:
+    from ci.errors import CommandFailed
+
+    for words in ((package(built),), (stand_in_python(tmp_path, "3.8.0"), package(built))):
+        with pytest.raises(CommandFailed, match="python>=3.9"):
+            pacman(run, root, "-U", *words)
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_the_script_is_clean_and_hands_arguments_on(built: Project, tmp_path: Path, run: Runner, shell: str) -> None:
+    run("bsdtar", "-xf", package(built), "-C", tmp_path)
+    script = tmp_path / "ucrt64" / "bin" / "faas-runtime"
+    run("shellcheck", "--norc", script)
+    python = script.parent / "python"
+    python.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
+    python.chmod(0o755)
+    said = run.output(shell, script, "two words", "*")
+    assert said == f"<-IS><{script.parent}/../lib/faas-runtime/bin/faas-runtime><two words><*>"
+
+
+def check_of(project: Project, path: Path, folder: Path) -> Check:
+    folder.mkdir()
+    return Check(
+        project=project,
+        output=Output(kind="msys2", path=f"msys2/{path.name}"),
+        path=path,
+        folder=folder,
+        run=Runner(log=folder.with_suffix(".log")),
+        functions=(),
+    )
+
+
+@pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
+def test_verification_accepts_what_was_built(built: Project, tmp_path: Path, environment: str) -> None:
+    note = verify_msys2.verify(check_of(built, package(built, environment), tmp_path / "check"))
+    assert note == "the .cmd was not started: no Windows here"
+
+
+def test_verification_refuses_other_bytes_in_the_payload(built: Project, tmp_path: Path, run: Runner) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    run("bsdtar", "-xpf", package(built), "-C", tree)
+    (tree / CODE / "loop.py").write_bytes((tree / CODE / "loop.py").read_bytes() + b"\n")
+    spoilt = tmp_path / package(built).name
+    names = sorted(path.name for path in tree.iterdir())
+    run("bsdtar", "-caf", spoilt, "--uid", "0", "--gid", "0", "-C", tree, *names)
+    with pytest.raises(VerificationError, match=r"loop\.py|times"):
+        verify_msys2.verify(check_of(built, spoilt, tmp_path / "check"))
+
+
+def test_there_is_a_job_for_each_environment_of_the_manifest(built: Project) -> None:
+    assert [job.id for job in jobs(built)] == [f"msys2-{name}" for name in built.release.msys2.environments]
+
+
+def test_makepkg_takes_no_other_tarball(built: Project, tmp_path: Path) -> None:
+    from ci.errors import CommandFailed
+    from tests.packages.support import build, open_project
+
+    dist = tmp_path / "dist"
+    shutil.copytree(built.dist, dist, ignore=shutil.ignore_patterns(".work"))
+    tarball = dist / "sdist" / built.release.sdist_name
+    tarball.write_bytes(tarball.read_bytes() + b"\0")
+    with pytest.raises(CommandFailed, match="did not pass the validity check"):
+        build(open_project(built.root, dist), "msys2")

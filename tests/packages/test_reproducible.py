@@ -1,0 +1,55 @@
+"""The same state, built from another path, in another time zone, with another umask and host name: the same bytes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from ci.bake import bake
+from ci.files import sha256_of
+from ci.jobs import Project
+from ci.manifest import load
+from tests.packages.support import checkout_of
+from tests.support import ROOT
+
+ELSEWHERE = ("unshare", "--uts", "sh", "-c", 'hostname elsewhere && exec "$@"', "sh")
+PROGRAM = """
+import sys
+from pathlib import Path
+from tests.packages.support import build, open_project
+build(open_project(Path(sys.argv[1]), Path(sys.argv[2])))
+"""
+
+
+def hashes(dist: Path) -> dict[str, str]:
+    places = ("sdist", "rpm", "msys2", "formulae")
+    return {str(path.relative_to(dist)): sha256_of(path) for place in places for path in (dist / place).iterdir()}
+
+
+def test_two_builds_agree(built: Project, tmp_path: Path) -> None:
+    checkout = checkout_of(tmp_path / "another" / "much longer path" / "checkout")
+    bake(checkout, load(checkout / "release.yaml"), checkout)
+    for path in checkout.rglob("*"):
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / ".rpmmacros").write_text("%dist .mine\n%vendor me\n")
+    (tmp_path / "home" / ".makepkg.conf").write_text("PACKAGER=me\nPKGEXT=.pkg.tar\n")
+    subprocess.run(
+        [*ELSEWHERE, sys.executable, "-c", PROGRAM, checkout, tmp_path / "other dist"],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "TZ": "Pacific/Kiritimati",
+            "LC_ALL": "C",
+            "HOME": str(tmp_path / "home"),
+            "SOURCE_DATE_EPOCH": "1",
+            "CFLAGS": "-O0",
+            "PACKAGER": "somebody",
+        },
+        umask=0o077,
+        check=True,
+    )
+    assert hashes(tmp_path / "other dist") == hashes(built.dist)
+    assert len(hashes(built.dist)) == 2 + 3 + len(built.release.msys2.environments) + 1
