@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -138,6 +140,19 @@ class Engine:
         if self.name == "buildah":
             run("buildah", "from", "--pull=never", f"--name={name}", reference)
 
+    def remove_stale(self, run: Runner, name: str) -> None:
+        """Remove the temporary images, and their containers, of runs that were killed before they could do so."""
+        listed = run.output(self.name, "images", "--format", f"{{{{.{self._name_field}}}}}:{{{{.Tag}}}}")
+        for reference in listed.split():
+            found = re.fullmatch(rf"localhost/{re.escape(name)}-(build|verify)-(\d+):[\w-]+", reference)
+            if found and not _is_running(int(found[2])):
+                self.end(run, container_of(reference))
+                run(self.name, "rmi", reference)
+
+    @property
+    def _name_field(self) -> str:
+        return "Name" if self.name == "buildah" else "Repository"
+
     def start_command(
         self,
         reference: str,
@@ -167,6 +182,26 @@ class Engine:
                 run("buildah", "rm", name)
         elif name in run.output(self.name, "ps", "--all", "--format", "{{.Names}}").split():
             run(self.name, "rm", "--force", name)
+
+
+def temporary(name: str, purpose: str, tag: str) -> str:
+    """A name for an image that this process removes again."""
+    return f"localhost/{name}-{purpose}-{os.getpid()}:{tag}"
+
+
+def container_of(reference: str) -> str:
+    """The name of the one container that is made of a temporary image."""
+    return reference.rpartition("/")[2].replace(":", "-")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def choose(run: Runner, name: str) -> Engine:

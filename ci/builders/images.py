@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -133,7 +132,8 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
     """Build in the engine's storage, write the normalised archive, and store that under the release's name."""
     release = work.release
     base = _present_base(work, engine, flavour)
-    temporary = f"localhost/{release.name}-build-{os.getpid()}:{flavour.name}-{flavour.architecture}"
+    temporary = engines.temporary(release.name, "build", f"{flavour.name}-{flavour.architecture}")
+    engine.remove_stale(work.run, release.name)
     arguments = {"TARGETARCH": flavour.architecture}
     if base:
         arguments["BASE"] = base.id.removeprefix("sha256:")

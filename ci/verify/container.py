@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,8 +21,8 @@ def require_runs(check: Check, flavour: str, architecture: str) -> str | None:
     if lacking := bases.emulation_missing(architecture):
         return f"not run: {lacking}"
     release = check.project.release
-    image = f"localhost/{release.name}-verify-{os.getpid()}:{flavour}-{architecture}"
-    name = image.rpartition("/")[2].replace(":", "-")
+    image = engines.temporary(release.name, "verify", f"{flavour}-{architecture}")
+    name = engines.container_of(image)
     engine = _engine_that_runs(check, image, name)
     try:
         engine.prepare(check.run, image, name)

@@ -1,61 +1,156 @@
-"""The structures of `include/faas.h`, field by field in its order, and the types of the functions in it.
+"""The structures of `include/faas.h` as memory, and the few types of `_ctypes` that reach it.
 
-A `c_char_p` holds the address of a bytes object and keeps the object alive as long as the structure, so the
-payload is handed over without a copy. Its length goes with it: NUL bytes in it do no harm.
+The package `ctypes` takes five times as long to import as `_ctypes`, the module beneath it, and its structures cost
+more per field than the whole request does here: a structure is a bytearray, seen as words by a memoryview. The header
+orders its fields so that none needs padding, so a field's place follows from the sizes of those before it.
 """
 
-from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int32, c_int64, c_size_t, c_uint32, c_void_p
+from _ctypes import CFuncPtr, _Pointer, _SimpleCData, addressof, byref, sizeof
 
 ABI_VERSION = 1
-
-WriteFunction = CFUNCTYPE(c_int32, c_void_p, c_void_p, c_size_t)
-
-
-class Request(Structure):
-    """`faas_request`: one invocation, filled in by the runtime."""
-
-    _fields_ = (
-        ("struct_size", c_uint32),
-        ("memory_limit_mb", c_uint32),
-        ("payload", c_char_p),
-        ("payload_len", c_size_t),
-        ("request_id", c_char_p),
-        ("invocation_id", c_char_p),
-        ("deadline_ms", c_int64),
-        ("function_arn", c_char_p),
-        ("trace_id", c_char_p),
-        ("client_context", c_char_p),
-        ("cognito_identity", c_char_p),
-        ("tenant_id", c_char_p),
-        ("function_name", c_char_p),
-        ("function_version", c_char_p),
-        ("log_group", c_char_p),
-        ("log_stream", c_char_p),
-        ("write", WriteFunction),
-        ("stream", c_void_p),
-    )
+_CDECL = 1  # FUNCFLAG_CDECL: call without the GIL
+_WITH_GIL = 4  # FUNCFLAG_PYTHONAPI: call with it and raise what the function raised
 
 
-class Response(Structure):
-    """`faas_response`: the answer, filled in by the function."""
+class Char(_SimpleCData):  # type: ignore[type-arg]
+    """`char`."""
+
+    _type_ = "c"
 
 
-ReleaseFunction = CFUNCTYPE(None, POINTER(Response))
+class Text(_SimpleCData):  # type: ignore[type-arg]
+    """`const char *`, read as bytes or None."""
 
-Response._fields_ = (
-    ("struct_size", c_uint32),
-    ("reserved", c_uint32),
-    ("data", c_void_p),
-    ("len", c_size_t),
-    ("content_type", c_char_p),
-    ("error_type", c_char_p),
-    ("error_message", c_char_p),
-    ("stack_trace", c_char_p),
-    ("release", ReleaseFunction),
-    ("private_data", c_void_p),
+    _type_ = "z"
+
+
+class Int32(_SimpleCData):  # type: ignore[type-arg]
+    """`int32_t`."""
+
+    _type_ = "i"
+
+
+class UInt32(_SimpleCData):  # type: ignore[type-arg]
+    """`uint32_t`."""
+
+    _type_ = "I"
+
+
+class Address(_SimpleCData):  # type: ignore[type-arg]
+    """`void *`, read as a number."""
+
+    _type_ = "P"
+
+
+class Bytes(_Pointer):  # type: ignore[type-arg]
+    """`const char *`, read by slicing: `[0:n]` copies n bytes, whatever they are."""
+
+    _type_ = Char
+
+
+class Object(_SimpleCData):  # type: ignore[type-arg]
+    """`PyObject *`."""
+
+    _type_ = "O"
+
+
+WORD: int = sizeof(Address)
+_HALF = 8 // WORD  # words in what is always eight bytes long
+
+REQUEST_FIELDS = (
+    *(("struct_size", 4), ("memory_limit_mb", 4), ("payload", WORD), ("payload_len", WORD), ("request_id", WORD)),
+    *(("invocation_id", WORD), ("deadline_ms", 8), ("function_arn", WORD), ("trace_id", WORD)),
+    *(("client_context", WORD), ("cognito_identity", WORD), ("tenant_id", WORD), ("function_name", WORD)),
+    *(("function_version", WORD), ("log_group", WORD), ("log_stream", WORD), ("write", WORD), ("stream", WORD)),
 )
+RESPONSE_FIELDS = (
+    *(("struct_size", 4), ("reserved", 4), ("data", WORD), ("len", WORD), ("content_type", WORD)),
+    *(("error_type", WORD), ("error_message", WORD), ("stack_trace", WORD), ("release", WORD), ("private_data", WORD)),
+)
+REQUEST_SIZE = sum(size for _, size in REQUEST_FIELDS)
+RESPONSE_SIZE = sum(size for _, size in RESPONSE_FIELDS)
 
-VersionFunction = CFUNCTYPE(c_uint32)
-HandlerFunction = CFUNCTYPE(c_int32, POINTER(Request), POINTER(Response))
-HookFunction = CFUNCTYPE(c_int32, POINTER(Response))
-ShutdownFunction = CFUNCTYPE(None)
+# The places of fields, counted in words; two 32-bit fields come first in both structures.
+PAYLOAD = _HALF
+PAYLOAD_LEN = _HALF + 1
+REQUEST_ID = _HALF + 2
+INVOCATION_ID = _HALF + 3
+DEADLINE = (_HALF + 4) // _HALF  # counted in eight bytes
+FUNCTION_ARN = 2 * _HALF + 4
+TRACE_ID = FUNCTION_ARN + 1
+CLIENT_CONTEXT = FUNCTION_ARN + 2
+COGNITO_IDENTITY = FUNCTION_ARN + 3
+TENANT_ID = FUNCTION_ARN + 4
+FUNCTION_NAME = FUNCTION_ARN + 5
+FUNCTION_VERSION = FUNCTION_ARN + 6
+LOG_GROUP = FUNCTION_ARN + 7
+LOG_STREAM = FUNCTION_ARN + 8
+WRITE = FUNCTION_ARN + 9
+
+DATA = _HALF
+LEN = _HALF + 1
+CONTENT_TYPE = _HALF + 2
+ERROR_TYPE = _HALF + 3
+ERROR_MESSAGE = _HALF + 4
+STACK_TRACE = _HALF + 5
+RELEASE = _HALF + 6
+
+
+class HandlerFunction(CFuncPtr):
+    """A handler, or a hook, which takes the response alone; the arguments are made by `byref`, once."""
+
+    _flags_ = _CDECL
+    _restype_ = Int32
+
+
+class VersionFunction(CFuncPtr):
+    """`faas_abi_version`."""
+
+    _flags_ = _CDECL
+    _restype_ = UInt32
+
+
+class Procedure(CFuncPtr):
+    """A function that returns nothing: `faas_shutdown`, or a response's `release`."""
+
+    _flags_ = _CDECL
+    _restype_ = None
+
+
+class WriteFunction(CFuncPtr):
+    """The type of the callback `write`: stream, data, len."""
+
+    _flags_ = _CDECL
+    _restype_ = Int32
+    _argtypes_ = (Address, Address, Address)
+
+
+class ViewFunction(CFuncPtr):
+    """`PyMemoryView_FromMemory`: memory of the function as it is, without a copy."""
+
+    _flags_ = _WITH_GIL
+    _restype_ = Object
+    _argtypes_ = (Address, Address, Int32)
+
+
+class Memory:
+    """A structure: its bytes, its words, its strings, and the argument that a foreign function takes for it."""
+
+    __slots__ = ("argument", "data", "longs", "size", "texts", "words")
+
+    def __init__(self, size: int) -> None:
+        self.data = bytearray((size + 7) & ~7)
+        whole = (Char * size).from_buffer(self.data)
+        view = memoryview(self.data)
+        view.cast("I")[0] = size
+        self.size = size
+        self.words = view.cast("N")
+        self.longs = view.cast("q")
+        self.texts = (Text * (size // WORD)).from_buffer(self.data)
+        self.argument = byref(whole)
+
+
+def address_of(buffer: bytearray) -> int:
+    """The address of a bytearray, which holds until it is resized: nobody here ever does."""
+    address: int = addressof((Char * len(buffer)).from_buffer(buffer))
+    return address

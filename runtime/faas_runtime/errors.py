@@ -1,4 +1,4 @@
-"""What can go wrong, and the document that tells the Runtime API about it.
+"""What can go wrong.
 
 `FaasError` and its children end the process, with the exit code that they carry; `main` prints them. A
 `FunctionError` ends one invocation only.
@@ -7,14 +7,6 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-UNKNOWN_TYPE = "Function.Unknown"
-_ORIGINS = ("Runtime", "Function")
-_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-
-# JSON wants these escaped, and nothing else (RFC 8259, section 7).
-_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)}
-_ESCAPES.update({ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"})
 
 
 class FaasError(Exception):
@@ -57,24 +49,13 @@ class InitError(FunctionError, FaasError):
     """The function cannot be loaded or initialised: told to the Runtime API, then the process ends."""
 
 
-def header_type(error_type: str) -> str:
-    """The type for the header Lambda-Runtime-Function-Error-Type.
+class BeforeSnapshotError(InitError):
+    """The hook before the snapshot failed."""
 
-    The platform takes `(Runtime|Function).[A-Z][a-zA-Z]+` only. What a function calls its errors otherwise
-    stays in the body, where callers look for it.
-    """
-    origin, _, name = error_type.partition(".")
-    fits = origin in _ORIGINS and len(name) > 1 and name[0].isupper() and _LETTERS.issuperset(name)
-    return error_type if fits else UNKNOWN_TYPE
+    exit_code = 64
 
 
-def error_document(error: FunctionError) -> bytes:
-    """The JSON body of an error, written by hand: the module `json` alone would double the start-up time."""
-    frames = ",".join(_quote(frame) for frame in error.stack_trace)
-    message, kind = _quote(error.message), _quote(error.error_type)
-    text = f'{{"errorMessage":{message},"errorType":{kind},"stackTrace":[{frames}]}}'
-    return text.encode("utf-8", "replace")
+class AfterRestoreError(InitError):
+    """The hook after the restore failed: told to /restore/error."""
 
-
-def _quote(text: str) -> str:
-    return f'"{text.translate(_ESCAPES)}"'
+    exit_code = 65

@@ -1,4 +1,8 @@
-"""HTTP/1.1 answers, taken apart as they come from a socket (RFC 9112)."""
+"""HTTP/1.1 answers, taken apart where they were received (RFC 9112).
+
+The body of an answer stays in the buffer of the connection: a function reads its event there. A chunked body is
+put together there too, by moving its chunks to the left.
+"""
 
 from .errors import ConnectionLost, RuntimeApiError
 
@@ -6,8 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHUNK = 65536
-LARGE_CHUNK = 1 << 20
+SMALL = 65536
 HEAD_LIMIT = 1 << 20  # a head is a few KiB; beyond this the peer does not speak HTTP
 END_OF_LINE = b"\r\n"
 END_OF_HEAD = b"\r\n\r\n"
@@ -15,149 +18,180 @@ _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
 class Answer:
-    """An answer: its status, its headers by their names in lower case, and its body."""
+    """An answer: its status, headers by their names in lower case, where values and body lie, and how it ends."""
 
-    __slots__ = ("body", "headers", "keep_alive", "status")
+    __slots__ = ("body_end", "body_start", "head_start", "headers", "keep_alive", "places", "status")
 
-    def __init__(self, status: int, headers: "dict[bytes, bytes]", body: bytes, keep_alive: bool) -> None:
+    def __init__(self, status: int, headers: "dict[bytes, bytes]", places: "dict[bytes, int]", start: int) -> None:
         self.status = status
         self.headers = headers
-        self.body = body
-        self.keep_alive = keep_alive
+        self.places = places
+        """Where in the head each value begins."""
+        self.head_start = start
+        self.body_start = self.body_end = 0
+        self.keep_alive = True
 
 
 class Reader:
-    """Reads answers from `receive`, which is the `recv` of a connected socket."""
+    """A buffer, filled by `receive`, which is the `recv_into` of a connected socket."""
 
-    __slots__ = ("_buffer", "_receive")
+    __slots__ = ("buffer", "count", "receive", "view")
 
-    def __init__(self, receive: "Callable[[int], bytes]") -> None:
-        self._receive = receive
-        self._buffer = b""
+    def __init__(self, receive: "Callable[[memoryview], int]", size: int = SMALL) -> None:
+        self.receive = receive
+        self.buffer = bytearray(size)
+        self.view = memoryview(self.buffer)
+        self.count = 0
+        """How many bytes were received into the buffer."""
 
-    @property
-    def is_drained(self) -> bool:
-        """Whether nothing was received beyond the last answer."""
-        return not self._buffer
-
-    def answer(self) -> Answer:
-        """Read the next answer, skipping interim ones (1xx)."""
-        unanswered = True
+    def answer(self, count: int = 0) -> Answer:
+        """Read an answer, skipping interim ones (1xx), of which `count` bytes are in the buffer already."""
+        self.count = count
+        start = 0
         while True:
-            head = self._until(END_OF_HEAD, unanswered=unanswered)
-            version, status, headers = parse_head(head)
-            if status >= 200:
+            end = self._find(END_OF_HEAD, start, start)
+            version, answer = parse_head(bytes(self.view[start:end]), start)
+            start = end + len(END_OF_HEAD)
+            if answer.status >= 200:
                 break
-            unanswered = False
-        body, delimited = self._body(status, headers)
-        options = headers.get(b"connection", b"").lower()
+        answer.body_start = start
+        delimited = self._body(answer)
+        options = answer.headers.get(b"connection", b"").lower()
         persistent = b"keep-alive" in options if version == b"HTTP/1.0" else b"close" not in options
-        return Answer(status, headers, body, keep_alive=delimited and persistent)
+        answer.keep_alive = delimited and persistent
+        return answer
 
-    def _body(self, status: int, headers: "dict[bytes, bytes]") -> "tuple[bytes, bool]":
-        """The body, and whether it ends before the connection does (RFC 9112, section 6.3)."""
-        if status in (204, 304):
-            return b"", True
-        encoding = headers.get(b"transfer-encoding")
+    def need(self, end: int) -> None:
+        """Receive until the buffer is filled up to `end`, making it larger if it has to be."""
+        if end > len(self.buffer):
+            self._grow(end)
+        while self.count < end:
+            self._more(self.view[self.count :])
+
+    def _body(self, answer: Answer) -> bool:
+        """Receive the body, and tell whether it ends before the connection does (RFC 9112, section 6.3)."""
+        start = answer.body_start
+        encoding = answer.headers.get(b"transfer-encoding")
+        length = answer.headers.get(b"content-length")
+        answer.body_end = start
+        if answer.status in (204, 304):
+            return True
         if encoding is not None:
             if encoding.lower() != b"chunked":
-                raise _malformed("transfer encoding", encoding)
-            return self._chunks(), True
-        length = headers.get(b"content-length")
+                raise malformed("transfer encoding", encoding)
+            self._chunks(answer)
+            return True
         if length is None:
-            return self._rest(), False
-        if not length.isdigit():
-            raise _malformed("Content-Length", length)
-        return self._exactly(int(length)), True
+            answer.body_end = self._rest()
+            return False
+        if not length.isdigit() or len(length) > 18:
+            raise malformed("Content-Length", length)
+        answer.body_end = start + int(length)
+        self.need(answer.body_end)
+        return True
 
-    def _chunks(self) -> bytes:
-        parts = []
+    def _chunks(self, answer: Answer) -> None:
+        position = answer.body_start
         while True:
-            size = parse_chunk_size(self._until(END_OF_LINE))
+            end = self._find(END_OF_LINE, position, position)
+            size = parse_chunk_size(bytes(self.view[position:end]))
+            position = end + 2
             if size == 0:
                 break
-            parts.append(self._exactly(size))
-            if self._exactly(2) != END_OF_LINE:
-                raise _malformed("chunk, longer than its size", parts[-1])
-        while self._until(END_OF_LINE):
-            pass  # trailers mean nothing here
-        return b"".join(parts)
+            self.need(position + size + 2)
+            if self.buffer[position + size : position + size + 2] != END_OF_LINE:
+                raise malformed("chunk, longer than its size", bytes(self.view[position : position + 80]))
+            self.view[answer.body_end : answer.body_end + size] = self.view[position : position + size]
+            answer.body_end += size
+            position += size + 2
+        while (end := self._find(END_OF_LINE, position, answer.body_end)) > position:
+            position = end + 2  # trailers mean nothing here
+        # What was received beyond this answer has to stay recognisable as such.
+        self.count += answer.body_end - (end + 2)
 
-    def _until(self, end: bytes, *, unanswered: bool = False) -> bytes:
-        """What comes before `end`, which is taken off as well."""
-        while (position := self._buffer.find(end)) < 0:
-            if len(self._buffer) > HEAD_LIMIT:
-                raise _malformed("head without an end", self._buffer)
-            self._buffer += self._more(CHUNK, unanswered=unanswered and not self._buffer)
-        taken = self._buffer[:position]
-        self._buffer = self._buffer[position + len(end) :]
-        return taken
+    def _find(self, end: bytes, position: int, limited_from: int) -> int:
+        """Where `end` begins, at or after the position."""
+        searched = position
+        while (found := self.buffer.find(end, searched, self.count)) < 0:
+            if self.count - limited_from > HEAD_LIMIT:
+                raise malformed("head without an end", bytes(self.view[position : position + 80]))
+            searched = max(position, self.count - len(end) + 1)
+            if self.count == len(self.buffer):
+                self._grow(2 * self.count)
+            self._more(self.view[self.count :])
+        return found
 
-    def _exactly(self, size: int) -> bytes:
-        buffer = self._buffer
-        if len(buffer) >= size:
-            self._buffer = buffer[size:]
-            return buffer[:size]
-        self._buffer = b""
-        parts = [buffer]
-        missing = size - len(buffer)
-        while missing:
-            part = self._more(min(missing, LARGE_CHUNK))
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+    def _rest(self) -> int:
+        while True:
+            if self.count == len(self.buffer):
+                self._grow(2 * self.count)
+            try:
+                received = self.receive(self.view[self.count :])
+            except OSError as error:
+                raise ConnectionLost(f"the connection to the Runtime API broke: {error}", unanswered=False) from error
+            if not received:
+                return self.count
+            self.count += received
 
-    def _rest(self) -> bytes:
-        parts = [self._buffer]
-        self._buffer = b""
-        while part := self._receive(CHUNK):
-            parts.append(part)
-        return b"".join(parts)
-
-    def _more(self, size: int, *, unanswered: bool = False) -> bytes:
+    def _more(self, place: memoryview) -> None:
+        unanswered = not self.count
         try:
-            data = self._receive(size)
+            received = self.receive(place)
         except OSError as error:
             message = f"the connection to the Runtime API broke: {error}"
             raise ConnectionLost(message, unanswered=unanswered) from error
-        if not data:
+        if not received:
             moment = "without an answer" if unanswered else "in mid-answer"
             raise ConnectionLost(f"the Runtime API closed the connection {moment}", unanswered=unanswered)
-        return data
+        self.count += received
+
+    def _grow(self, size: int) -> None:
+        try:
+            larger = bytearray(size)
+        except (MemoryError, OverflowError) as error:
+            raise RuntimeApiError(f"there is no memory for the {size} bytes that the Runtime API announced") from error
+        larger[: self.count] = self.view[: self.count]
+        self.buffer = larger
+        self.view = memoryview(larger)
 
 
-def parse_head(head: bytes) -> "tuple[bytes, int, dict[bytes, bytes]]":
-    """Take a status line and headers apart: version, status, headers by name in lower case."""
+def parse_head(head: bytes, start: int = 0) -> "tuple[bytes, Answer]":
+    """Take a status line and headers apart; the head begins at `start` in its buffer."""
     first, *lines = head.split(END_OF_LINE)
     version, _, rest = first.partition(b" ")
     status = rest[:3]
     is_status = len(status) == 3 and status.isdigit() and rest[3:4] in (b"", b" ")
     if not version.startswith(b"HTTP/1.") or not is_status:
-        raise _malformed("status line", first)
+        raise malformed("status line", first)
     if b"\0" in head:
-        raise _malformed("NUL byte in the head", head)
+        raise malformed("NUL byte in the head", head)
     headers: dict[bytes, bytes] = {}
+    places: dict[bytes, int] = {}
+    position = start + len(first) + 2
     for line in lines:
-        name, colon, value = line.partition(b":")
+        name, colon, rest = line.partition(b":")
         name = name.lower()
-        value = value.strip(b" \t")
+        value = rest.strip(b" \t")
         if not colon or not name or b" " in name or b"\t" in name:
-            raise _malformed("header", line)
+            raise malformed("header", line)
         if name == b"content-length" and headers.get(name, value) != value:
-            raise _malformed("second Content-Length", value)
+            raise malformed("second Content-Length", value)
         headers[name] = value
-    return version, int(status), headers
+        places[name] = position + len(name) + 1 + len(rest) - len(rest.lstrip(b" \t"))
+        position += len(line) + 2
+    return version, Answer(int(status), headers, places, start)
 
 
 def parse_chunk_size(line: bytes) -> int:
     """The size in the line that comes before a chunk; extensions are dropped."""
     size = line.partition(b";")[0].strip(b" \t")
-    if not size or not _HEX_DIGITS.issuperset(size):
-        raise _malformed("chunk size", line)
+    if not size or not _HEX_DIGITS.issuperset(size) or len(size) > 15:
+        raise malformed("chunk size", line)
     return int(size, 16)
 
 
-def _malformed(what: str, data: bytes) -> RuntimeApiError:
+def malformed(what: str, data: bytes) -> RuntimeApiError:
+    """The error for an answer that is none."""
     return RuntimeApiError(
         f"what listens at AWS_LAMBDA_RUNTIME_API does not speak HTTP/1.1; malformed {what}: {data[:80]!r}"
     )

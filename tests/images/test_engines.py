@@ -113,6 +113,25 @@ def test_buildah_alone_runs_an_image_and_says_what_it_cannot(built: Path, c_func
     assert note == "run by buildah, whose root is not read-only"
 
 
+@pytest.mark.parametrize("engine", ["buildah", "podman", "docker"])
+def test_what_a_killed_run_left_is_swept_up(built: Path, run: Runner, engine: str) -> None:
+    if fault := engines.why_not(run, engine):
+        pytest.skip(f"{engine}: {fault}")
+    with subprocess.Popen(["true"]) as dead:
+        dead.wait()
+    chosen = Engine(name=engine)
+    archive = built / "dist" / "images" / "faas-runtime-0.1.0-micro-amd64.oci.tar"
+    stale = f"localhost/faas-runtime-build-{dead.pid}:micro-amd64"
+    alive = engines.temporary("faas-runtime", "build", "micro-amd64")
+    for reference in (stale, alive):
+        chosen.load(run, archive, reference)
+    chosen.prepare(run, stale, engines.container_of(stale))
+    chosen.remove_stale(run, "faas-runtime")
+    assert chosen.stored(run, stale) is None
+    assert chosen.stored(run, alive) is not None
+    chosen.remove(run, alive)
+
+
 def test_nothing_is_left_running(run: Runner) -> None:
     for engine in ("podman", "docker"):
         if not engines.why_not(run, engine):

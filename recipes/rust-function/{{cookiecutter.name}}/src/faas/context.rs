@@ -1,0 +1,167 @@
+//! What comes with an event, and the stream that an answer may be sent through.
+
+use super::abi::{Request, Response, Write as WriteFunction};
+use std::cell::RefCell;
+use std::ffi::{c_char, c_void, CStr, CString};
+use std::io::{self, ErrorKind, Write};
+use std::marker::PhantomData;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What came with an event; empty where it was not given.
+#[derive(Clone, Debug, Default)]
+pub struct LambdaContext {
+    pub request_id: String,
+    pub invocation_id: String,
+    /// When time is up: milliseconds since 1970-01-01 UTC; 0 when not given.
+    pub deadline_ms: i64,
+    pub function_arn: String,
+    pub trace_id: String,
+    pub client_context: String,
+    pub cognito_identity: String,
+    pub tenant_id: String,
+    pub function_name: String,
+    pub function_version: String,
+    /// In MiB; 0 when not given.
+    pub memory_limit_mb: u32,
+    pub log_group: String,
+    pub log_stream: String,
+}
+
+impl LambdaContext {
+    /// The time that is left: zero when it is up, and `None` without a deadline.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = match u64::try_from(self.deadline_ms) {
+            Ok(deadline) if deadline > 0 => UNIX_EPOCH + Duration::from_millis(deadline),
+            _ => return None,
+        };
+        let left = deadline.duration_since(SystemTime::now());
+        Some(left.unwrap_or(Duration::ZERO))
+    }
+
+    /// Opens the answer as a stream: each write is on its way when it returns. What the handler returns is sent
+    /// last, but for `Value::Null`, which adds nothing. The content type counts until the first write.
+    ///
+    /// # Errors
+    /// `Unsupported` where the runtime cannot stream, and on other threads than the handler's.
+    pub fn stream(&self, content_type: &str) -> io::Result<Stream<'_>> {
+        let content_type = c_string(content_type);
+        with_peer(|peer| {
+            // SAFETY: the response is valid for as long as there is a peer, and nothing else refers to it.
+            unsafe { (*peer.response).content_type = content_type.as_ptr() };
+            peer.content_type = Some(content_type);
+        })
+        .ok_or_else(|| io::Error::new(ErrorKind::Unsupported, "streaming is not available here"))?;
+        Ok(Stream {
+            _context: PhantomData,
+            _on_its_thread: PhantomData,
+        })
+    }
+
+    /// # Safety
+    /// The strings of the request are NULL or end with a NUL byte.
+    pub(super) unsafe fn read(request: &Request) -> Self {
+        // SAFETY: as above, for each of them.
+        let text = |string| unsafe { text(string) };
+        LambdaContext {
+            request_id: text(request.request_id),
+            invocation_id: text(request.invocation_id),
+            deadline_ms: request.deadline_ms,
+            function_arn: text(request.function_arn),
+            trace_id: text(request.trace_id),
+            client_context: text(request.client_context),
+            cognito_identity: text(request.cognito_identity),
+            tenant_id: text(request.tenant_id),
+            function_name: text(request.function_name),
+            function_version: text(request.function_version),
+            memory_limit_mb: request.memory_limit_mb,
+            log_group: text(request.log_group),
+            log_stream: text(request.log_stream),
+        }
+    }
+}
+
+/// # Safety
+/// The string is NULL or ends with a NUL byte.
+unsafe fn text(string: *const c_char) -> String {
+    if string.is_null() {
+        return String::new();
+    }
+    // SAFETY: it is not NULL, so it ends with a NUL byte.
+    let string = unsafe { CStr::from_ptr(string) };
+    string.to_string_lossy().into_owned()
+}
+
+/// The text with a NUL byte at its end, and none within.
+pub(super) fn c_string(text: &str) -> CString {
+    CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
+}
+
+/// An answer that is sent in pieces. `BrokenPipe` says that nobody takes them any more.
+#[derive(Debug)]
+pub struct Stream<'a> {
+    _context: PhantomData<&'a LambdaContext>,
+    _on_its_thread: PhantomData<*const ()>,
+}
+
+impl Write for Stream<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        // A stream can outlive its invocation, with a context that was leaked: then there is no peer.
+        let Some((write, stream)) = with_peer(|peer| (peer.write, peer.stream)) else {
+            return Err(io::Error::new(ErrorKind::BrokenPipe, "the invocation is over"));
+        };
+        if data.is_empty() {
+            return Ok(0);
+        }
+        // SAFETY: the handler is being called, and so many bytes are there.
+        let status = unsafe { write(stream, data.as_ptr().cast(), data.len()) };
+        if status == 0 {
+            return Ok(data.len());
+        }
+        Err(io::Error::new(ErrorKind::BrokenPipe, "nobody takes the answer any more"))
+    }
+
+    /// Nothing is kept back.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Who takes the pieces of the answer, for the time of one call of the handler.
+struct Peer {
+    write: WriteFunction,
+    stream: *mut c_void,
+    response: *mut Response,
+    /// Once the stream was opened; the response points to it.
+    content_type: Option<CString>,
+}
+
+thread_local! {
+    static PEER: RefCell<Option<Peer>> = const { RefCell::new(None) };
+}
+
+fn with_peer<T>(action: impl FnOnce(&mut Peer) -> T) -> Option<T> {
+    PEER.with_borrow_mut(|peer| peer.as_mut().map(action))
+}
+
+/// Lets the handler that is about to be called on this thread open its stream.
+///
+/// # Safety
+/// The request and the response are valid, as `faas.h` describes them, until `end_stream` is called.
+pub(super) unsafe fn offer_stream(request: &Request, response: *mut Response) {
+    PEER.set(request.write.map(|write| Peer {
+        write,
+        stream: request.stream,
+        response,
+        content_type: None,
+    }));
+}
+
+/// Whether the handler has opened its stream.
+pub(super) fn is_streaming() -> bool {
+    with_peer(|peer| peer.content_type.is_some()).unwrap_or(false)
+}
+
+/// The handler has returned. The response still points to the content type, if there is one.
+pub(super) fn end_stream() -> Option<CString> {
+    PEER.take().and_then(|peer| peer.content_type)
+}
