@@ -27,10 +27,11 @@ TOOLS = {
     "docker": Tool(name="docker", minimum="20.10"),
 }
 
-# Each asks the part that does the work, in some 50 ms: the storage, or the daemon.
+# Each asks the part that does the work, in some 50 ms: the storage, or the daemon. (A list of the images would do so
+# too, but podman fails to give one while another job removes an image.)
 _PROBES: dict[str, tuple[str, ...]] = {
-    "buildah": ("buildah", "images", "--quiet"),
-    "podman": ("podman", "images", "--quiet"),
+    "buildah": ("buildah", "info", "--format", "{{.store.GraphRoot}}"),
+    "podman": ("podman", "info", "--format", "{{.Store.GraphRoot}}"),
     "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
 }
 
@@ -141,17 +142,18 @@ class Engine:
             run("buildah", "from", "--pull=never", f"--name={name}", reference)
 
     def remove_stale(self, run: Runner, name: str) -> None:
-        """Remove the temporary images, and their containers, of runs that were killed before they could do so."""
-        listed = run.output(self.name, "images", "--format", f"{{{{.{self._name_field}}}}}:{{{{.Tag}}}}")
-        for reference in listed.split():
-            found = re.fullmatch(rf"localhost/{re.escape(name)}-(build|verify)-(\d+):[\w-]+", reference)
-            if found and not _is_running(int(found[2])):
-                self.end(run, container_of(reference))
-                run(self.name, "rmi", reference)
+        """Remove the temporary images, and their containers, of runs that were killed before they could do so.
 
-    @property
-    def _name_field(self) -> str:
-        return "Name" if self.name == "buildah" else "Repository"
+        Other jobs change the storage meanwhile, and what one run cannot sweep up the next one will.
+        """
+        field = "Name" if self.name == "buildah" else "Repository"
+        with contextlib.suppress(CommandFailed):
+            listed = run.output(self.name, "images", "--format", f"{{{{.{field}}}}}:{{{{.Tag}}}}")
+            for reference in listed.split():
+                found = re.fullmatch(rf"localhost/{re.escape(name)}-(build|verify)-(\d+):[\w-]+", reference)
+                if found and not _is_running(int(found[2])):
+                    self.end(run, container_of(reference))
+                    run(self.name, "rmi", reference)
 
     def start_command(
         self,

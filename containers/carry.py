@@ -73,14 +73,19 @@ def libraries(root):
 
 
 def interpreter(root):
-    """Return the interpreter, the link that the launcher names it by, and the loader, as far as they are there."""
+    """Return the interpreter, the link that the launcher names it by, and its loader, as far as they are there."""
+    import struct
+
     folder = os.path.join(sys.prefix, "bin")
     program = os.path.join(folder, f"python3.{sys.version_info[1]}")
+    paths = [program, os.path.join(folder, "python3")]
     with open(program, "rb") as file:
-        # The program names its loader right behind the headers, and it is the first path there.
-        head = file.read(4096)
-    loader = head[head.index(b"/l") : head.index(b"\0", head.index(b"/l"))].decode()
-    paths = [program, os.path.join(folder, "python3"), os.path.join(root, loader[1:])]
+        data = file.read()
+    (start,), (size, count) = struct.unpack_from("<Q", data, 32), struct.unpack_from("<HH", data, 54)
+    for header in range(start, start + size * count, size):
+        kind, offset, length = struct.unpack_from("<I4xQ16xQ", data, header)
+        if kind == 3:  # PT_INTERP
+            paths.append(os.path.join(root, data[offset + 1 : offset + length - 1].decode()))
     return [path for path in paths if os.path.lexists(path)]
 
 

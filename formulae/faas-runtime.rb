@@ -51,8 +51,9 @@ class FaasRuntime < Formula
       connection = api.accept
       assert_match "GET /2018-06-01/runtime/invocation/next ", connection.gets("\r\n\r\n")
       connection.write "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 1\r\nContent-Length: 4\r\n\r\n#{event}"
-      assert_match "POST /2018-06-01/runtime/invocation/1/response ", connection.gets("\r\n\r\n")
-      assert_equal event, connection.read(event.bytesize)
+      answer = connection.gets("\r\n\r\n")
+      assert_match "POST /2018-06-01/runtime/invocation/1/response ", answer
+      assert_equal event, connection.read(answer[/^Content-Length: (\d+)/i, 1].to_i)
     ensure
       Process.kill "TERM", runtime
       Process.wait runtime

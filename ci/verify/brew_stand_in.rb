@@ -10,6 +10,7 @@ require "digest"
 require "fileutils"
 require "json"
 require "pathname"
+require "timeout"
 
 FORMULA, SOURCE, PREFIX, PYTHON = ARGV.map { |path| Pathname.new(path).expand_path }
 
@@ -114,11 +115,11 @@ class Formula
   end
 end
 
-def fetch
-  raise "#{DECLARED_URL} does not end in #{SOURCE.basename}" unless File.basename(DECLARED_URL) == SOURCE.basename.to_s
+def require_source(url:, sha256:, **)
+  raise "#{url} does not end in #{SOURCE.basename}" unless File.basename(url) == SOURCE.basename.to_s
 
   found = Digest::SHA256.file(SOURCE).hexdigest
-  raise "the formula's sha256 is not that of the source, #{found}" unless Formula::DECLARED[:sha256] == found
+  raise "the formula's sha256 is not that of the source, #{found}" unless sha256 == found
 end
 
 def in_fresh(folder, &block)
@@ -127,8 +128,7 @@ def in_fresh(folder, &block)
 end
 
 load FORMULA
-DECLARED_URL = Formula::DECLARED.fetch(:url)
-fetch
+require_source(**Formula::DECLARED)
 formula = Formula.formula.new(PREFIX/"test")
 in_fresh(PREFIX/"build") do
   Kernel.system("tar", "--strip-components=1", "-xf", SOURCE.to_s, exception: true)
@@ -136,5 +136,5 @@ in_fresh(PREFIX/"build") do
   # Homebrew keeps these of every source without being told.
   formula.prefix.install "LICENSE", "README.md"
 end
-in_fresh(formula.testpath) { formula.test }
+in_fresh(formula.testpath) { Timeout.timeout(60) { formula.test } } # brew has such a limit too
 puts JSON.generate(Formula::DECLARED.merge(version: formula.version, prefix: formula.prefix))

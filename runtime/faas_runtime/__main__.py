@@ -1,57 +1,62 @@
-"""The command `faas-runtime`: its arguments, and the exit code that tells what went wrong."""
+"""The command `faas-runtime`: the way into the runtime, and the exit code that tells what went wrong."""
 
-import os
 import sys
 
-from . import __version__
 from .environment import Environment
-from .errors import FaasError, UsageError
-from .log import log
-from .loop import run
+from .errors import FaasError, FunctionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-USAGE = """\
-usage: faas-runtime [--help] [--version] [HANDLER]
-
-Runs a native function behind the AWS Lambda Runtime API at $AWS_LAMBDA_RUNTIME_API.
-
-HANDLER names the library and the symbol and overrides $_HANDLER: simple_handler.handle is the symbol `handle`
-of libsimple_handler.so in $LAMBDA_TASK_ROOT. A path works too. Without it: the one library in the task root.
-
-exit codes: 1 the function could not be initialised, 2 wrong usage, 3 the Runtime API failed
-"""
+BROKEN = 70  # EX_SOFTWARE: a fault of the runtime itself
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-def parse_arguments(arguments: "Sequence[str]") -> "str | None":
-    """The HANDLER among the command's arguments, none of which is an option any more."""
-    options = [argument for argument in arguments if argument.startswith("-")]
-    if options:
-        raise UsageError(f"unknown option {options[0]}\n{USAGE}")
-    if len(arguments) > 1:
-        raise UsageError(f"one HANDLER expected, {len(arguments)} arguments given\n{USAGE}")
-    return arguments[0] if arguments else None
-
-
 def main(arguments: "Sequence[str] | None" = None) -> int:
-    """Run the command and return its exit code."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if "--help" in arguments or "-h" in arguments:
-        print(USAGE, end="")
-        return 0
-    if "--version" in arguments:
-        print(f"faas-runtime {__version__}")
-        return 0
+    """Run the command; returns its exit code, or ends the process with it once a function has been loaded."""
     try:
-        run(Environment.read(os.environ, parse_arguments(arguments)))
+        code = _run(sys.argv[1:] if arguments is None else arguments)
+    except Exception:
+        sys.excepthook(*sys.exc_info())
+        code = BROKEN
+    words = sys.modules.get(f"{__package__}.last_words")
+    if words is not None:
+        words.leave(code)
+    return code
+
+
+def _run(arguments: "Sequence[str]") -> int:
+    try:
+        if len(arguments) > 1 or (arguments and (arguments[0].startswith("-") or arguments[0] == "check")):
+            from .command import run_command
+
+            return run_command(arguments)
+        return bootstrap(Environment(arguments[0] if arguments else None))
     except FaasError as error:
-        log(str(error))
+        from .log import log, log_failure
+
+        if isinstance(error, FunctionError):
+            log_failure(error)
+        else:
+            log(str(error), "FATAL")
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def bootstrap(environment: Environment) -> int:
+    """Serve the function until the process is asked to end."""
+    import faulthandler
+
+    from .loop import run
+
+    try:
+        faulthandler.enable(2)  # standard error, whatever has become of sys.stderr
+    except (OSError, RuntimeError, ValueError):
+        pass  # there is none
+    run(environment)
+    return 0
 
 
 if __name__ == "__main__":

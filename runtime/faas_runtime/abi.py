@@ -5,6 +5,7 @@ more per field than the whole request does here: a structure is a bytearray, see
 orders its fields so that none needs padding, so a field's place follows from the sizes of those before it.
 """
 
+import sys
 from _ctypes import CFuncPtr, _Pointer, _SimpleCData, addressof, byref, sizeof
 
 ABI_VERSION = 1
@@ -154,3 +155,19 @@ def address_of(buffer: bytearray) -> int:
     """The address of a bytearray, which holds until it is resized: nobody here ever does."""
     address: int = addressof((Char * len(buffer)).from_buffer(buffer))
     return address
+
+
+def python_symbol(name: str) -> int:
+    """The address of a function that the interpreter, or the C library with it, exports."""
+    if sys.platform == "win32":
+        found: int = Address.from_buffer(VersionFunction((name, _Interpreter))).value  # type: ignore[call-overload]
+        return found
+    from _ctypes import dlopen, dlsym
+
+    return dlsym(dlopen(None, 0), name)
+
+
+class _Interpreter:
+    """Where Windows exports the interpreter's functions, in the form that a CFuncPtr looks them up in."""
+
+    _handle: int = getattr(sys, "dllhandle", 0)

@@ -6,13 +6,12 @@ than all the rest of the runtime together. Proxies play no part: the Runtime API
 
 import _socket
 
-from .errors import ConnectionLost, RuntimeApiError
-from .framing import Reader
+from .errors import RuntimeApiError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .environment import Address
-    from .framing import Answer
+    from .environment import Place
+    from .framing import Answer, Reader
 
 CONNECT_TIMEOUT_S = 1.0
 JOINED_SIZE = 65536  # up to here, copying the body behind its head costs less than a second system call
@@ -21,77 +20,110 @@ DO_NOT_WAIT: int = getattr(_socket, "MSG_DONTWAIT", 0)
 
 
 class Connection:
-    """Sends requests and reads their answers, connecting when needed."""
+    """Sends requests and reads their answers, connecting when needed.
 
-    def __init__(self, address: "Address") -> None:
+    A server may close an idle connection at any moment. A request that is `repeatable` is sent again when the
+    connection turns out to be closed without a byte of an answer. Any other is sent once: whether a server that closes
+    without an answer has taken it, nobody knows.
+    """
+
+    def __init__(self, address: "Place") -> None:
         self._address = address
-        self._socket: _socket.socket | None = None
         self._reader: Reader | None = None
+        self.socket: _socket.socket | None = None
+        self.is_proven = False
+        """Whether the server has left the connection open after an answer."""
+        self.is_stopping = False
+        """Whether nothing is to be repeated any more."""
 
-    def exchange(self, head: bytes, body: bytes = b"", *, repeatable: bool) -> "Answer":
-        """Send a request and read its answer, without any limit of time.
+    @property
+    def reader(self) -> "Reader":
+        """The buffer, kept from one connection to the next: it has the size that the payloads need."""
+        if self._reader is None:
+            from .framing import Reader
 
-        A server may close an idle connection at any moment. One that is found closed before the request is
-        replaced. One that closes without an answer leaves open whether the request was taken: only a
-        `repeatable` one is sent again.
-        """
-        reused = self._is_open()
-        if not reused:
-            self._open()
+            self._reader = Reader(self._receive)
+        return self._reader
+
+    def exchange(self, head: bytes, body: "bytes | memoryview" = b"", *, repeatable: bool = False) -> "Answer":
+        """Send a request and read its answer, without any limit of time."""
+        if not repeatable and not self.is_open():
+            self.close()
+        is_new = self.begin(head, body)
+        return self.finish(head, repeatable=repeatable and not is_new)
+
+    def begin(self, head: bytes, body: "bytes | memoryview" = b"") -> bool:
+        """Send a request; returns whether that took a new connection."""
+        is_new = self.socket is None
+        if is_new:
+            self.open()
+        assert self.socket is not None
+        first = head + body if len(body) <= JOINED_SIZE else head
         try:
-            return self._attempt(head, body)
+            sent = self.socket.send(first)
+        except OSError:
+            if is_new:
+                return True  # reading will tell why
+            self.close()  # nothing of the request has left, so even a POST may go out again
+            return self.begin(head, body)
+        try:
+            if sent < len(first):
+                self.socket.sendall(first[sent:])
+            if len(body) > JOINED_SIZE:
+                self.socket.sendall(body)
+        except OSError:
+            pass  # a server that refuses a large body answers, and closes before it has read it all
+        return is_new
+
+    def finish(self, head: bytes, received: int = 0, *, repeatable: bool = False) -> "Answer":
+        """Read the answer to a request that was sent, of which so many bytes are there already."""
+        from .errors import ConnectionLost
+
+        try:
+            answer = self.reader.answer(received)
         except ConnectionLost as error:
-            if not (repeatable and reused and error.unanswered):
+            self.close()
+            if not (repeatable and error.unanswered) or self.is_stopping:
                 raise
-        self._open()
-        return self._attempt(head, body)
-
-    def close(self) -> None:
-        """Close the connection; the next exchange opens another one."""
-        if self._socket is not None:
-            self._socket.close()
-        self._socket = self._reader = None
-
-    def _attempt(self, head: bytes, body: bytes) -> "Answer":
-        assert self._socket is not None
-        assert self._reader is not None
-        broken = None
-        try:
-            if len(body) <= JOINED_SIZE:
-                self._socket.sendall(head + body)
-            else:
-                self._socket.sendall(head)
-                self._socket.sendall(body)
-        except OSError as error:
-            broken = error  # a server that refuses a large body answers, and closes before it has read it all
-        try:
-            answer = self._reader.answer()
+            self.begin(head)
+            return self.finish(head)
         except BaseException:
             self.close()
             raise
-        if broken or not answer.keep_alive or not self._reader.is_drained:
-            self.close()
+        self.keep_or_close(answer)
         return answer
 
-    def _is_open(self) -> bool:
+    def keep_or_close(self, answer: "Answer") -> None:
+        """After an answer: keep the connection if the server does, and said nothing that nobody asked for."""
+        if not answer.keep_alive or self.reader.count > answer.body_end:
+            self.close()
+
+    def is_open(self) -> bool:
         """Whether there is a connection, neither closed by its peer nor filled with what nobody asked for."""
-        if self._socket is None:
+        if self.socket is None:
             return False
         try:
             if not DO_NOT_WAIT:
-                self._socket.setblocking(False)
-            self._socket.recv(1, _socket.MSG_PEEK | DO_NOT_WAIT)
+                self.socket.setblocking(False)
+            self.socket.recv(1, _socket.MSG_PEEK | DO_NOT_WAIT)
         except BlockingIOError:
             if not DO_NOT_WAIT:
-                self._socket.setblocking(True)
+                self.socket.setblocking(True)
             return True
         except OSError:
             pass  # reset by the peer
-        self.close()
         return False
 
-    def _open(self) -> None:
+    def close(self) -> None:
+        """Close the connection; the next exchange opens another one."""
+        if self.socket is not None:
+            self.socket.close()
+        self.socket = None
+
+    def open(self) -> None:
+        """Connect to the first address of the host that accepts."""
         self.close()
+        self.is_proven = False
         address = self._address
         failure: OSError | None = None
         try:
@@ -101,13 +133,16 @@ class Connection:
             raise self._unreachable(error) from error
         for family, kind, protocol, _, socket_address in found:
             try:
-                self._socket = _connect(family, kind, protocol, socket_address)
+                self.socket = _connect(family, kind, protocol, socket_address)
             except OSError as error:
                 failure = failure or error
                 continue
-            self._reader = Reader(self._socket.recv)
             return
         raise self._unreachable(failure) from failure
+
+    def _receive(self, place: memoryview) -> int:
+        assert self.socket is not None
+        return self.socket.recv_into(place)
 
     def _unreachable(self, error: "OSError | None") -> RuntimeApiError:
         return RuntimeApiError(

@@ -1,18 +1,19 @@
 """The environment variables that tell the runtime what to run, read once.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+
+The module `os` takes longer to import than all the rest of the runtime: `posix` beneath it is built in.
 """
 
-import os
+try:
+    import posix as system
+except ImportError:
+    import nt as system  # type: ignore[import-not-found, no-redef]
 
 from .errors import UsageError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 HTTP_PORT = 80
-TRACE_ID = "_X_AMZN_TRACE_ID"
+CONCURRENCY_LIMIT = 1024  # threads; beyond this the number is a mistake
 
 NO_RUNTIME_API = """\
 AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from.
@@ -20,7 +21,7 @@ AWS Lambda sets it. Elsewhere start an emulator of the Runtime API and set it to
     AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001 faas-runtime simple_handler.handle"""
 
 
-class Address:
+class Place:
     """Where the Runtime API listens; `authority` is the text as it was given, for the header Host."""
 
     __slots__ = ("authority", "host", "port")
@@ -31,7 +32,7 @@ class Address:
         self.port = port
 
     @classmethod
-    def parse(cls, text: str) -> "Address":
+    def parse(cls, text: str) -> "Place":
         """Read HOST, HOST:PORT, [IPV6] or [IPV6]:PORT."""
         host, port = _split_port(text)
         if not host or any(character in host for character in "/?#@ \t\r\n[]") or not text.isascii():
@@ -63,12 +64,14 @@ def _not_an_address(text: str) -> UsageError:
 
 
 class Environment:
-    """What the process is told about the function; what is not given is None (the memory limit: 0)."""
+    """What the process is told about the function; what is not given is None (numbers: 0)."""
 
     __slots__ = (
+        "concurrency",
         "function_name",
         "function_version",
         "handler",
+        "initialization",
         "log_group",
         "log_stream",
         "memory_limit_mb",
@@ -76,30 +79,45 @@ class Environment:
         "task_root",
     )
 
-    def __init__(self, runtime_api: Address, handler: str, variables: "Mapping[str, str]") -> None:
-        self.runtime_api = runtime_api
-        self.handler = handler
-        self.task_root = os.path.abspath(variables.get("LAMBDA_TASK_ROOT") or os.curdir)
-        self.function_name = _native(variables, "AWS_LAMBDA_FUNCTION_NAME")
-        self.function_version = _native(variables, "AWS_LAMBDA_FUNCTION_VERSION")
-        self.memory_limit_mb = _megabytes(variables.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", ""))
-        self.log_group = _native(variables, "AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream = _native(variables, "AWS_LAMBDA_LOG_STREAM_NAME")
-
-    @classmethod
-    def read(cls, variables: "Mapping[str, str]", handler: "str | None" = None) -> "Environment":
+    def __init__(self, handler: "str | None" = None) -> None:
         """Read the variables; a handler given on the command line goes before _HANDLER."""
-        runtime_api = variables.get("AWS_LAMBDA_RUNTIME_API")
+        runtime_api = variable("AWS_LAMBDA_RUNTIME_API")
         if not runtime_api:
             raise UsageError(NO_RUNTIME_API)
-        return cls(Address.parse(runtime_api), handler or variables.get("_HANDLER", ""), variables)
+        self.runtime_api = Place.parse(runtime_api)
+        self.handler = handler or variable("_HANDLER")
+        root = variable("LAMBDA_TASK_ROOT") or "."
+        self.task_root = root if is_absolute(root) else f"{system.getcwd()}/{root}".removesuffix("/.")
+        self.function_name = _native("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = _native("AWS_LAMBDA_FUNCTION_VERSION")
+        self.memory_limit_mb = _number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 2**32 - 1)
+        self.log_group = _native("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream = _native("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.initialization = variable("AWS_LAMBDA_INITIALIZATION_TYPE")
+        self.concurrency = max(1, _number("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY_LIMIT))
+
+    @property
+    def is_managed(self) -> bool:
+        """Whether this is a Lambda Managed Instance, whose rules are stricter for logs and milder for failures."""
+        return self.concurrency > 1 or self.initialization == "lambda-managed-instances"
 
 
-def _native(variables: "Mapping[str, str]", name: str) -> "bytes | None":
+def variable(name: str) -> str:
+    """The value of an environment variable as it was when the process started, or nothing."""
+    value: str | bytes = system.environ.get(name) or system.environ.get(name.encode()) or ""
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+
+
+def is_absolute(path: str) -> bool:
+    """Whether a path starts at a root."""
+    return path.startswith("/") or (system.__name__ == "nt" and (path[1:2] == ":" or path.startswith("\\")))
+
+
+def _native(name: str) -> "bytes | None":
     """The bytes that the variable has in the C environment, as the function is to see them."""
-    value = variables.get(name)
-    return os.fsencode(value) if value else None
+    return variable(name).encode("utf-8", "surrogateescape") or None
 
 
-def _megabytes(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and int(text) < 2**32 else 0
+def _number(name: str, limit: int) -> int:
+    text = variable(name)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= limit else 0

@@ -48,14 +48,23 @@ class FunctionError(Exception):
 class InitError(FunctionError, FaasError):
     """The function cannot be loaded or initialised: told to the Runtime API, then the process ends."""
 
+    reported_as = ""
+    """The type that the platform wants for it, whatever the function says; nothing: the function's own."""
+
 
 class BeforeSnapshotError(InitError):
     """The hook before the snapshot failed."""
 
     exit_code = 64
+    reported_as = "Runtime.BeforeSnapshotError"
 
 
 class AfterRestoreError(InitError):
     """The hook after the restore failed: told to /restore/error."""
 
     exit_code = 65
+    reported_as = "Runtime.AfterRestoreError"
+
+
+class Stopped(Exception):
+    """The process was asked to end, and no invocation is in hand."""

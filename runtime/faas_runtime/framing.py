@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 SMALL = 65536
 HEAD_LIMIT = 1 << 20  # a head is a few KiB; beyond this the peer does not speak HTTP
+SIZE_LIMIT = 1 << 31  # payloads are a few MiB
 END_OF_LINE = b"\r\n"
 END_OF_HEAD = b"\r\n\r\n"
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
@@ -64,7 +65,7 @@ class Reader:
     def need(self, end: int) -> None:
         """Receive until the buffer is filled up to `end`, making it larger if it has to be."""
         if end > len(self.buffer):
-            self._grow(end)
+            self._grow(max(end, 2 * len(self.buffer)))  # twice, as chunks come one by one
         while self.count < end:
             self._more(self.view[self.count :])
 
@@ -104,7 +105,8 @@ class Reader:
             self.view[answer.body_end : answer.body_end + size] = self.view[position : position + size]
             answer.body_end += size
             position += size + 2
-        while (end := self._find(END_OF_LINE, position, answer.body_end)) > position:
+        trailers = position
+        while (end := self._find(END_OF_LINE, position, trailers)) > position:
             position = end + 2  # trailers mean nothing here
         # What was received beyond this answer has to stay recognisable as such.
         self.count += answer.body_end - (end + 2)
@@ -146,10 +148,9 @@ class Reader:
         self.count += received
 
     def _grow(self, size: int) -> None:
-        try:
-            larger = bytearray(size)
-        except (MemoryError, OverflowError) as error:
-            raise RuntimeApiError(f"there is no memory for the {size} bytes that the Runtime API announced") from error
+        if size > SIZE_LIMIT:
+            raise malformed("length, which is beyond any payload", b"%d" % size)
+        larger = bytearray(size)
         larger[: self.count] = self.view[: self.count]
         self.buffer = larger
         self.view = memoryview(larger)

@@ -27,16 +27,19 @@ class Invocation:
         """Begins a streamed answer with a content type; None where answers cannot be streamed."""
         self.request_id = request_id
         self.trace_id = texts.get("trace_id")
-        self.buffer = bytearray(payload)
-        self.payload_at = 0
-        words = self.memory.words
-        words[abi.PAYLOAD] = address_of(self.buffer) if payload else 0
-        words[abi.PAYLOAD_LEN] = len(payload)
+        self.place_payload(bytearray(payload), 0, len(payload))
         self.memory.longs[abi.DEADLINE] = deadline_ms
         self._kept: dict[str, bytearray] = {}
         self.keep("request_id", request_id)
         for name, value in texts.items():
             self.keep(name, value)
+
+    def place_payload(self, buffer: bytearray, start: int, end: int) -> None:
+        """Let the request point to the event, which lies in a buffer."""
+        self.buffer = buffer
+        self.payload_at = start
+        self.memory.words[abi.PAYLOAD] = address_of(buffer) + start if end > start else 0
+        self.memory.words[abi.PAYLOAD_LEN] = end - start
 
     def keep(self, name: str, value: "bytes | None") -> None:
         """Let a text field of the request point to a copy of the value, which lives as long as the invocation."""

@@ -1,12 +1,20 @@
-"""From the handler's name to a loaded library and the name of its symbol."""
+"""From the handler's name to a loaded library and its symbols."""
 
-import os
 import sys
-from ctypes import CDLL
+from _ctypes import CFuncPtr
 
+from .environment import is_absolute, system
 from .errors import InitError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    Function = TypeVar("Function", bound=CFuncPtr)
+
 DEFAULT_SYMBOL = "handle"
+_NOW = 2  # RTLD_NOW: what cannot be resolved is told here, and not by a crash in the middle of an invocation
+_FILE_TYPE, _REGULAR = 0o170000, 0o100000
 
 
 def _suffix(platform: str) -> str:
@@ -16,6 +24,22 @@ def _suffix(platform: str) -> str:
 
 
 SUFFIX = _suffix(sys.platform)
+
+
+class Library:
+    """A loaded library; never unloaded, as threads and allocators may outlive any attempt at it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        # CFuncPtr asks for the attribute by this name.
+        self._handle: int = _open(path)
+
+    def function(self, name: str, prototype: "type[Function]") -> "Function | None":
+        """The exported function of this name, if there is one."""
+        try:
+            return prototype((name, self))  # type: ignore[call-overload, no-any-return]
+        except AttributeError:
+            return None
 
 
 class Handler:
@@ -33,44 +57,69 @@ class Handler:
         if not name:
             return cls([_only_library(task_root)], DEFAULT_SYMBOL)
         if name.endswith(SUFFIX):
-            return cls([os.path.join(task_root, name)], DEFAULT_SYMBOL)
-        folder, last = os.path.split(name)
+            return cls([_join(task_root, name)], DEFAULT_SYMBOL)
+        folder, slash, last = name.rpartition("/")
         library, dot, symbol = last.rpartition(".")
         if not dot:
             library, symbol = last, DEFAULT_SYMBOL
-        if not library or not (symbol.isascii() and symbol.isidentifier()):
+        if not library or "\0" in name or not (symbol.isascii() and symbol.isidentifier()):
             raise InitError(
                 "Runtime.MalformedHandlerName",
                 f"the handler is named {name!r}; expected LIBRARY.SYMBOL, such as simple_handler.handle",
             )
-        folder = os.path.join(task_root, folder)
+        folder = _join(task_root, folder + slash)
         if library.endswith(SUFFIX):
-            return cls([os.path.join(folder, library)], symbol)
-        return cls([os.path.join(folder, prefix + library + SUFFIX) for prefix in ("lib", "")], symbol)
+            return cls([_join(folder, library)], symbol)
+        return cls([_join(folder, prefix + library + SUFFIX) for prefix in ("lib", "")], symbol)
 
-    def load(self) -> CDLL:
-        """Load the library. It is never unloaded: threads and allocators may outlive any attempt at it."""
-        path = next((path for path in self.paths if os.path.isfile(path)), None)
+    def load(self) -> Library:
+        """Load the library."""
+        path = next((path for path in self.paths if _is_file(path)), None)
         if path is None:
-            looked_at = ", ".join(os.path.normpath(path) for path in self.paths)
             raise InitError(
                 "Runtime.LibraryNotFound",
-                f"the function's library is missing; looked at {looked_at}. "
+                f"the function's library is missing; looked at {', '.join(self.paths)}. "
                 "Check _HANDLER (LIBRARY.SYMBOL) and LAMBDA_TASK_ROOT",
             )
         try:
-            return CDLL(path)
+            return Library(path)
         except OSError as error:
-            raise InitError(
-                "Runtime.LibraryNotLoadable",
-                f"{path} cannot be loaded: {error}. "
-                "It has to be a shared library for this machine's processor and C library",
-            ) from error
+            from .binary import why_not
+
+            reason = why_not(path) or "It has to be a shared library for this machine's processor and C library"
+            message = f"{path} cannot be loaded: {error}. {reason}"
+            raise InitError("Runtime.LibraryNotLoadable", message) from error
+
+
+def _open(path: str) -> int:
+    if sys.platform == "win32":
+        from _ctypes import LoadLibrary
+
+        # Look for what it needs in its own folder and the system's: LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | _DEFAULT_DIRS.
+        return LoadLibrary(path.replace("/", "\\"), 0x1100)
+    from _ctypes import dlopen
+
+    return dlopen(path, _NOW)
+
+
+def _join(folder: str, name: str) -> str:
+    while name.startswith("./"):
+        name = name[2:]
+    if not folder or is_absolute(name):
+        return name
+    return folder + name if folder.endswith("/") else f"{folder}/{name}"
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return system.stat(path).st_mode & _FILE_TYPE == _REGULAR
+    except OSError:
+        return False
 
 
 def _only_library(task_root: str) -> str:
     try:
-        names = sorted(name for name in os.listdir(task_root) if name.endswith(SUFFIX))
+        names = sorted(name for name in system.listdir(task_root) if name.endswith(SUFFIX))
     except OSError as error:
         raise InitError("Runtime.LibraryNotFound", f"the task root cannot be read: {error}") from error
     if len(names) != 1:
@@ -80,4 +129,4 @@ def _only_library(task_root: str) -> str:
             f"no handler is named, and {task_root} does not hold exactly one *{SUFFIX} (found: {found}). "
             "Set _HANDLER to LIBRARY.SYMBOL, such as simple_handler.handle",
         )
-    return os.path.join(task_root, names[0])
+    return _join(task_root, names[0])

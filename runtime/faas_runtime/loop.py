@@ -1,74 +1,115 @@
 """The life of a process: load the function, then take one invocation after the other."""
 
-import os
-
-from .api import RuntimeApi
-from .environment import TRACE_ID
-from .errors import ConnectionLost, FunctionError, InitError, RuntimeApiError
-from .function import Function
-from .log import log
+from .environment import variable
+from .errors import ConnectionLost, FunctionError, InitError, RuntimeApiError, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
+    from typing import Protocol
 
-    from .api import Invocation
+    from .client import RuntimeApi
     from .environment import Environment
+    from .function import Function
+    from .invocation import Invocation
+
+    class Client(Protocol):
+        """Where invocations come from and outcomes go."""
+
+        def next(self) -> Invocation:
+            """Wait for the next invocation; raises `Stopped` when there will be none."""
+
+        def respond(self, invocation: Invocation, data: bytes | memoryview, content_type: bytes | None) -> None:
+            """Take the answer to an invocation; `data` holds until this returns."""
+
+        def fail(self, invocation: Invocation, error: FunctionError) -> None:
+            """Take the failure of an invocation."""
+
+    class Handler(Protocol):
+        """What answers invocations."""
+
+        def call(self, invocation: Invocation) -> tuple[bytes | memoryview, bytes | None] | None:
+            """The answer and its content type; None if it was streamed; raises `FunctionError` for a failure."""
+
+        def release(self) -> None:
+            """The answer to the last call is not needed any more."""
 
 
-def run(environment: "Environment") -> "NoReturn":
-    """Run the function; comes back only with an exception."""
+def serve(client: "Client", handler: "Handler") -> None:
+    """Take invocations from the client and answer them with the handler, until the client raises `Stopped`."""
+    following, call, respond, release = client.next, handler.call, client.respond, handler.release
+    while True:
+        try:
+            invocation = following()
+        except Stopped:
+            return
+        try:
+            answer = call(invocation)
+            if answer is not None:
+                respond(invocation, *answer)
+        except FunctionError as error:
+            _fail(client, invocation, error)
+        except ConnectionLost as error:
+            _lost(invocation, error)
+        finally:
+            release()
+
+
+def run(environment: "Environment") -> None:
+    """Run the function until the process is asked to end."""
+    from .client import RuntimeApi
+
+    if variable("_LAMBDA_TELEMETRY_LOG_FD") or environment.is_managed:
+        from .log import configure
+
+        configure(environment.is_managed)
     api = RuntimeApi(environment.runtime_api)
     try:
         function = start(environment, api)
         try:
-            while True:
-                serve_one(function, api)
+            api.ask()
+            from .process import poll
+
+            poll(function, api)
         finally:
             function.shutdown()
     finally:
         api.close()
 
 
-def start(environment: "Environment", api: RuntimeApi) -> Function:
+def start(environment: "Environment", api: "RuntimeApi") -> "Function":
     """Load and initialise the function; a failure is told to the Runtime API before it ends the process."""
     try:
+        from .function import Function
+
         function = Function(environment)
-        function.init()
+        function.run_hook("faas_init")
+        if environment.initialization == "snap-start":
+            from .snapshot import wait_for_restore
+
+            wait_for_restore(function, api)
     except InitError as error:
         try:
-            api.fail_init(error)
+            api.fail_init(error, "/restore/error" if error.exit_code == 65 else "/init/error")
         except RuntimeApiError as second:
-            log(str(second))
+            from .log import log
+
+            log(str(second), "ERROR")
         raise
     return function
 
 
-def serve_one(function: Function, api: RuntimeApi) -> None:
-    """Take one invocation, call the function and send back what became of it."""
-    invocation = api.next()
-    set_trace_id(invocation.trace_id)
+def _fail(client: "Client", invocation: "Invocation", error: FunctionError) -> None:
+    from .log import log_failure
+
+    log_failure(error, invocation)
     try:
-        settle(function, api, invocation)
-    except ConnectionLost as error:
-        # It may have been taken, and a second one would answer the wrong invocation.
-        log(f"request {invocation.request_id.decode()}: {error}; the outcome is not sent again")
+        client.fail(invocation, error)
+    except ConnectionLost as lost:
+        _lost(invocation, lost)
 
 
-def settle(function: Function, api: RuntimeApi, invocation: "Invocation") -> None:
-    """Call the function and send its answer, or its error."""
-    try:
-        data, content_type = function.call(invocation)
-    except FunctionError as error:
-        log(f"request {invocation.request_id.decode()} failed: {error}")
-        api.fail(invocation, error)
-        return
-    api.respond(invocation, data, content_type)
+def _lost(invocation: "Invocation", error: ConnectionLost) -> None:
+    """It may have been taken, and a second one would answer the wrong invocation."""
+    from .log import log
 
-
-def set_trace_id(trace_id: "bytes | None") -> None:
-    """Set it in the C environment, where native code looks: `os.environ` hands changes on to putenv."""
-    if trace_id is None:
-        os.environ.pop(TRACE_ID, None)
-    else:
-        os.environ[TRACE_ID] = os.fsdecode(trace_id)
+    log(f"request {invocation.request_id.decode()}: {error}; the outcome is not sent again", "ERROR", invocation)

@@ -23,7 +23,8 @@
  * FAAS_HAS(request, field).
  *
  * Layout. Fields lie in an order that needs no hidden padding between them, with 32-bit pointers as well as
- * with 64-bit ones.
+ * with 64-bit ones. `struct_size` ends with the last field: padding behind it, which some 32-bit platforms add,
+ * does not count.
  *
  * Threads. The runtime calls a handler on the thread that loaded the library, one call at a time, unless
  * the platform asks for several invocations at once (AWS_LAMBDA_MAX_CONCURRENCY above 1): then it calls
@@ -40,13 +41,18 @@
 
 #define FAAS_ABI_VERSION 1
 
-/* Puts a symbol into the library's export table: FAAS_EXPORT int32_t handle(...). */
-#if defined(_WIN32) || defined(__CYGWIN__)
-#define FAAS_EXPORT __declspec(dllexport)
-#elif defined(__GNUC__)
-#define FAAS_EXPORT __attribute__((visibility("default")))
+/* Puts a symbol into the library's export table, by its plain name from C++ too: FAAS_EXPORT int32_t handle(...). */
+#ifdef __cplusplus
+#define FAAS_LINKAGE extern "C"
 #else
-#define FAAS_EXPORT
+#define FAAS_LINKAGE
+#endif
+#if defined(_WIN32) || defined(__CYGWIN__)
+#define FAAS_EXPORT FAAS_LINKAGE __declspec(dllexport)
+#elif defined(__GNUC__)
+#define FAAS_EXPORT FAAS_LINKAGE __attribute__((visibility("default")))
+#else
+#define FAAS_EXPORT FAAS_LINKAGE
 #endif
 
 /* Whether the runtime at hand is new enough to know this field of the structure. */
@@ -62,7 +68,7 @@ extern "C" {
  * Sends a piece of a streamed response: `len` bytes at `data`, which may be reused when it returns.
  * `stream` is the request's field of that name. Returns 0, or non-zero when the piece could not be sent
  * because nobody is there any more to take it; the handler then has nothing left to do but to return. Only
- * for the time of the call to the handler.
+ * for the time of the call to the handler, and by one thread at a time.
  */
 typedef int32_t (*faas_write)(void *stream, const void *data, size_t len);
 

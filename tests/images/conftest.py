@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from ci import engines
 from ci.builders import functions
 from ci.commands import open_project
+from ci.engines import Engine
 from ci.errors import UnavailableError
-from ci.jobs import Options, Output
+from ci.jobs import Options, Output, Workspace
 from ci.run import Runner
 from ci.verify import image
 from ci.verify.check import Check, Function
 from tests.images import stand_ins
 from tests.support import copy_checkout, run_ci
+
+REGISTRY = "tests.invalid/faas-runtime"
 
 
 @pytest.fixture(scope="session")
@@ -41,15 +46,28 @@ def options(bases: dict[str, str]) -> list[str]:
     return [f"--base={name}={reference}" for name, reference in bases.items()]
 
 
+def checkout_for_tests(target: Path) -> Path:
+    """A checkout whose images get names of their own: what stands on a stand-in must not pass for the real one."""
+    checkout = copy_checkout(target)
+    manifest = checkout / "release.yaml"
+    text = manifest.read_text()
+    manifest.write_text(re.sub(r"(?m)^  registry: .*$", f"  registry: {REGISTRY}", text))
+    return checkout
+
+
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, options: list[str]) -> Path:
-    """A checkout in which all images of this machine's architecture are built, and the functions to run in them."""
-    checkout = copy_checkout(tmp_path_factory.mktemp("built") / "checkout")
+def built(tmp_path_factory: pytest.TempPathFactory, run: Runner, options: list[str]) -> Iterator[Path]:
+    """A checkout in which all images of this machine's architecture are built."""
+    checkout = checkout_for_tests(tmp_path_factory.mktemp("built") / "checkout")
     done = run_ci(checkout, "images", *options)
     # The stand-ins exist for one architecture; that the other one was asked for by `--base` and is lacking is told.
     assert done.returncode == UnavailableError.exit_code, done.stderr
     assert "image-ubi-arm64" in done.stderr
-    return checkout
+    yield checkout
+    for engine in (Engine(name="buildah"), Engine(name="docker")):
+        if not engines.why_not(run, engine.name):
+            for tag in ("ubi", "alpine", "micro", "micro-arm64"):
+                engine.remove(run, f"{REGISTRY}/faas-runtime:0.1.0-{tag}")
 
 
 def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> str | None:
@@ -70,8 +88,6 @@ def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Functio
 @pytest.fixture(scope="session")
 def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
     """The C function, built against this machine's glibc by the job that the snapshot has for it."""
-    from ci.jobs import Workspace
-
     project = open_project(built, Options())
     job = next(job for job in functions.jobs(project) if job.id == "function-c")
     folder = tmp_path_factory.mktemp("function")

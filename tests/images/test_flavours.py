@@ -15,8 +15,7 @@ from ci import oci, tars
 from ci.errors import UnavailableError, VerificationError
 from ci.files import sha256_of
 from ci.verify.check import Function
-from tests.images.conftest import verify
-from tests.support import copy_checkout
+from tests.images.conftest import REGISTRY, checkout_for_tests, verify
 
 pytestmark = pytest.mark.xdist_group("images")
 
@@ -74,7 +73,7 @@ def test_ubi_keeps_the_layers_of_its_base(built: Path, bases: dict[str, str]) ->
 
 
 def test_another_checkout_gives_the_same_bytes(built: Path, options: list[str], tmp_path: Path) -> None:
-    second = copy_checkout(tmp_path / "a longer path" / "checkout")
+    second = checkout_for_tests(tmp_path / "a longer path" / "checkout")
     command = f"umask 077 && exec {sys.executable} -m ci images {' '.join(options)}"
     environment = {**os.environ, "TZ": "Pacific/Auckland", "LANG": "tr_TR.UTF-8"}
     done = subprocess.run(["sh", "-c", command], cwd=second, env=environment, capture_output=True, check=False)
@@ -88,7 +87,7 @@ def test_another_checkout_gives_the_same_bytes(built: Path, options: list[str], 
 def test_nothing_temporary_stays_in_the_storage(built: Path) -> None:
     listed = subprocess.run(["buildah", "images", "--format", "{{.Name}}"], capture_output=True, text=True, check=True)
     assert "faas-runtime-build" not in listed.stdout
-    assert "ghcr.io/faas-runtime/faas-runtime" in listed.stdout
+    assert f"{REGISTRY}/faas-runtime" in listed.stdout
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 from collections.abc import Iterator
@@ -63,21 +62,13 @@ def run(tmp_path: Path) -> Runner:
 @pytest.fixture(scope="session")
 def stand_in_tarball(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stand-in for the distributions: a small Debian root with Python, made once and kept by pytest's cache."""
-    cached = Path(pytestconfig.cache.mkdir("stand-in-root")) / "root.tar"  # type: ignore[union-attr]
+    cached = Path(pytestconfig.cache.mkdir("stand-in-root")) / "root.tar"
     if not cached.exists():
-        folder = tmp_path_factory.mktemp("mmdebstrap")
-        made = folder / "root.tar"
-        Runner(log=folder / "log")(
-            "mmdebstrap", "--variant=essential", "--include=python3", "bookworm", made
-        )
-        partial = cached.with_suffix(f".{os.getpid()}")
-        made.rename(partial) if made.stat().st_dev == cached.parent.stat().st_dev else _copy(made, partial)
-        partial.replace(cached)
+        run = Runner(log=tmp_path_factory.mktemp("mmdebstrap") / "log")
+        made = cached.with_name(f"root.{os.getpid()}.tar")
+        run("mmdebstrap", "--variant=essential", "--include=python3", "bookworm", made)
+        made.replace(cached)
     return cached
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.write_bytes(source.read_bytes())
 
 
 @pytest.fixture
@@ -88,9 +79,3 @@ def stand_in_root(stand_in_tarball: Path, tmp_path: Path, run: Runner) -> Path:
     run("tar", "-xf", stand_in_tarball, "-C", root, "--exclude=./dev/*", "--exclude=./usr/share/doc")
     (root / "usr" / "bin" / "python3").unlink()
     return root
-
-
-@pytest.fixture
-def sample(release: Release) -> Release:
-    """A release whose texts a test replaces."""
-    return dataclasses.replace(release, waivers=())

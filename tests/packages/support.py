@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -57,7 +56,10 @@ def _build(project: Project, job: Job) -> None:
             job=job.id,
             folder=folder / "work",
             out=folder / "out",
-            run=Runner(log=project.dist / "logs" / f"{job.id}.log"),
+            run=Runner(
+                log=project.dist / "logs" / f"{job.id}.log",
+                env={"SOURCE_DATE_EPOCH": str(project.release.epoch)},
+            ),
         )
     )
     assert {path.name for path in (folder / "out").iterdir()} == {output.name for output in job.outputs}
@@ -65,7 +67,7 @@ def _build(project: Project, job: Job) -> None:
         target = project.dist / output.path
         shutil.rmtree(target, ignore_errors=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(folder / "out" / output.name, target)
+        (folder / "out" / output.name).replace(target)
 
 
 def checkout_of(folder: Path) -> Path:

@@ -39,7 +39,9 @@ def test_a_bake_into_an_empty_folder_holds_the_baked_places_alone(tmp_path: Path
         assert path.stat().st_mode & 0o777 in (0o644, 0o755)
 
 
-def test_a_bake_leaves_no_trace_of_cookiecutter(tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bake_leaves_no_trace_of_cookiecutter(
+    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / ".cookiecutterrc").write_text("replay_dir: /nonexistent\n not yaml: [")

@@ -33,9 +33,13 @@ def test_it_is_empty_constant_and_gone_afterwards(base: Path, run: Runner) -> No
 
 
 def test_after_a_failure_it_is_left_to_look_into(base: Path, run: Runner) -> None:
-    with pytest.raises(RuntimeError), fixed_folder("job", run) as (folder, _):
-        (folder / "file").touch()
-        raise RuntimeError
+    def fail() -> None:
+        with fixed_folder("job", run) as (folder, _):
+            (folder / "file").touch()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert (base / "job" / "file").exists()
 
 

@@ -23,7 +23,12 @@ PLANTED = {
     "shellcheck": ("msys2/PKGBUILD", 'install -d "${hooks}"', "install -d ${hooks}", "shellcheck SC2086"),
     "ruby": ("formulae/faas-runtime.rb", "  test do\n", "  test do\n    unused = 1\n", "ruby syntax: "),
     "rubocop": ("formulae/faas-runtime.rb", 'libexec.install "bin"', "libexec.install 'bin'", "Style/StringLiterals"),
-    "hadolint": ("containers/micro/Containerfile", "FROM scratch\n", "FROM scratch\nMAINTAINER me\n", "hadolint DL4000"),
+    "hadolint": (
+        "containers/micro/Containerfile",
+        "FROM scratch\n",
+        "FROM scratch\nMAINTAINER me\n",
+        "hadolint DL4000",
+    ),
     "mandoc": ("runtime/man/faas-runtime.1", ".Sh NAME\n", ".Sh NAME\n.Sh EMPTY\n.Xx\n", "mandoc "),
 }
 

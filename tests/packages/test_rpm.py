@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.builders.rpm import jobs
 from ci.errors import CommandFailed
 from ci.jobs import Output, Project
 from ci.run import Runner
@@ -115,9 +116,7 @@ def test_an_upgrade_and_the_way_back_leave_the_new_modules_alone(
     assert run.output("chroot", stand_in_root, "faas-runtime", "--version").split()[1] == str(older.release.version)
 
 
-def test_another_python_is_compiled_for(
-    built: Project, pythons: list[Path], stand_in_root: Path, run: Runner
-) -> None:
+def test_another_python_is_compiled_for(built: Project, pythons: list[Path], stand_in_root: Path, run: Runner) -> None:
     rpm(run, stand_in_root, "-i", pythons[0], main_rpm(built))
     cache = stand_in_root / CODE / "__pycache__"
     for path in cache.iterdir():
@@ -180,8 +179,6 @@ def check_of(project: Project, output: Output, folder: Path) -> Check:
 
 @pytest.mark.parametrize("kind", ["rpm", "rpm-devel", "srpm"])
 def test_verification_accepts_what_was_built(built: Project, tmp_path: Path, kind: str) -> None:
-    from ci.builders.rpm import jobs
-
     (output,) = (output for output in jobs(built)[0].outputs if output.kind == kind)
     assert verify_rpm.verify(check_of(built, output, tmp_path / "check")) is None
 
@@ -193,5 +190,5 @@ def test_verification_refuses_a_package_that_was_changed(built: Project, tmp_pat
     spoilt.write_bytes(data)
     output = Output(kind="rpm", path=f"rpm/{spoilt.name}")
     check = check_of(built, output, tmp_path / "check")
-    with pytest.raises(CommandFailed, match="NOT OK|BAD"):
+    with pytest.raises(CommandFailed, match=r"NOT OK|BAD"):
         verify_rpm.verify(Check(**{**vars(check), "path": spoilt}))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -16,11 +16,12 @@ from tests.runtime.support import FUNCTIONS, RUNTIME, compile_c
 Layout = list[tuple[str, str, int, int]]
 
 
-def python_layout(name: str, structure: type[ctypes.Structure]) -> Layout:
-    fields = [getattr(structure, field[0]) for field in structure._fields_]
-    names = [field[0] for field in structure._fields_]
-    rows = [(name, of, field.offset, field.size) for of, field in zip(names, fields, strict=True)]
-    return [*rows, (name, "-", 0, ctypes.sizeof(structure))]
+def python_layout(name: str, fields: Iterable[tuple[str, int]]) -> Layout:
+    rows, offset = [], 0
+    for field, size in fields:
+        rows.append((name, field, offset, size))
+        offset += size
+    return [*rows, (name, "-", 0, offset)]
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +33,19 @@ def c_layout(tmp_path_factory: pytest.TempPathFactory) -> Layout:
 
 
 def test_layouts_agree(c_layout: Layout) -> None:
-    expected = python_layout("faas_request", abi.Request) + python_layout("faas_response", abi.Response)
-    assert c_layout == expected
+    request = python_layout("faas_request", abi.REQUEST_FIELDS)
+    assert c_layout == request + python_layout("faas_response", abi.RESPONSE_FIELDS)
+
+
+@pytest.mark.parametrize(("structure", "skipped"), [("faas_request", "deadline_ms"), ("faas_response", "reserved")])
+def test_places_are_those_of_the_fields(c_layout: Layout, structure: str, skipped: str) -> None:
+    of = "REQUEST" if structure == "faas_request" else "RESPONSE"
+    offsets = {field: offset for name, field, offset, _ in c_layout if name == structure}
+    named = {"stream", "private_data", "struct_size", "memory_limit_mb", "-", skipped}
+    for field in offsets.keys() - named:
+        assert getattr(abi, field.upper()) * abi.WORD == offsets[field], f"{of}.{field}"
+    if structure == "faas_request":
+        assert abi.DEADLINE * 8 == offsets["deadline_ms"]
 
 
 def test_no_hidden_padding(c_layout: Layout) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from faas_runtime.errors import ConnectionLost, header_type
-from faas_runtime.framing import Reader
+from faas_runtime.errors import ConnectionLost, RuntimeApiError
+from faas_runtime.framing import Answer, Reader
+from faas_runtime.reports import header_type
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nA: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS = {
@@ -16,30 +19,37 @@ ANSWERS = {
 }
 
 
-def read(*pieces: bytes) -> tuple[Reader, list[bytes]]:
+def reader_of(*pieces: bytes, size: int = 65536) -> tuple[Reader, list[bytes]]:
     """A reader that receives these pieces, and then nothing; the list holds what it has not received yet."""
     waiting = [piece for piece in pieces if piece]
 
-    def receive(size: int) -> bytes:
+    def receive(place: memoryview) -> int:
         if not waiting:
-            return b""
+            return 0
         piece = waiting.pop(0)
-        if len(piece) > size:
-            waiting.insert(0, piece[size:])
-        return piece[:size]
+        taken = piece[: len(place)]
+        if len(piece) > len(taken):
+            waiting.insert(0, piece[len(taken) :])
+        place[: len(taken)] = taken
+        return len(taken)
 
-    return Reader(receive), waiting
+    return Reader(receive, size), waiting
 
 
+def body(reader: Reader, answer: Answer) -> bytes:
+    return bytes(reader.buffer[answer.body_start : answer.body_end])
+
+
+@pytest.mark.parametrize("size", [1, 65536])
 @pytest.mark.parametrize("name", ANSWERS)
-def test_cut_at_every_byte(name: str) -> None:
+def test_cut_at_every_byte(name: str, size: int) -> None:
     data = ANSWERS[name]
     expected = b"" if name in ("empty", "no content") else b"body"
     for cut in range(len(data) + 1):
-        reader, waiting = read(data[:cut], data[cut:])
+        reader, waiting = reader_of(data[:cut], data[cut:], size=size)
         answer = reader.answer()
-        assert (answer.body, answer.headers[b"a"], answer.keep_alive) == (expected, b"1", True), cut
-        assert reader.is_drained
+        assert (body(reader, answer), answer.headers[b"a"], answer.keep_alive) == (expected, b"1", True), cut
+        assert reader.count == answer.body_end
         assert not waiting
 
 
@@ -47,18 +57,73 @@ def test_cut_at_every_byte(name: str) -> None:
 def test_ended_at_every_byte(name: str) -> None:
     data = ANSWERS[name]
     for end in range(len(data)):
-        reader, _ = read(data[:end])
+        reader, _ = reader_of(data[:end])
         with pytest.raises(ConnectionLost) as caught:
             reader.answer()
         assert caught.value.unanswered is (end == 0)
 
 
-def test_two_answers_in_one_piece() -> None:
-    reader, _ = read(ANSWERS["length"] + ANSWERS["chunked"])
-    assert reader.answer().body == b"body"
-    assert not reader.is_drained
-    assert reader.answer().body == b"body"
-    assert reader.is_drained
+@pytest.mark.parametrize("name", ANSWERS)
+def test_what_comes_after_an_answer_is_noticed(name: str) -> None:
+    reader, _ = reader_of(ANSWERS[name] + b"HTTP/1.1 408 Too Late\r\n\r\n")
+    answer = reader.answer()
+    assert reader.count > answer.body_end
+
+
+def test_values_are_found_in_place() -> None:
+    reader, _ = reader_of(b"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 200\r\nA:1\r\nB: \t two \r\nC:\r\nContent-Length: 0\r\n\r\n")
+    answer = reader.answer()
+    for name, value in {b"a": b"1", b"b": b"two", b"content-length": b"0"}.items():
+        place = answer.places[name]
+        assert reader.buffer[place : place + len(value)] == value == answer.headers[name]
+    assert answer.headers[b"c"] == b""
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"HTTP/1.1 200 OK\r\nA: " + b"x" * (3 << 20),
+        b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * (1 << 19),
+        CHUNKED + b"0" * (3 << 20),
+        CHUNKED + b"0\r\n" + b"B: 2" * (1 << 20),
+    ],
+    ids=["value", "headers", "chunk size", "trailer"],
+)
+def test_floods_are_refused(flood: bytes) -> None:
+    reader, waiting = reader_of(flood)
+    with pytest.raises(RuntimeApiError, match="head without an end"):
+        reader.answer()
+    assert waiting
+    assert len(reader.buffer) < len(flood)
+
+
+@pytest.mark.parametrize("length", ["99999999999999", "4294967296", "9" * 40])
+def test_lengths_beyond_reason_take_no_memory(length: str) -> None:
+    for head in (f"Content-Length: {length}\r\n\r\n", f"Transfer-Encoding: chunked\r\n\r\n{length}\r\n"):
+        reader, _ = reader_of(f"HTTP/1.1 200 OK\r\n{head}".encode())
+        with pytest.raises(RuntimeApiError, match="malformed"):
+            reader.answer()
+        assert len(reader.buffer) == 65536
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=80), st.sampled_from(sorted(ANSWERS)), st.integers(0, 100), st.integers(0, 100))
+def test_fuzzed_answers_are_read_or_refused(noise: bytes, name: str, start: int, end: int) -> None:
+    """Whatever arrives: an answer that lies in what was received, or one of the runtime's own errors."""
+    data = ANSWERS[name]
+    data = data[: start % len(data)] + noise + data[end % len(data) :]
+    whole, _ = reader_of(data)
+    pieces, _ = reader_of(*[data[at : at + 3] for at in range(0, len(data), 3)], size=7)
+    results = []
+    for reader in (whole, pieces):
+        try:
+            answer = reader.answer()
+        except RuntimeApiError as error:
+            results.append((type(error), None, None))
+        else:
+            assert answer.body_start <= answer.body_end <= reader.count
+            results.append((Answer, answer.status, body(reader, answer)))
+    assert results[0] == results[1]
 
 
 @pytest.mark.parametrize(
@@ -71,7 +136,7 @@ def test_two_answers_in_one_piece() -> None:
     ],
 )
 def test_keep_alive(line: str, keep_alive: bool) -> None:
-    reader, _ = read(f"{line}\r\nContent-Length: 0\r\n\r\n".encode())
+    reader, _ = reader_of(f"{line}\r\nContent-Length: 0\r\n\r\n".encode())
     assert reader.answer().keep_alive is keep_alive
 
 
@@ -89,6 +154,7 @@ def test_keep_alive(line: str, keep_alive: bool) -> None:
         ("Function.broken", "Function.Unknown"),
         ("Function.Broken.Pipe", "Function.Unknown"),
         ("Function.Épée", "Function.Unknown"),
+        ("Runtime.broken", "Runtime.Unknown"),
     ],
 )
 def test_error_type_for_the_header(error_type: str, header: str) -> None:

@@ -73,6 +73,8 @@ static sample take_sample(void)
 static void finish(void)
 {
     end = take_sample();
+    if (option.samples)
+        samples[samples_taken++] = end;
     peak = peak_kb(child);
     finished = 1;
     if (child != 0)
@@ -93,11 +95,11 @@ static size_t take_number(void)
         for (;;)
             pause(); /* as the platform does when there is nothing to do */
     }
-    size_t measured = handed - option.warmup;
     if (handed == option.warmup)
         begin = take_sample();
-    else if (handed > option.warmup && option.samples && measured % (option.invokes / option.samples) == 0)
-        samples[samples_taken++] = take_sample();
+    else if (handed > option.warmup && samples_taken + 1 < option.samples &&
+             (handed - option.warmup) % (option.invokes / option.samples) == 0)
+        samples[samples_taken++] = take_sample(); /* the last one is taken at the end */
     size_t number = handed++;
     if (++in_flight > most_in_flight)
         most_in_flight = in_flight;
@@ -345,7 +347,7 @@ static void prepare(void)
     total = option.warmup + option.invokes;
     sent_at = calloc(total + 1, sizeof *sent_at);
     latency = calloc(total + 1, sizeof *latency);
-    samples = calloc(option.samples + 2, sizeof *samples);
+    samples = calloc(option.samples + 1, sizeof *samples);
     filler = malloc(option.size);
     if (sent_at == NULL || latency == NULL || samples == NULL || filler == NULL)
         fail("server: memory");

@@ -116,6 +116,6 @@ FAAS_EXPORT int32_t context(const faas_request *request, faas_response *response
     to += sprintf(to, "%lu\n", (unsigned long)request->memory_limit_mb);
     to += sprintf(to, "%d\n", request->struct_size == sizeof *request);
     to += sprintf(to, "%d\n", response->struct_size == sizeof *response);
-    to += sprintf(to, "%d\n", request->write == NULL && request->stream == NULL);
+    to += sprintf(to, "%d\n", request->write != NULL);
     return say(response, (size_t)(to - answer));
 }

@@ -34,7 +34,10 @@ pub unsafe fn run<E: Into<Error>>(
 ///
 /// # Safety
 /// The response is valid for the time of the call, as `faas.h` describes it.
-pub unsafe fn run_hook<E: Into<Error>>(hook: fn() -> Result<(), E>, response: *mut Response) -> i32 {
+pub unsafe fn run_hook<E: Into<Error>>(
+    hook: fn() -> Result<(), E>,
+    response: *mut Response,
+) -> i32 {
     let Err(error) = catch(|| hook().map_err(Into::into)) else {
         return 0;
     };
@@ -82,8 +85,12 @@ fn parse(payload: &[u8]) -> Result<Value, Error> {
     if payload.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(payload)
-        .map_err(|error| Error::new("Function.InvalidPayload", format!("the payload is not JSON: {error}")))
+    serde_json::from_slice(payload).map_err(|error| {
+        Error::new(
+            "Function.InvalidPayload",
+            format!("the payload is not JSON: {error}"),
+        )
+    })
 }
 
 /// What a response points to, until the runtime releases it.

@@ -29,11 +29,13 @@ pub struct LambdaContext {
 
 impl LambdaContext {
     /// The time that is left: zero when it is up, and `None` without a deadline.
+    #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
-        let deadline = match u64::try_from(self.deadline_ms) {
-            Ok(deadline) if deadline > 0 => UNIX_EPOCH + Duration::from_millis(deadline),
-            _ => return None,
-        };
+        let deadline_ms = u64::try_from(self.deadline_ms).ok()?;
+        if deadline_ms == 0 {
+            return None;
+        }
+        let deadline = UNIX_EPOCH.checked_add(Duration::from_millis(deadline_ms))?;
         let left = deadline.duration_since(SystemTime::now());
         Some(left.unwrap_or(Duration::ZERO))
     }
@@ -107,7 +109,10 @@ impl Write for Stream<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
         // A stream can outlive its invocation, with a context that was leaked: then there is no peer.
         let Some((write, stream)) = with_peer(|peer| (peer.write, peer.stream)) else {
-            return Err(io::Error::new(ErrorKind::BrokenPipe, "the invocation is over"));
+            return Err(io::Error::new(
+                ErrorKind::BrokenPipe,
+                "the invocation is over",
+            ));
         };
         if data.is_empty() {
             return Ok(0);
@@ -117,7 +122,10 @@ impl Write for Stream<'_> {
         if status == 0 {
             return Ok(data.len());
         }
-        Err(io::Error::new(ErrorKind::BrokenPipe, "nobody takes the answer any more"))
+        Err(io::Error::new(
+            ErrorKind::BrokenPipe,
+            "nobody takes the answer any more",
+        ))
     }
 
     /// Nothing is kept back.

@@ -22,7 +22,7 @@
 //!
 //! - `init`, once before the first invocation: `fn() -> Result<(), String>`; a failure ends the process.
 //! - `shutdown`, once after the last one: `fn()`.
-//! - `before_snapshot` and `after_restore`, around a SnapStart snapshot: `fn() -> Result<(), String>`.
+//! - `before_snapshot` and `after_restore`, around a snapshot (Lambda's SnapStart): `fn() -> Result<(), String>`.
 
 mod abi;
 mod call;

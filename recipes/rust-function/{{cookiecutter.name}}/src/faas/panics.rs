@@ -16,7 +16,7 @@ thread_local! {
 pub(super) fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     note_locations();
     LOCATION.take(); // of a panic that the function caught itself
-    // Half-changed values that a panic leaves behind are the author's: the process lives on, as a thread would.
+                     // Half-changed values that a panic leaves behind are the author's: the process lives on, as a thread would.
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));
     outcome.unwrap_or_else(|panicked| {
         let location = LOCATION.take();

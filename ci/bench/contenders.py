@@ -1,0 +1,151 @@
+"""Who is compared: the bare C client, this runtime, AWS's client in Python and AWS's crate in Rust.
+
+Each is prepared below `dist/.cache/bench`. One that cannot be had on this machine is named with the reason.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.bench.server import SOURCES, Command, Native
+from ci.errors import ReleaseError, ToolError, UsageError
+from ci.files import fresh_folder
+from ci.run import Runner
+
+BENCH = Path(__file__).resolve().parent
+REQUIREMENTS = BENCH / "awslambdaric.txt"
+CRATE = SOURCES / "rust-echo"
+
+# Variables that Lambda sets, and that AWS's clients insist on.
+_LAMBDA = {
+    "AWS_LAMBDA_FUNCTION_NAME": "bench",
+    "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+    "AWS_LAMBDA_LOG_GROUP_NAME": "/aws/lambda/bench",
+    "AWS_LAMBDA_LOG_STREAM_NAME": "bench",
+    "AWS_REGION": "us-east-1",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One of those that are compared; `reason` says why it cannot be measured, if it cannot."""
+
+    key: str
+    title: str
+    version: str
+    command: Command
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The runtime that is measured: its tree, its interpreter, and the options that the launcher starts that with."""
+
+    tree: Path
+    python: str
+    options: tuple[str, ...]
+
+    @property
+    def bare(self) -> Command:
+        """What every start is compared with."""
+        return Command(argv=(self.python, "-I", "-S", "-c", "pass"))
+
+    @property
+    def version(self) -> str:
+        """The version that the tree tells."""
+        found = re.search(r'__version__ = "(.+)"', (self.tree / "faas_runtime" / "_version.py").read_text())
+        return found[1] if found else ""
+
+
+def choose(tree: Path, python: str | None = None) -> Subject:
+    """A tree like `runtime/`, with the interpreter that was asked for, or else the one that its launcher names."""
+    launcher = tree / "bin" / "faas-runtime"
+    if not launcher.is_file():
+        raise UsageError(f"{launcher}: there is no such file", hint="--runtime wants a folder like runtime/")
+    named, *options = shlex.split(launcher.read_text().partition("\n")[0].removeprefix("#!"))
+    found = shutil.which(python or named)
+    if found is None:
+        raise ToolError(f"{python or named}: there is no such interpreter", hint="name another one with --python")
+    return Subject(tree=tree.resolve(), python=found, options=tuple(options))
+
+
+def prepare(
+    run: Runner, native: Native, subject: Subject, folder: Path, *, only_own: bool = False
+) -> dict[str, Contender]:
+    """The contenders by their keys: the bare client, which is the limit, this runtime, and those of AWS."""
+    own = {**_LAMBDA, "LAMBDA_TASK_ROOT": str(native.task_root), "_HANDLER": "echo.handle"}
+    client = Contender(
+        key="c",
+        title="bare C client",
+        version=run.output("gcc", "--version").partition("\n")[0],
+        command=Command(argv=(native.client, native.task_root / "libecho.so", "handle"), env=own),
+    )
+    runtime = Contender(
+        key="runtime",
+        title="faas-runtime",
+        version=subject.version,
+        command=Command(argv=(subject.python, *subject.options, _install(run, subject, folder)), env=own),
+    )
+    if only_own:
+        return {client.key: client, runtime.key: runtime}
+    rust = _if_it_can_be_had("rust", "lambda_runtime (Rust)", crate_version(), lambda: _rust(run, folder))
+    aws = _if_it_can_be_had(
+        "awslambdaric", "awslambdaric (Python)", _pinned_version(), lambda: _awslambdaric(run, subject, folder)
+    )
+    return {contender.key: contender for contender in (client, runtime, rust, aws)}
+
+
+def _if_it_can_be_had(key: str, title: str, version: str, make: Callable[[], Command]) -> Contender:
+    try:
+        return Contender(key=key, title=title, version=version, command=make())
+    except ReleaseError as error:
+        reason = str(error).replace("\n", " ")
+        return Contender(key=key, title=title, version=version, command=Command(argv=()), reason=reason)
+
+
+def _install(run: Runner, subject: Subject, folder: Path) -> Path:
+    """The runtime as a package installs it, compiled; the checkout may change meanwhile. Returns the launcher."""
+    target = fresh_folder(folder / "faas-runtime")
+    for part in ("bin", "faas_runtime"):
+        shutil.copytree(subject.tree / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+    compile_all = ("-IS", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
+    run(subject.python, *compile_all, target / "faas_runtime")
+    return target / "bin" / "faas-runtime"
+
+
+def _awslambdaric(run: Runner, subject: Subject, folder: Path) -> Command:
+    environment, task = folder / "awslambdaric", fresh_folder(folder / "python-echo")
+    program = environment / "bin" / "python"
+    run(subject.python, "-m", "venv", "--clear", "--without-pip", environment)
+    pip = (sys.executable, "-m", "pip", "--python", program, "install", "--quiet", "--disable-pip-version-check")
+    run(*pip, "--require-hashes", "--only-binary", ":all:", "-r", REQUIREMENTS)
+    shutil.copyfile(BENCH / "python_echo.py", task / "echo.py")
+    run(program, "-m", "compileall", "-q", task)
+    handler = "echo.handler"
+    env: Mapping[str, str] = {**_LAMBDA, "LAMBDA_TASK_ROOT": str(task), "_HANDLER": handler, "PYTHONPATH": str(task)}
+    return Command(argv=(program, "-m", "awslambdaric", handler), env=env)
+
+
+def _rust(run: Runner, folder: Path) -> Command:
+    target = folder / "cargo"
+    run("cargo", "build", "--release", "--locked", "--target-dir", target, cwd=CRATE)
+    return Command(argv=(target / "release" / CRATE.name,), env={**_LAMBDA, "_HANDLER": "echo"})
+
+
+def _pinned_version() -> str:
+    found = re.search(r"^awslambdaric==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def crate_version() -> str:
+    """The version of AWS's crate in the lock file."""
+    packages = tomllib.loads((CRATE / "Cargo.lock").read_text())["package"]
+    return next(str(package["version"]) for package in packages if package["name"] == "lambda_runtime")

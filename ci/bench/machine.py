@@ -1,0 +1,28 @@
+"""What a figure depends on beside the programs: the processor, the kernel, the interpreter."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from pathlib import Path
+
+from ci.bench.contenders import Subject
+from ci.run import Runner
+
+
+def facts(run: Runner, subject: Subject) -> dict[str, str]:
+    """The machine in a few words, without anything that only concerns its owner."""
+    version = run.output(subject.python, "-I", "-S", "-c", "import sys; print(sys.version.split()[0])").strip()
+    return {
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "kernel": "Linux " + ".".join(platform.release().split(".")[:2]),
+        "libc": " ".join(platform.libc_ver()),
+        "interpreter": f"CPython {version}",
+    }
+
+
+def _processor() -> str:
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return re.sub(r"\s+", " ", found[1]) if found else platform.machine()

@@ -1,0 +1,150 @@
+"""Calls the native function for one invocation after the other: the handler of one poller."""
+
+from . import abi
+from .abi import Bytes, Memory, Object, Procedure, ViewFunction, WriteFunction
+from .errors import FunctionError
+from .function import failure
+from .trace import TraceVariable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .function import Function
+    from .invocation import Invocation
+    from .streaming import Stream
+
+INVALID_RESPONSE = "Function.InvalidResponse"
+LENGTH_LIMIT = 2**31 - 1  # what is longer is a length gone wrong, such as -1
+COPIED_SIZE = 65536  # up to here, a copy costs less than a view; it is sent together with the head anyway
+_HEADER_BYTES = frozenset(range(0x20, 0x7F))
+_READ_ONLY = 0x100  # PyBUF_READ
+
+
+class Caller:
+    """A function with the memory for one call at a time; a thread has its own."""
+
+    def __init__(self, function: "Function", trace: "TraceVariable | None" = None) -> None:
+        self._function = function
+        self._call = function.call
+        self._trace = trace
+        self._traced: bytes | None = b""
+        self._response = response = Memory(abi.RESPONSE_SIZE)
+        self._argument = response.argument
+        self._words = response.words
+        self._bytes = memoryview(response.data)
+        self._empty = bytes(response.data)
+        self._data = Bytes.from_buffer(response.data, abi.DATA * abi.WORD)
+        self._release: Procedure | None = None
+        self._released_by = 0
+        self._content_type: bytes | None = None
+        self._write = WriteFunction(self._stream_out)  # made once: it costs a page of executable memory
+        self._invocation: Invocation | None = None
+        self._stream: Stream | None = None
+        self._unsent: Exception | None = None
+
+    def call(self, invocation: "Invocation") -> "tuple[bytes | memoryview, bytes | None] | None":
+        """The answer and its content type if it has one of its own; None if it was streamed.
+
+        The answer may lie in the function's memory: it holds until `release`.
+        """
+        if invocation.known_to is not self:
+            self._introduce(invocation)
+        if self._traced != invocation.trace_id and self._trace is not None:
+            self._traced = invocation.trace_id
+            self._trace.set(invocation.trace_id)
+        self._bytes[:] = self._empty
+        status = self._call(invocation.memory.argument, self._argument)
+        if status or self._stream is not None or self._unsent is not None:
+            return self._outcome(status)
+        words = self._words
+        content_type = self._checked_type() if words[abi.CONTENT_TYPE] else None
+        length = words[abi.LEN]
+        if length <= COPIED_SIZE and words[abi.DATA]:
+            return self._data[0:length], content_type
+        return self._large(), content_type
+
+    def release(self) -> None:
+        """Hand the response back to the function, which frees what it allocated."""
+        address = self._words[abi.RELEASE]
+        if address:
+            if address != self._released_by:
+                self._release = Procedure(address)
+                self._released_by = address
+            assert self._release is not None
+            self._release(self._argument)
+            self._words[abi.RELEASE] = 0
+
+    def _introduce(self, invocation: "Invocation") -> None:
+        """Fill in what the function's environment says, once for each request structure."""
+        environment = self._function.environment
+        for name in ("function_name", "function_version", "log_group", "log_stream"):
+            invocation.keep(name, getattr(environment, name))
+        memory = invocation.memory
+        memoryview(memory.data).cast("I")[1] = environment.memory_limit_mb
+        can_stream = invocation.open_stream is not None
+        memory.words[abi.WRITE] = abi.Address.from_buffer(self._write).value if can_stream else 0
+        invocation.known_to = self
+        self._invocation = invocation
+
+    def _large(self) -> "bytes | memoryview":
+        length = self._words[abi.LEN]
+        if not length:
+            return b""
+        if not self._words[abi.DATA] or length > LENGTH_LIMIT:
+            where = "too many" if self._words[abi.DATA] else "at the address NULL"
+            raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes, {where}")
+        return view(self._words[abi.DATA], length)
+
+    def _checked_type(self) -> "bytes | None":
+        content_type: bytes | None = self._response.texts[abi.CONTENT_TYPE]
+        if content_type != self._content_type and content_type and not _HEADER_BYTES.issuperset(content_type):
+            message = f"the content type {content_type!r} cannot be sent in a header"
+            raise FunctionError(INVALID_RESPONSE, message)
+        self._content_type = content_type
+        return content_type or None
+
+    def _outcome(self, status: int) -> "tuple[bytes | memoryview, bytes | None] | None":
+        """What follows from a call that failed, or that streamed."""
+        stream, unsent = self._stream, self._unsent
+        self._stream = self._unsent = None
+        error = failure(self._response, f"{self._function.symbol} returned {status}") if status else None
+        if stream is None:
+            raise error or unsent or AssertionError
+        if unsent is None and error is None:
+            try:
+                stream.send(self._large())
+                stream.end(None)
+            except FunctionError as invalid:
+                error = invalid
+        if unsent is not None:
+            stream.abandon(unsent)
+        elif error is not None:
+            stream.end(error)
+        return None
+
+    def _stream_out(self, _: "int | None", data: "int | None", length: "int | None") -> int:
+        """The callback `write`: nothing may be raised into the function."""
+        if self._unsent is not None or self._invocation is None:
+            return 1
+        try:
+            if self._stream is None:
+                assert self._invocation.open_stream is not None
+                content_type = self._checked_type() if self._words[abi.CONTENT_TYPE] else None
+                self._stream = self._invocation.open_stream(content_type)
+            if data and length:
+                self._stream.send(view(data, length))
+        except Exception as error:
+            self._unsent = error
+            return 1
+        return 0
+
+
+def view(address: int, length: int) -> memoryview:
+    """Memory of the function as it is, without a copy."""
+    global _view
+    if _view is None:
+        _view = ViewFunction(abi.python_symbol("PyMemoryView_FromMemory"))
+    seen: memoryview = _view(address, length, _READ_ONLY)
+    return seen
+
+
+_view: "ViewFunction | None" = None

@@ -1,0 +1,94 @@
+"""`faas-runtime check`: loads a library in a process of its own and says what it found.
+
+What a library does when it is loaded is up to it: a crash there ends the child, and is part of what is found.
+"""
+
+import os
+import sys
+
+from . import binary
+from .abi import HandlerFunction, VersionFunction
+from .errors import InitError
+from .function import check_version
+from .library import SUFFIX, Handler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+HOOKS = ("faas_init", "faas_shutdown", "faas_before_snapshot", "faas_after_restore")
+_CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check import inspect; inspect(*sys.argv[2:])"
+
+
+def check(output: "TextIO", name: str) -> int:
+    """Check a library, named as a handler or by its path; returns 0 if it can be run, otherwise 1."""
+    import subprocess
+
+    root = os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd()
+    if os.path.exists(name) or "/" in name or os.sep in name:
+        root = os.getcwd()  # as a shell would complete it
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    command = [sys.executable, "-I", "-S", "-B", "-c", _CHILD, package, name, os.path.abspath(root)]
+    output.flush()
+    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)  # noqa: S603
+    if done.returncode < 0:
+        import signal
+
+        number = -done.returncode
+        print(f"WRONG: loading it crashed: {signal.Signals(number).name}", file=output)
+        print("  mend: look at what runs on loading: constructors, static initialisers, thread-local data", file=output)
+        return 1
+    if done.returncode not in (0, 1):
+        print(f"WRONG: loading it ended the process with exit code {done.returncode}", file=output)
+        return 1
+    sys.stderr.write(done.stderr.decode("utf-8", "replace"))
+    return done.returncode
+
+
+def inspect(name: str, root: str) -> None:
+    """What the child does: print the facts one a line, or what is wrong, and exit with 0 or 1."""
+    try:
+        handler = Handler.parse(name, root)
+        path = next((path for path in handler.paths if os.path.isfile(path)), None)
+        if path is not None:
+            say("library", path)
+            found = binary.read(path) if os.access(path, os.R_OK) else None
+            say("format", found.description if found else "unknown")
+        library = handler.load()
+        version = library.function("faas_abi_version", VersionFunction)
+        check_version(version, library.path)
+        say("ABI version", str(version() if version else 0))
+        if library.function(handler.symbol, HandlerFunction) is None:
+            _missing(library.path, handler.symbol)
+        say("handler", handler.symbol)
+        hooks = [hook for hook in HOOKS if library.function(hook, HandlerFunction) is not None]
+        say("hooks", ", ".join(hooks) or "none")
+    except InitError as error:
+        what, _, mend = error.message.partition("; ")
+        say("WRONG", f"{error.error_type}: {what}")
+        if mend:
+            say("  mend", mend)
+        _leave(1)
+    say("result", f"runs here: set _HANDLER to {_named(handler, library.path)}")
+    _leave(0)
+
+
+def say(what: str, fact: str) -> None:
+    """One line."""
+    print(f"{what}: {fact}", flush=True)
+
+
+def _missing(path: str, symbol: str) -> None:
+    hint = f"export it, or name another symbol: LIBRARY{SUFFIX}.SYMBOL"
+    raise InitError("Runtime.HandlerNotFound", f"{path} does not export the symbol {symbol}; {hint}")
+
+
+def _named(handler: Handler, path: str) -> str:
+    stem = os.path.basename(path)[: -len(SUFFIX)]
+    return f"{stem.removeprefix('lib')}.{handler.symbol}"
+
+
+def _leave(code: int) -> None:
+    """End at once: what the library does at the end is not asked for."""
+    sys.stdout.flush()
+    os._exit(code)

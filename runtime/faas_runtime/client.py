@@ -1,0 +1,318 @@
+"""The Lambda Runtime API, as a runtime uses it.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+"""
+
+from time import monotonic
+
+from . import __version__, abi
+from .connection import JOINED_SIZE, Connection
+from .errors import RuntimeApiError, Stopped
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .environment import Place
+    from .errors import FunctionError
+    from .framing import Answer
+    from .invocation import Invocation
+    from .layout import Layout
+    from .streaming import Stream
+
+TEXTS = {
+    b"lambda-runtime-aws-request-id": "request_id",
+    b"lambda-runtime-invocation-id": "invocation_id",
+    b"lambda-runtime-invoked-function-arn": "function_arn",
+    b"lambda-runtime-trace-id": "trace_id",
+    b"lambda-runtime-client-context": "client_context",
+    b"lambda-runtime-cognito-identity": "cognito_identity",
+    b"lambda-runtime-aws-tenant-id": "tenant_id",
+}
+LAYOUTS = 8  # heads of different lengths whose layouts are remembered
+REFUSALS = {
+    400: "it does not know the request, or the request was malformed",
+    403: "it does not expect an answer to this request now",
+    410: "the invocation has timed out",
+    413: "the answer is too large; the caller has been told",
+}
+PATH = "/2018-06-01/runtime"
+JSON = b"Content-Type: application/json\r\n"
+# Servers close connections that idle, but none so soon. After a longer call, one system call looks whether it did.
+SURELY_OPEN_S = 0.0002
+
+
+class RuntimeApi:
+    """Takes invocations and sends back what became of them: the client of one poller."""
+
+    def __init__(self, address: "Place") -> None:
+        self.connection = Connection(address)
+        common = f" HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: faas-runtime/{__version__}\r\n"
+        self._common = common.encode()
+        self._next = f"GET {PATH}/invocation/next{common}\r\n".encode()
+        self._response = f"POST {PATH}/invocation/%b/response{common}%b%bContent-Length: %d\r\n\r\n%b".encode()
+        self._invocation: Invocation | None = None
+        self._layout: Layout | None = None
+        self._layouts: dict[int, Layout] = {}
+        self._pointed: bytearray | None = None
+        self._accepted = b"-"
+        self.received_at = 0.0
+        """When the last invocation came, on the monotonic clock."""
+        self._is_asked = False
+        self._echo = b""
+        self.is_busy = False
+        """Whether an invocation is in hand; a watcher reads it from another thread."""
+        self.is_stopping = False
+
+    def ask(self) -> None:
+        """Send the request for the first invocation ahead of `next`: the platform counts the process as started."""
+        self.connection.begin(self._next)
+        self._is_asked = True
+
+    def next(self) -> "Invocation":
+        """Wait for the next invocation, however long that takes."""
+        self.is_busy = False
+        if self.is_stopping:
+            raise Stopped
+        layout, connection = self._layout, self.connection
+        socket, reader = connection.socket, connection.reader
+        if layout is None or socket is None:
+            return self._parsed(self._answer())
+        try:
+            socket.sendall(self._next)
+            received = socket.recv_into(reader.buffer)
+        except OSError:
+            received = 0
+        head = bytes(reader.view[: layout.size])
+        if layout.fixed(head) != layout.texts or received < layout.size:
+            layout = self._other_layout(received)
+            if layout is None:
+                return self._parsed(self._answer(received))
+            head = bytes(reader.view[: layout.size])
+        request_id, deadline, length, trace_id, invocation_id = layout.live(head)
+        # What was learnt about the values has to hold for these: one word each, digits, part of a path.
+        if not (
+            request_id.replace(b"-", b"").isalnum()
+            and deadline.isdigit()
+            and length.isdigit()
+            and len((b"%b.%b" % (trace_id, invocation_id)).split()) == 1
+        ):
+            return self._parsed(self._answer(received))
+        end = layout.size + int(length)
+        if received != end:
+            self._complete(received, end)
+        invocation = self._invocation
+        assert invocation is not None
+        if self._pointed is not reader.buffer:
+            self._point(invocation, layout)
+        for at in layout.ends:
+            reader.buffer[at] = 0
+        invocation.request_id = request_id
+        invocation.trace_id = trace_id or None
+        invocation.memory.words[abi.PAYLOAD_LEN] = end - layout.size
+        invocation.memory.longs[abi.DEADLINE] = int(deadline)
+        self._echo = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id if invocation_id else b""
+        self.is_busy = True
+        self.received_at = monotonic()
+        return invocation
+
+    def respond(self, invocation: "Invocation", data: "bytes | memoryview", content_type: "bytes | None") -> None:
+        """Send the answer to an invocation."""
+        connection = self.connection
+        socket = connection.socket
+        fields = JSON if content_type is None else b"Content-Type: %b\r\n" % content_type
+        size = len(data)
+        body = data if size <= JOINED_SIZE else b""
+        request = self._response % (invocation.request_id, fields, self._echo, size, body)
+        if (
+            socket is None
+            or size > JOINED_SIZE
+            or not connection.is_proven
+            or monotonic() - self.received_at > SURELY_OPEN_S
+        ):
+            self.check(self._path(), connection.exchange(request, b"" if body else data))
+            connection.is_proven = connection.socket is not None
+            return
+        try:
+            socket.sendall(request)
+            received = socket.recv_into(connection.reader.buffer)
+        except OSError:
+            received = 0
+        if received != len(self._accepted) or not connection.reader.buffer.startswith(self._accepted):
+            answer = connection.finish(request, received)
+            if answer.status == 202 and connection.socket is not None and received == answer.body_end:
+                self._accepted = bytes(connection.reader.view[:received])
+            self.check(self._path(), answer)
+
+    def fail(self, invocation: "Invocation", error: "FunctionError") -> None:
+        """Tell that an invocation failed."""
+        self._tell(f"/invocation/{invocation.request_id.decode()}/error", error, self._echo)
+
+    def fail_init(self, error: "FunctionError", path: str = "/init/error") -> None:
+        """Tell that the function cannot be initialised, or not be restored from its snapshot."""
+        self._tell(path, error)
+
+    def stream(self, content_type: "bytes | None") -> "Stream":
+        """Begin a streamed answer to the invocation in hand."""
+        from .streaming import Stream
+
+        fields = JSON if content_type is None else b"Content-Type: %b\r\n" % content_type
+        path = self._path()
+        return Stream(self, path, f"POST {PATH}{path}".encode() + self._common + fields + self._echo)
+
+    def wait_for_restore(self) -> None:
+        """Wait until the process is restored from its snapshot; what was connected before it no longer is."""
+        answer = self.connection.exchange(f"GET {PATH}/restore/next".encode() + self._common + b"\r\n")
+        self.connection.close()
+        if answer.status != 200:
+            raise RuntimeApiError(f"the Runtime API restored nothing: it answered {self._status(answer)}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.connection.close()
+
+    @property
+    def current_invocation(self) -> "Invocation | None":
+        """The invocation that came last."""
+        return self._invocation
+
+    @property
+    def current_request(self) -> str:
+        """The id of the invocation that came last."""
+        return self._invocation.request_id.decode() if self._invocation else ""
+
+    @property
+    def deadline_ms(self) -> int:
+        """The deadline of the invocation that came last."""
+        return self._invocation.deadline_ms if self._invocation else 0
+
+    def _path(self) -> str:
+        return f"/invocation/{self.current_request}/response"
+
+    def interrupt(self) -> None:
+        """End the wait for an invocation, from another thread; what arrived by then can still be answered."""
+        self.is_stopping = self.connection.is_stopping = True
+        if not self.is_busy and self.connection.socket is not None:
+            try:
+                self.connection.socket.shutdown(0)  # SHUT_RD
+            except OSError:
+                pass  # it is closed already
+
+    def _answer(self, received: int = 0) -> "Answer":
+        """The answer to `next`, which has been sent if there was a connection."""
+        connection = self.connection
+        try:
+            if self._is_asked or (connection.socket is not None and self._layout is not None):
+                was_asked, self._is_asked = self._is_asked, False
+                return connection.finish(self._next, received, repeatable=not was_asked)
+            return connection.exchange(self._next, repeatable=True)
+        except RuntimeApiError:
+            if self.is_stopping:
+                raise Stopped from None
+            raise
+
+    def _other_layout(self, received: int) -> "Layout | None":
+        """The layout of what was received, if it is another one that has been seen before."""
+        reader = self.connection.reader
+        end = reader.buffer.find(b"\r\n\r\n", 0, received) + 4
+        layout = self._layouts.get(end)
+        if layout is None or layout.fixed(bytes(reader.view[:end])) != layout.texts:
+            return None
+        self._layout = layout
+        self._pointed = None
+        return layout
+
+    def _point(self, invocation: "Invocation", layout: "Layout") -> None:
+        """Let the request point to where the values lie in the buffer."""
+        buffer = self._pointed = self.connection.reader.buffer
+        base = abi.address_of(buffer)
+        for name in TEXTS.values():
+            invocation.keep(name, layout.values.get(name))
+        for place, start in layout.pointers:
+            invocation.memory.words[place] = base + start
+        invocation.memory.words[abi.PAYLOAD] = base + layout.size
+        invocation.buffer = buffer
+        invocation.payload_at = layout.size
+
+    def _complete(self, received: int, end: int) -> None:
+        """Receive the rest of an event, or drop the connection that brought more than an event."""
+        if received > end:
+            self.connection.close()
+            return
+        reader = self.connection.reader
+        reader.count = received
+        try:
+            reader.need(end)
+        except RuntimeApiError:
+            self.connection.close()
+            raise
+
+    def _parsed(self, answer: "Answer") -> "Invocation":
+        """The invocation that an answer of any form brings."""
+        if answer.status != 200:
+            raise RuntimeApiError(f"the Runtime API gave no invocation: it answered {self._status(answer)}")
+        invocation = self._invocation
+        if invocation is None:
+            from .invocation import Invocation
+
+            invocation = self._invocation = Invocation()
+            invocation.open_stream = self.stream
+        get = answer.headers.get
+        values = {name: value for header, name in TEXTS.items() if (value := get(header))}
+        for name in TEXTS.values():
+            invocation.keep(name, values.get(name))
+        self._echo = b"".join(_field(b"Lambda-Runtime-Invocation-Id", values.get("invocation_id")))
+        deadline = get(b"lambda-runtime-deadline-ms", b"")
+        invocation.memory.longs[abi.DEADLINE] = int(deadline) if deadline.isdigit() and len(deadline) < 19 else 0
+        reader = self.connection.reader
+        invocation.request_id = _checked_id(values.get("request_id", b""))
+        invocation.trace_id = values.get("trace_id")
+        invocation.place_payload(reader.buffer, answer.body_start, answer.body_end)
+        self._pointed = None
+        self._learn(answer, values)
+        self.is_busy = True
+        self.received_at = monotonic()
+        return invocation
+
+    def _learn(self, answer: "Answer", values: "dict[str, bytes]") -> None:
+        from .layout import Layout
+
+        self._layout = Layout.of(answer, bytes(self.connection.reader.view[: answer.body_start]), values)
+        if self._layout is not None:
+            if len(self._layouts) >= LAYOUTS:
+                self._layouts.clear()
+            self._layouts[self._layout.size] = self._layout
+
+    def _tell(self, path: str, error: "FunctionError", fields: bytes = b"") -> None:
+        """POST an error."""
+        from .reports import error_document, error_headers
+
+        document = error_document(error)
+        fields = error_headers(error) + fields + b"Content-Length: %d\r\n\r\n" % len(document)
+        head = f"POST {PATH}{path}".encode() + self._common + fields
+        self.check(path, self.connection.exchange(head, document))
+
+    def check(self, path: str, answer: "Answer") -> None:
+        """A refusal ends the invocation only; a broken API (5xx) ends the process."""
+        if 200 <= answer.status < 300:
+            return
+        if answer.status >= 500:
+            raise RuntimeApiError(f"the Runtime API failed on {path}: it answered {self._status(answer)}")
+        from .log import log
+
+        reason = REFUSALS.get(answer.status, "unexpected")
+        log(f"the Runtime API refused {path}, {reason}: it answered {self._status(answer)}", "WARN")
+
+    def _status(self, answer: "Answer") -> str:
+        """The status with the beginning of the body, which says more."""
+        body = bytes(self.connection.reader.view[answer.body_start : answer.body_end][:200])
+        return f"{answer.status} {body.decode('utf-8', 'replace').strip()}".rstrip()
+
+
+def _field(name: bytes, value: "bytes | None") -> "tuple[bytes, ...]":
+    return (name, b": ", value, b"\r\n") if value else ()
+
+
+def _checked_id(request_id: bytes) -> bytes:
+    """The id, which becomes part of a path: there is no answering an invocation without a usable one."""
+    if not request_id or any(not 0x20 < byte < 0x7F or byte in b"/?#%" for byte in request_id):
+        raise RuntimeApiError(f"the Runtime API gave the request id {request_id!r}, which cannot be answered")
+    return request_id

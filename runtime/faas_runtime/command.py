@@ -1,0 +1,47 @@
+"""The command line, as far as it does not start the runtime."""
+
+import sys
+
+from . import __version__
+from .errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+USAGE = """\
+usage: faas-runtime [HANDLER]
+       faas-runtime check LIBRARY[.HANDLER]
+       faas-runtime --help | --version
+
+Runs a native function behind the AWS Lambda Runtime API at $AWS_LAMBDA_RUNTIME_API.
+
+HANDLER names the library and the symbol and overrides $_HANDLER: simple_handler.handle is the symbol `handle`
+of libsimple_handler.so in $LAMBDA_TASK_ROOT. A path works too. Without it: the one library in the task root.
+
+check loads a library and says what it found, or what is wrong and how to mend it. It calls faas_abi_version, and
+nothing else of the function.
+
+exit codes: 0 asked to end, 1 the function could not be initialised, 2 wrong usage, 3 the Runtime API failed,
+4 an invocation hung, 64 and 65 SnapStart's hooks failed
+"""
+
+
+def run_command(arguments: "Sequence[str]") -> int:
+    """Run what is not the bootstrap, and return its exit code."""
+    if "--help" in arguments or "-h" in arguments:
+        print(USAGE, end="")
+        return 0
+    if "--version" in arguments:
+        print(f"faas-runtime {__version__}")
+        return 0
+    options = [argument for argument in arguments if argument.startswith("-")]
+    if options:
+        raise UsageError(f"unknown option {options[0]}\n{USAGE}")
+    if arguments[0] != "check":
+        raise UsageError(f"one HANDLER expected, {len(arguments)} arguments given\n{USAGE}")
+    if len(arguments) != 2:
+        raise UsageError(f"one LIBRARY expected after check, {len(arguments) - 1} given\n{USAGE}")
+    from .check import check
+
+    return check(sys.stdout, arguments[1])

@@ -1,0 +1,87 @@
+"""What a process does beside its first request: pollers, signals, last words. Imported while that request is waiting."""
+
+import _thread
+
+from .caller import Caller
+from .client import RuntimeApi
+from .errors import RuntimeApiError
+from .last_words import guard
+from .loop import serve
+from .trace import TraceVariable
+from .watcher import Watcher
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .function import Function
+
+STACK_SIZE = 8 << 20  # as main threads have it; musl gives others 128 KiB
+TRIES = 5
+FIRST_PAUSE_S = 0.1
+
+
+def poll(function: "Function", first: RuntimeApi) -> None:
+    """Serve invocations until the process is asked to end: as many at once as the platform wants."""
+    environment = function.environment
+    others = [RuntimeApi(environment.runtime_api) for _ in range(environment.concurrency - 1)]
+    clients = [first, *others]
+    watcher = Watcher(clients)
+    guard(clients)
+    watcher.start()
+    try:
+        if others:
+            _poll_in_threads(function, clients)
+        elif environment.is_managed:
+            _persist(function, first, TraceVariable())
+        else:
+            serve(first, Caller(function, TraceVariable()))
+    finally:
+        watcher.stop()
+
+
+def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]") -> None:
+    """One poller is the main thread. One that fails leaves the others alone; the last failure ends the process."""
+    _thread.stack_size(STACK_SIZE)
+    failures: list[RuntimeApiError] = []
+    running = []
+
+    def run(client: RuntimeApi, ended: "_thread.LockType | None") -> None:
+        try:
+            _persist(function, client, None)
+        except RuntimeApiError as error:
+            from .log import log
+
+            failures.append(error)
+            log(f"one of {len(clients)} pollers has ended: {error}", "ERROR")
+        finally:
+            client.close()
+            if ended is not None:
+                ended.release()
+
+    for client in clients[1:]:
+        ended = _thread.allocate_lock()
+        ended.acquire()
+        running.append(ended)
+        _thread.start_new_thread(run, (client, ended))
+    run(clients[0], None)
+    for ended in running:
+        ended.acquire()
+    if len(failures) == len(clients):
+        raise failures[-1]
+
+
+def _persist(function: "Function", client: RuntimeApi, trace: "TraceVariable | None") -> None:
+    """Serve; when the Runtime API fails, try again with growing pauses, as the contract of managed instances says."""
+    from time import sleep
+
+    caller = Caller(function, trace)
+    failed = 0
+    while True:
+        received_at = client.received_at
+        try:
+            return serve(client, caller)
+        except RuntimeApiError:
+            failed = 1 if client.received_at > received_at else failed + 1
+            if failed > TRIES or client.is_stopping:
+                raise
+            client.close()
+            sleep(FIRST_PAUSE_S * 2 ** (failed - 1))

@@ -1,0 +1,105 @@
+"""The documents about failures that the Runtime API takes.
+
+JSON is written by hand: the module `json` alone would take longer to import than the runtime.
+"""
+
+from .environment import system
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import FunctionError
+
+UNKNOWN_TYPES = {"Runtime": "Runtime.Unknown", "Function": "Function.Unknown"}
+CAUSE_LIMIT = 1 << 20  # the platform drops larger ones, and may refuse the request
+MESSAGE_LIMIT = 1 << 18  # characters; managed instances take bodies up to 1 MiB
+STACK_LIMIT = 1 << 16
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+
+# JSON wants these escaped, and nothing else (RFC 8259, section 7).
+_ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)}
+_ESCAPES.update({ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"})
+
+
+def header_type(error_type: str) -> str:
+    """The type for the header Lambda-Runtime-Function-Error-Type.
+
+    The platform takes `(Runtime|Function).[A-Z][a-zA-Z]+` only. What a function calls its errors otherwise
+    stays in the body, where callers look for it.
+    """
+    origin, _, name = error_type.partition(".")
+    fits = origin in UNKNOWN_TYPES and len(name) > 1 and name[0].isupper() and _LETTERS.issuperset(name)
+    return error_type if fits else UNKNOWN_TYPES.get(origin, "Function.Unknown")
+
+
+def error_document(error: "FunctionError") -> bytes:
+    """The JSON body of an error, cut where it would be refused for its size."""
+    stack, size = [], 0
+    for frame in error.stack_trace:
+        size += len(frame) + 4
+        if size > STACK_LIMIT:
+            break
+        stack.append(frame)
+    document = {
+        "errorMessage": error.message[:MESSAGE_LIMIT],
+        "errorType": error.error_type[:MESSAGE_LIMIT],
+        "stackTrace": stack,
+    }
+    return json_text(document).encode("utf-8", "replace")
+
+
+def error_headers(error: "FunctionError") -> bytes:
+    """The headers of an error: its type, and its cause as X-Ray shows it."""
+    kind = header_type(error.error_type)
+    fields = f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {kind}\r\n".encode()
+    cause = _cause(error)
+    if len(cause) < CAUSE_LIMIT:
+        fields += b"Lambda-Runtime-Function-XRay-Error-Cause: " + cause + b"\r\n"
+    return fields
+
+
+def _cause(error: "FunctionError") -> bytes:
+    try:
+        folder = system.getcwd()
+    except OSError:
+        folder = ""
+    stack = [_frame(text) for text in error.stack_trace]
+    cause = {
+        "working_directory": folder,
+        "exceptions": [{"type": error.error_type, "message": error.message, "stack": stack}],
+        "paths": sorted({str(frame["path"]) for frame in stack}),
+    }
+    return _ascii(json_text(cause))
+
+
+def _frame(text: str) -> "dict[str, object]":
+    """A line of a stack trace such as `src/lib.rs:12:26`, or `main.c:7`, or anything else."""
+    path, line = text, 0
+    parts = text.rsplit(":", 2)
+    for end in (3, 2):
+        if len(parts) >= end and all(part.isascii() and part.isdigit() for part in parts[-end + 1 :]):
+            path, line = ":".join(parts[: -end + 1]), int(parts[-end + 1][:9])
+            break
+    return {"path": path, "line": line, "label": ""}
+
+
+def json_text(value: object) -> str:
+    """The value as JSON: strings, numbers, lists and dictionaries of them."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json_text(key)}:{json_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(json_text, value)) + "]"
+    return str(value) if isinstance(value, int) else f'"{str(value).translate(_ESCAPES)}"'
+
+
+def _ascii(text: str) -> bytes:
+    """JSON that can stand in a header: what is not ASCII is escaped in UTF-16, as JSON does."""
+    if text.isascii():
+        return text.replace("\x7f", "\\u007f").encode()
+    escaped = []
+    for character in text:
+        if " " <= character < "\x7f":
+            escaped.append(character)
+            continue
+        units = character.encode("utf-16-be", "surrogatepass")
+        escaped += [f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)]
+    return "".join(escaped).encode()

@@ -1,0 +1,15 @@
+"""SnapStart: the function is put into a snapshot after its initialisation, and restored from it any number of times."""
+
+from .errors import AfterRestoreError, BeforeSnapshotError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .client import RuntimeApi
+    from .function import Function
+
+
+def wait_for_restore(function: "Function", api: "RuntimeApi") -> None:
+    """Go through a snapshot: the hook before it, the wait for the restore, the hook after it."""
+    function.run_hook("faas_before_snapshot", BeforeSnapshotError)
+    api.wait_for_restore()
+    function.run_hook("faas_after_restore", AfterRestoreError)

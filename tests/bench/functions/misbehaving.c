@@ -1,0 +1,82 @@
+/* Functions that the bench has to notice: wrong answers, wasted time, leaks. Nothing is ever freed. */
+#include <faas.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HANDLER(name)                                                                             \
+    FAAS_EXPORT int32_t name(const faas_request *request, faas_response *response);               \
+    int32_t name(const faas_request *request, faas_response *response)
+
+enum { LOST = 8192, TURNS = 400000 };
+
+FAAS_EXPORT uint32_t faas_abi_version(void)
+{
+    return FAAS_ABI_VERSION;
+}
+
+static char *copy_of(const faas_request *request)
+{
+    char *copy = malloc(request->payload_len + 1);
+    if (copy == NULL)
+        exit(1);
+    return memcpy(copy, request->payload, request->payload_len);
+}
+
+/* One bit in the last byte but one is wrong. */
+HANDLER(flip)
+{
+    char *copy = copy_of(request);
+    copy[request->payload_len - 2] ^= 1;
+    response->data = copy;
+    response->len = request->payload_len;
+    return 0;
+}
+
+/* Answers with the event before: the right length, and of a form that is right. */
+HANDLER(stale)
+{
+    static char *last;
+    response->data = last != NULL ? last : copy_of(request);
+    response->len = request->payload_len;
+    last = copy_of(request);
+    return 0;
+}
+
+HANDLER(shorten)
+{
+    response->data = copy_of(request);
+    response->len = request->payload_len - 1;
+    return 0;
+}
+
+/* The right answer, after work that nobody needs. */
+HANDLER(spin)
+{
+    volatile unsigned turns = 0;
+    while (turns < TURNS)
+        turns++;
+    response->data = copy_of(request);
+    response->len = request->payload_len;
+    return 0;
+}
+
+/* The right answer, and with each one memory and a descriptor are lost. */
+HANDLER(leak)
+{
+    char *lost = malloc(LOST);
+    if (lost == NULL || open("/dev/null", O_RDONLY) < 0)
+        return 1;
+    memset(lost, 1, LOST);
+    response->private_data = lost;
+    response->data = copy_of(request);
+    response->len = request->payload_len;
+    return 0;
+}
+
+HANDLER(crash)
+{
+    (void)request;
+    (void)response;
+    abort();
+}

@@ -1,0 +1,128 @@
+"""What the tests of the header, the glue and the matrix share: compilers for other systems, and a host of functions.
+
+What a test needs and this machine lacks fails it in CI; elsewhere it is reported as not run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from ci.bake import bake_recipe
+from tests.support import ROOT
+
+HERE = Path(__file__).resolve().parent
+INCLUDE = ROOT / "runtime" / "include"
+CACHE = ROOT / "dist" / ".cache" / "tests"
+STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{INCLUDE}")
+OLD_GLIBC = "x86_64-linux-gnu.2.28"
+"""What functions are compiled for that have to load on every Debian of the matrix."""
+
+
+def not_there(what: str, *, optional: bool = False) -> NoReturn:
+    """Report that a test cannot run for want of something that CI has to have, unless it is `optional`."""
+    if os.environ.get("CI") and not optional:
+        pytest.fail(f"{what} is not installed, and CI needs it", pytrace=False)
+    pytest.skip(f"not run: {what} is not installed")
+
+
+def program(name: str, *, optional: bool = False) -> str:
+    """The path of a program."""
+    return shutil.which(name) or not_there(name, optional=optional)
+
+
+def zig(target: str, language: str = "cc") -> list[str]:
+    """The compiler of ziglang for a target: clang with the headers and C libraries of many systems."""
+    if importlib.util.find_spec("ziglang") is None:
+        not_there("ziglang (ci/requirements/tests.txt)")
+    return [sys.executable, "-m", "ziglang", language, "-target", target]
+
+
+def call(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
+    """Run a program that must succeed: its standard output."""
+    variables = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig"), **(env or {})}
+    done = subprocess.run(
+        list(map(str, command)), cwd=cwd, env=variables, capture_output=True, text=True, check=False
+    )  # fmt: skip
+    if done.returncode:
+        pytest.fail(f"{shlex.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+@contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Let one of the processes that run the tests do something at a time."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f".{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def c_function(folder: Path, compiler: list[str]) -> Path:
+    """The folder with the C recipe's function, built by its own Makefile."""
+    project = bake_recipe(ROOT / "recipes" / "c-function", folder)
+    variables = [f"CC={shlex.join(compiler)}", f"FAAS_INCLUDE={INCLUDE}", "CFLAGS=-O2 -Werror"]
+    call(program("make"), *variables, cwd=project)
+    return project
+
+
+def rust_project(folder: Path, source: Path | None = None) -> Path:
+    """The Rust recipe's crate, or one with another `src/lib.rs`."""
+    project = bake_recipe(ROOT / "recipes" / "rust-function", folder)
+    if source is not None:
+        shutil.copyfile(source, project / "src" / "lib.rs")
+    return project
+
+
+def cargo(project: Path, *arguments: str, linker: list[str] | None = None, **variables: str) -> str:
+    """Run cargo with one target folder for all crates and all test runs, so that a dependency is compiled once."""
+    env = {"CARGO_TARGET_DIR": str(CACHE / "cargo"), **variables}
+    if linker is not None:
+        script = project / "linker"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(linker)} "$@"\n')
+        script.chmod(0o755)
+        env |= {f"CARGO_TARGET_X86_64_UNKNOWN_LINUX_{libc}_LINKER": str(script) for libc in ("GNU", "MUSL")}
+        env["CARGO_TARGET_DIR"] = str(CACHE / "cargo-zig")
+    return call(program("cargo"), *arguments, cwd=project, env=env)
+
+
+def rust_function(project: Path, *, linker: list[str] | None = None, target: str = "") -> Path:
+    """The library of a crate, copied to the crate's folder: the target folder belongs to all."""
+    options = ["--target", target] if target else []
+    with lock("cargo-zig" if linker else "cargo"):
+        cargo(project, "build", "--release", "--locked", *options, linker=linker)
+        built = CACHE / ("cargo-zig" if linker else "cargo") / target / "release" / "libsimple_handler.so"
+        return Path(shutil.copy(built, project))
+
+
+def needed(library: Path) -> set[str]:
+    """The shared libraries that a library asks for."""
+    lines = call(program("readelf"), "-d", library).splitlines()
+    return {line.partition("[")[2].rstrip("]") for line in lines if "(NEEDED)" in line}
+
+
+class Host:
+    """The program of `host.c`, which calls functions as the header says."""
+
+    def __init__(self, compiler: list[str], folder: Path) -> None:
+        """Compile it."""
+        self._program = folder / "host"
+        options = ("-std=c99", "-D_POSIX_C_SOURCE=200809L", *STRICT, "-o", self._program)
+        call(*compiler, *options, HERE / "host.c", "-ldl")
+
+    def __call__(self, library: Path, payload: str, *, peer: str = "", rounds: int = 0) -> list[str]:
+        """What the host prints about one invocation of `handle`, and about many more."""
+        more = [str(rounds)] if rounds else []
+        env = {"HOST_PEER": peer, "RUST_BACKTRACE": "0"}
+        return call(self._program, library, "handle", payload, *more, env=env).splitlines()
