@@ -58,7 +58,7 @@ def release_session(name: str, summary: str) -> None:
         run(environment(session, "release"), "python", "-m", "ci", name, *session.posargs)
 
     session_function.__doc__ = summary
-    nox.session(session_function, name=name)
+    nox.session(name=name)(session_function)
 
 
 SESSIONS: dict[str, str] = {

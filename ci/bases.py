@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from ci.run import Runner
 _BELIEVED_SECONDS = 600
 _SLOW_SECONDS = 0.3
 _PATIENCE = "5s"
+_RESOLVER = re.compile(r" on [\w.:\[\]]+:53\b")  # which name server was asked says nothing about the registry
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,11 +72,10 @@ def _ask_registry(run: Runner, engine: Engine, reference: str, architecture: str
             "skopeo", *options, "inspect", "--no-tags", "--format={{.Digest}}", f"docker://{plain(reference)}"
         )
     except CommandFailed as error:
-        where = f"not for {architecture} in {engine.name}'s storage"
+        where = f"neither in {engine.name}'s storage nor in reach"
         asked_at = time.strftime("%H:%M UTC", time.gmtime())
-        return Found(
-            why_not=f"base image {reference}: {where}, nor in its registry (asked at {asked_at}): {_reason(error)}"
-        )
+        name = reference.partition("@")[0]
+        return Found(why_not=f"base {name} ({architecture}) is {where} (asked at {asked_at}: {_reason(error)})")
     return Found(digest=asked.strip())
 
 
@@ -82,7 +83,7 @@ def _reason(error: CommandFailed) -> str:
     """What skopeo complained about, without its log's trappings and the many layers of where it happened."""
     words = last_words(error)
     message = words.partition('msg="')[2].removesuffix('"').replace('\\"', '"') or words
-    return message.rpartition('": ')[2]
+    return _RESOLVER.sub("", message.rpartition('": ')[2])
 
 
 def _read(cache: Path) -> dict[str, tuple[float, Found]]:

@@ -11,12 +11,14 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ci.errors import CommandFailed, UnavailableError, UsageError
+from ci.files import unpack
 from ci.run import Runner
 from ci.tools import Tool
 
@@ -122,7 +124,9 @@ class Engine:
         """Store an image out of an OCI archive under a name; an older one of that name goes, if nothing uses it."""
         before = self.stored(run, reference)
         if self.is_docker:
-            run("skopeo", "copy", f"oci-archive:{archive}", f"docker-daemon:{reference}")
+            with tempfile.TemporaryDirectory(prefix="faas-runtime-layout-") as folder:
+                unpack(archive, Path(folder))
+                run("skopeo", "copy", f"oci:{folder}", f"docker-daemon:{reference}")
         else:
             identity = run.output(self.name, "pull", "--quiet", f"oci-archive:{archive}").split()[-1]
             run(self.name, "tag", identity, reference)

@@ -17,6 +17,7 @@ from ci.scheduler import DONE, FAILED, Outcome
 FORMAT = 1
 
 VERIFIED = "verified"
+NOT_RUN = "not run"
 BUILT = "built"
 
 
@@ -24,8 +25,9 @@ BUILT = "built"
 class Artifact:
     """One artefact as `artifacts.json` tells it; size and sha256 are there when the file is.
 
-    `status` is "verified" (opened again, started, answered), "built" (not verified in this run), "unavailable",
-    "failed" or "left out" (something that it needs failed); `reason` tells why, or what could not be checked.
+    `status` is "verified" (opened again, started, answered), "not run" (opened and found sound, but it could not be
+    started here), "built" (not verified in this run), "unavailable", "failed" or "left out" (something that it needs
+    failed); `reason` tells why, or what could not be checked.
     """
 
     kind: str
@@ -78,7 +80,11 @@ def _verdict(record: JobRecord, verification: Outcome | None) -> tuple[str, str]
     if verification is None:
         return BUILT, record.note
     if verification.state in (DONE, UP_TO_DATE) and verification.record is not None:
-        return VERIFIED, verification.record.note or record.note
+        note = verification.record.note
+        # A verification that could not start the artefact says so in the first words of its note.
+        if note.startswith(f"{NOT_RUN}: "):
+            return NOT_RUN, note.removeprefix(f"{NOT_RUN}: ")
+        return VERIFIED, note or record.note
     if verification.state == FAILED:
         return FAILED, verification.why
     return BUILT, verification.why
@@ -96,7 +102,7 @@ def write(dist: Path, release: Release, artifacts: Sequence[Artifact]) -> None:
         "source_date_epoch": release.epoch,
         "artifacts": entries,
     }
-    sums = sorted(f"{a.sha256}  {a.path}\n" for a in artifacts if a.sha256 and a.status in (VERIFIED, BUILT))
+    sums = sorted(f"{a.sha256}  {a.path}\n" for a in artifacts if a.sha256 and a.status in (VERIFIED, NOT_RUN, BUILT))
     write_atomically(dist / "SHA256SUMS", "".join(sums).encode())
     write_atomically(dist / "artifacts.json", json.dumps(document, indent=2).encode() + b"\n")
 

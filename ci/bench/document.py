@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ci.bench.figures import number
+from ci.bench.figures import exact, number
 from ci.bench.workshop import RESULTS, ROOT
 from ci.errors import UsageError
 from ci.files import write_atomically
@@ -79,10 +79,8 @@ def _promises(promises: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _promise(promise: Mapping[str, Any]) -> list[str]:
-    measured = promise["measured"]
-    if measured is None:
-        return [promise["what"], promise["promised"], "-", "not measured"]
-    return [promise["what"], promise["promised"], f"{measured:.2f}", "yes" if promise["kept"] else "**no**"]
+    verdict = "not measured" if promise["measured"] is None else "yes" if promise["kept"] else "**no**"
+    return [promise["what"], promise["promised"], exact(promise["measured"]), verdict]
 
 
 def _cell(figure: Mapping[str, Any], key: str) -> str:

@@ -52,6 +52,13 @@ def number(value: float) -> str:
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
+def exact(value: float | None) -> str:
+    """A value beside its limit: counts as they are, everything else with two decimals."""
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.2f}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Promise:
     """What the project promises beside what was measured; None: it was not, and `reason` says why."""
@@ -91,8 +98,8 @@ class Promise:
 
     def row(self) -> list[str]:
         """What, measured, promised, kept."""
-        measured = "-" if self.measured is None else f"{self.measured:.2f}{self.unit}"
-        return [self.what, measured, self.limit, self.verdict]
+        measured = exact(self.measured)
+        return [self.what, measured if measured == "-" else measured + self.unit, self.limit, self.verdict]
 
     def data(self) -> dict[str, object]:
         """The same for JSON."""

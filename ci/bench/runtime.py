@@ -23,7 +23,9 @@ LARGE = {"1 MiB": Load(invokes=400, warmup=200, size=MIB), "6 MiB": Load(invokes
 LEAST_STARTS = 20
 BARE = "python"
 POLLERS = 8
-NAPS = Load(invokes=30, warmup=5)  # of 50 ms each, for every poller
+NAPS = Load(
+    invokes=30, warmup=POLLERS
+)  # of 50 ms each, for every poller; full turns, so that no poller is short of work
 
 Take = Callable[[Run], float]
 

@@ -43,8 +43,7 @@ class Load:
 
     def options(self) -> tuple[str, ...]:
         """The load as the server's options."""
-        values = vars(self).items()
-        return tuple(word for name, value in values if value for word in (f"--{name}", str(value)))
+        return tuple(word for name, value in vars(self).items() for word in (f"--{name}", str(value)))
 
 
 @dataclass(frozen=True, kw_only=True)

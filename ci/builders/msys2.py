@@ -72,7 +72,7 @@ def environment_variables(release: Release, environment: str, home: Path) -> dic
     """Return what an MSYS2 shell of that environment exports, as far as the PKGBUILD reads it."""
     chosen = ENVIRONMENTS[environment]
     return {
-        "HOME": str(home),  # no user's own makepkg.conf
+        "HOME": str(home),  # the caller's is closed to the user that makepkg runs as
         "MSYSTEM": environment.upper(),
         "MINGW_PREFIX": f"/{environment}",
         "MINGW_PACKAGE_PREFIX": chosen.package_prefix,

@@ -9,6 +9,7 @@ from pathlib import Path
 from ci import bases, engines
 from ci.engines import Engine
 from ci.errors import CommandFailed, VerificationError
+from ci.report import NOT_RUN
 from ci.verify.check import Check, Command, Function, require_answers
 
 _TASK_ROOT = "/var/task"
@@ -19,7 +20,7 @@ _FOR_RUNNING = ("podman", "docker", "buildah")
 def require_runs(check: Check, flavour: str, architecture: str) -> str | None:
     """Start the image and let it answer. Return a note on what was not tried."""
     if lacking := bases.emulation_missing(architecture):
-        return f"not run: {lacking}"
+        return f"{NOT_RUN}: {lacking}"
     release = check.project.release
     image = engines.temporary(release.name, "verify", f"{flavour}-{architecture}")
     name = engines.container_of(image)
@@ -28,7 +29,7 @@ def require_runs(check: Check, flavour: str, architecture: str) -> str | None:
         engine.prepare(check.run, image, name)
         functions = {one.machine for one in check.functions}
         if functions and functions != {_machine(architecture)}:
-            return f"started, but asked nothing: there is no function for {architecture}"
+            return f"{NOT_RUN}: it starts, but there is no function for {architecture} to ask"
         require_answers(check, _command(check, engine, image, name))
     finally:
         engine.end(check.run, name)

@@ -8,8 +8,10 @@ import json
 import posixpath
 import re
 import tarfile
+from typing import Any
 
 from ci import elf, oci, tars
+from ci.files import unpack
 from ci.tars import Tree
 from ci.verify import container
 from ci.verify.check import Check
@@ -27,8 +29,13 @@ def verify(check: Check) -> str | None:
     """Say what could not be tried here, if anything; a fault raises."""
     flavour, architecture = check.output.name.removesuffix(".oci.tar").rsplit("-", 2)[-2:]
     image, _ = oci.read_archive(check.path)
-    _require_settings(check, architecture)
-    _require_labels(check, flavour)
+    # Older versions of skopeo open the archive itself only as root.
+    layout = check.folder / "layout"
+    unpack(check.path, layout)
+    config = json.loads(check.run.output("skopeo", "inspect", "--config", f"oci:{layout}"))
+    manifest = json.loads(check.run.output("skopeo", "inspect", "--raw", f"oci:{layout}"))
+    _require_settings(check, config, architecture)
+    _require_labels(check, config, manifest, flavour)
     tree = oci.added_by(image)
     _require_modes(check, tree)
     _require_payload(check, tree)
@@ -39,10 +46,9 @@ def verify(check: Check) -> str | None:
     return container.require_runs(check, flavour, architecture)
 
 
-def _require_settings(check: Check, architecture: str) -> None:
+def _require_settings(check: Check, config: dict[str, Any], architecture: str) -> None:
     """What an engine reads off the image, as skopeo reads it."""
     release = check.project.release
-    config = json.loads(check.run.output("skopeo", "inspect", "--config", f"oci-archive:{check.path}"))
     user = f"{release.images.user}:{release.images.user}"
     found = {key: config["config"].get(key) for key in ("User", "WorkingDir", "Entrypoint", "Cmd")}
     expected = {
@@ -59,11 +65,9 @@ def _require_settings(check: Check, architecture: str) -> None:
     check.require_equal(platform, (architecture, "linux", created), "architecture, system and time")
 
 
-def _require_labels(check: Check, flavour: str) -> None:
+def _require_labels(check: Check, config: dict[str, Any], manifest: dict[str, Any], flavour: str) -> None:
     """Red Hat's labels and all OCI keys, the latter as annotations of the manifest too."""
     release = check.project.release
-    config = json.loads(check.run.output("skopeo", "inspect", "--config", f"oci-archive:{check.path}"))
-    manifest = json.loads(check.run.output("skopeo", "inspect", "--raw", f"oci-archive:{check.path}"))
     version = release.version.oci
     expected = {
         "name": release.name,

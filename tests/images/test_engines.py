@@ -58,7 +58,7 @@ def test_an_unknown_engine_is_a_wrong_command_line(run: Runner) -> None:
 def test_a_base_is_missing_with_both_places_named(run: Runner, tmp_path: Path) -> None:
     found = bases.look_up(run, Engine(name="buildah"), tmp_path / "bases.json", "localhost:1/nothing/here:1", "amd64")
     assert found.digest == ""
-    assert "not for amd64 in buildah's storage, nor in its registry" in found.why_not
+    assert "(amd64) is neither in buildah's storage nor in reach" in found.why_not
     assert "connection refused" in found.why_not
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ci import oci, tars
-from ci.errors import UnavailableError, VerificationError
+from ci.errors import VerificationError
 from ci.files import sha256_of
 from ci.verify.check import Function
 from tests.images.conftest import REGISTRY, checkout_for_tests, verify
@@ -77,7 +77,7 @@ def test_another_checkout_gives_the_same_bytes(built: Path, options: list[str], 
     command = f"umask 077 && exec {sys.executable} -m ci images {' '.join(options)}"
     environment = {**os.environ, "TZ": "Pacific/Auckland", "LANG": "tr_TR.UTF-8"}
     done = subprocess.run(["sh", "-c", command], cwd=second, env=environment, capture_output=True, check=False)
-    assert done.returncode == UnavailableError.exit_code, done.stderr.decode()
+    assert done.returncode == 0, done.stderr.decode()
     names = sorted(path.name for path in (built / "dist" / "images").iterdir())
     assert len(names) == 4
     for name in names:

@@ -45,8 +45,8 @@ def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
         for prefix in ("ucrt-x86_64", "clang-x86_64", "clang-aarch64")
     ]
     for artifact in document["artifacts"]:
-        assert artifact["status"] in ("verified", "unavailable"), artifact
-        if artifact["status"] == "unavailable":
+        assert artifact["status"] in ("verified", "not run", "unavailable"), artifact
+        if artifact["status"] != "verified":
             assert artifact["kind"] == "image"
             assert artifact["reason"]
 

@@ -32,7 +32,7 @@ def bake(recipe: str, folder: Path, name: str = "simple_handler") -> Path:
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A task root with all the functions in C."""
     folder = tmp_path_factory.mktemp("functions")
-    for source in ("probe", "hooks", "no_version", "wrong_version"):
+    for source in ("probe", "hooks", "rough", "no_version", "wrong_version"):
         compile_library(FUNCTIONS / f"{source}.c", folder)
     return folder
 

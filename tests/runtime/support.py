@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import shutil
 import socket
@@ -71,6 +72,14 @@ class Runtime:
         """Wait for the process to end by itself: its exit code and what it wrote to standard error."""
         _, errors = self._process.communicate(timeout=TIMEOUT_S)
         return self._process.returncode, errors.decode()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     @property
     def is_alive(self) -> bool:
@@ -176,6 +185,9 @@ def _read_request(peer: socket.socket, connection: int, *, with_body: bool) -> R
     first, *lines = head.decode().split("\r\n")
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if headers.get("transfer-encoding") == "chunked":
+        while with_body and not re.search(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n$", body):
+            body += _receive(peer)
     while with_body and len(body) < int(headers.get("content-length", "0")):
         body += _receive(peer)
     return Request(connection=connection, method=method, path=path, headers=headers, body=body)

@@ -72,7 +72,7 @@ def test_no_handler_and_no_library(tmp_path: Path) -> None:
 
 def test_no_handler_and_several_libraries(functions: Path) -> None:
     _, message = init_error(functions, "")
-    assert f"libhooks{SUFFIX}, libno_version{SUFFIX}, libprobe{SUFFIX}" in message
+    assert f"libhooks{SUFFIX}, libno_version{SUFFIX}, libprobe{SUFFIX}, librough{SUFFIX}" in message
 
 
 def test_no_task_root(tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ static void expect(const char *payload, const char *request_id, const char *expe
 
     request.struct_size = sizeof request;
     request.payload = payload;
-    request.payload_len = strlen(payload);
+    request.payload_len = payload == NULL ? 0 : strlen(payload);
     request.request_id = request_id;
     response.struct_size = sizeof response;
 
     status = handle(&request, &response);
     if (status != 0 || response.len != strlen(expected) || memcmp(response.data, expected, response.len)) {
         const char *data = response.data;
-        fprintf(stderr, "%s: expected status 0 and %s\n", payload, expected);
+        fprintf(stderr, "%s: expected status 0 and %s\n", payload == NULL ? "NULL" : payload, expected);
         fprintf(stderr, "  but got status %d and %.*s\n", (int)status, (int)response.len, data);
         failures++;
     }
@@ -41,6 +41,7 @@ int main(void)
     }
     expect("{\"a\":1}", "r-1", ANSWER("{\"a\":1}", "\"r-1\""));
     expect("", "r-2", ANSWER("null", "\"r-2\""));
+    expect(NULL, "r-2", ANSWER("null", "\"r-2\""));
     expect("[]", "\"\\\n", ANSWER("[]", "\"\\\"\\\\\\u000a\""));
     puts(failures == 0 ? "ok" : "FAILED");
     return failures == 0 ? 0 : 1;

@@ -22,6 +22,29 @@ int32_t faas_init(faas_response *response)
     return 0;
 }
 
+static int32_t hook(faas_response *response, const char *name, const char *then)
+{
+    const char *failing = getenv("HOOK_FAILS");
+    fprintf(stderr, "%s\n", name);
+    if (failing != NULL && strcmp(failing, name) == 0) {
+        response->error_type = "Function.NoNetwork";
+        response->error_message = "the network is away";
+        return 1;
+    }
+    state = then;
+    return 0;
+}
+
+int32_t faas_before_snapshot(faas_response *response)
+{
+    return hook(response, "before", "in a snapshot");
+}
+
+int32_t faas_after_restore(faas_response *response)
+{
+    return hook(response, "after", "restored");
+}
+
 void faas_shutdown(void)
 {
     fputs("shut down\n", stderr);

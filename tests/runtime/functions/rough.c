@@ -1,0 +1,152 @@
+/* Handlers that stream, sleep, hang, crash or leave. */
+#define _POSIX_C_SOURCE 200809L
+#include <faas.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PIECE (1 << 20)
+
+static char large[8 * PIECE];
+
+uint32_t faas_abi_version(void)
+{
+    return FAAS_ABI_VERSION;
+}
+
+void faas_shutdown(void)
+{
+    fputs("shut down\n", stderr);
+}
+
+static void wait_ms(long ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&time, &time) != 0)
+        ;
+}
+
+/* Sends the payload byte by byte; the last one is the answer. */
+FAAS_EXPORT int32_t stream(const faas_request *request, faas_response *response)
+{
+    const char *payload = request->payload;
+    size_t i;
+    response->content_type = "application/vnd.awslambda.http-integration-response";
+    for (i = 0; i + 1 < request->payload_len; i++)
+        if (request->write(request->stream, payload + i, 1) != 0)
+            return 1;
+    if (request->payload_len != 0) {
+        response->data = payload + i;
+        response->len = 1;
+    }
+    return request->write(request->stream, NULL, 0);
+}
+
+FAAS_EXPORT int32_t stream_large(const faas_request *request, faas_response *response)
+{
+    int i;
+    (void)response;
+    for (i = 0; i < 32; i++) {
+        memset(large, 'a' + i % 26, PIECE);
+        if (request->write(request->stream, large, PIECE) != 0) {
+            response->error_message = "nobody listens";
+            return 1;
+        }
+    }
+    return 0;
+}
+
+FAAS_EXPORT int32_t stream_then_fail(const faas_request *request, faas_response *response)
+{
+    if (request->payload_len != 0)
+        request->write(request->stream, "piece", 5);
+    response->error_type = "Function.Half";
+    response->error_message = "half \"way\"";
+    return 3;
+}
+
+FAAS_EXPORT int32_t stream_bad_type(const faas_request *request, faas_response *response)
+{
+    response->content_type = "a\nb";
+    return request->write(request->stream, "x", 1) == 0 ? 0 : 1;
+}
+
+/* Answers 8 MiB of its own memory. */
+FAAS_EXPORT int32_t huge(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    memset(large, 'h', sizeof large);
+    response->data = large;
+    response->len = sizeof large;
+    return 0;
+}
+
+FAAS_EXPORT int32_t nap(const faas_request *request, faas_response *response)
+{
+    wait_ms(200);
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
+}
+
+FAAS_EXPORT int32_t hang(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    (void)response;
+    fputs("hanging\n", stderr);
+    for (;;)
+        wait_ms(1000);
+}
+
+FAAS_EXPORT int32_t crash(const faas_request *request, faas_response *response)
+{
+    (void)response;
+    if (request->payload_len == 0)
+        abort();
+    *(volatile char *)request->payload_len = 1;
+    return 0;
+}
+
+static int deeper(volatile const char *above)
+{
+    volatile char frame[4096];
+    frame[0] = above[0];
+    frame[4095] = above[4095];
+    return frame[0] == 1 ? 0 : deeper(frame) + frame[0];
+}
+
+FAAS_EXPORT int32_t overflow(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    (void)response;
+    return deeper(large);
+}
+
+FAAS_EXPORT int32_t leave(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    (void)response;
+    exit(0);
+}
+
+/* Closes every descriptor that it did not open, as a bad daemon does. */
+FAAS_EXPORT int32_t close_all(const faas_request *request, faas_response *response)
+{
+    int i;
+    (void)request;
+    (void)response;
+    for (i = 3; i < 256; i++)
+        close(i);
+    return 0;
+}
+
+FAAS_EXPORT int32_t talk(const faas_request *request, faas_response *response)
+{
+    (void)response;
+    fwrite(request->payload, 1, request->payload_len, stdout);
+    fflush(stdout);
+    fputs(getenv("_LAMBDA_TELEMETRY_LOG_FD") == NULL ? "unset\n" : "set\n", stderr);
+    return 9;
+}

@@ -1,0 +1,114 @@
+"""Streamed answers, on the wire."""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Early, Request, Runtime, ScriptedServer, invocation, status
+
+INTEGRATION = "application/vnd.awslambda.http-integration-response"
+
+
+def stream(functions: Path, handler: str, *connections: list[bytes]) -> tuple[list[Request], int, str]:
+    with (
+        ScriptedServer(*connections) as server,
+        Runtime(server.address, f"rough.{handler}", functions) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert "Traceback" not in errors
+    return server.requests, exit_code, errors
+
+
+def test_pieces_are_chunks_and_the_connection_ends(functions: Path) -> None:
+    prelude = b'{"statusCode":200}' + bytes(8) + b"x"
+    requests, _, _ = stream(functions, "stream", [invocation(prelude), ACCEPTED], [OVER])
+    post = requests[1]
+    assert post.headers["lambda-runtime-function-response-mode"] == "streaming"
+    assert post.headers["transfer-encoding"] == "chunked"
+    assert post.headers["content-type"] == INTEGRATION
+    declared = {name.strip() for name in post.headers["trailer"].split(",")}
+    assert declared == {"Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"}
+    assert "content-length" not in post.headers
+    assert post.body == b"".join(b"1\r\n%c\r\n" % byte for byte in prelude) + b"0\r\n\r\n"
+    assert [request.connection for request in requests] == [0, 0, 1]
+
+
+def test_stream_without_a_piece(functions: Path) -> None:
+    requests, _, _ = stream(functions, "stream", [invocation(b""), ACCEPTED], [OVER])
+    assert requests[1].headers["lambda-runtime-function-response-mode"] == "streaming"
+    assert requests[1].body == b"0\r\n\r\n"
+
+
+def test_invocation_id_goes_with_a_stream(functions: Path) -> None:
+    event = invocation(b"ab", "Lambda-Runtime-Invocation-Id: i-1")
+    requests, _, _ = stream(functions, "stream", [event, ACCEPTED], [OVER])
+    assert requests[1].headers["lambda-runtime-invocation-id"] == "i-1"
+
+
+def test_error_in_mid_stream_is_in_the_trailers(functions: Path) -> None:
+    requests, _, errors = stream(functions, "stream_then_fail", [invocation(b"1"), ACCEPTED], [OVER])
+    head, _, trailers = requests[1].body.partition(b"\r\n0\r\n")
+    assert head == b"5\r\npiece"
+    fields = dict(line.split(": ") for line in trailers.decode().rstrip("\r\n").split("\r\n"))
+    assert fields["Lambda-Runtime-Function-Error-Type"] == "Function.Half"
+    document = json.loads(base64.b64decode(fields["Lambda-Runtime-Function-Error-Body"]))
+    assert document == {"errorType": "Function.Half", "errorMessage": 'half "way"', "stackTrace": []}
+    assert "request r-1 failed: Function.Half" in errors
+
+
+def test_error_before_the_first_piece_is_an_error(functions: Path) -> None:
+    requests, _, _ = stream(functions, "stream_then_fail", [invocation(b""), ACCEPTED, OVER])
+    assert [request.action for request in requests] == ["GET next", "POST error", "GET next"]
+
+
+def test_content_type_that_cannot_be_sent(functions: Path) -> None:
+    requests, _, _ = stream(functions, "stream_bad_type", [invocation(b""), ACCEPTED, OVER])
+    assert requests[1].action == "POST error"
+
+
+def test_large_stream_arrives_whole(functions: Path) -> None:
+    requests, _, _ = stream(functions, "stream_large", [invocation(b""), ACCEPTED], [OVER])
+    body, size = requests[1].body, 1 << 20
+    expected = b"".join(b"100000\r\n" + bytes([ord("a") + i % 26]) * size + b"\r\n" for i in range(32)) + b"0\r\n\r\n"
+    assert body == expected
+
+
+def test_reader_that_is_gone_ends_the_stream_only(functions: Path) -> None:
+    requests, _, errors = stream(
+        functions, "stream_large", [invocation(b""), Early(b"")], [invocation(b""), Early(status(413))], [OVER]
+    )
+    assert [request.action for request in requests] == ["GET next", "POST response"] * 2 + ["GET next"]
+    assert "the stream broke" in errors
+
+
+def test_slow_reader_slows_the_function_down(functions: Path) -> None:
+    """Nothing is kept back in the process: while nobody reads, it does not grow, and the function waits."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with Runtime(address, "rough.stream_large", functions) as runtime:
+            peer, _ = listener.accept()
+            peer.settimeout(TIMEOUT_S)
+            peer.recv(65536)
+            peer.sendall(invocation(b""))
+            assert b"POST" in peer.recv(16, socket.MSG_WAITALL)
+            idle = threading.Event()
+            idle.wait(0.3)  # long enough for 32 MiB, were anybody to take them
+            assert _memory_kib(runtime.pid) < 60_000
+            received = 0
+            while received < 32 << 20:
+                received += len(peer.recv(1 << 20))
+            peer.close()
+
+
+def _memory_kib(pid: int) -> int:
+    path = Path(f"/proc/{pid}/status")
+    if not path.exists():
+        pytest.skip("no /proc on this system")
+    (line,) = [line for line in path.read_text().splitlines() if line.startswith("VmHWM")]
+    return int(line.split()[1])
