@@ -110,8 +110,11 @@ def snapshot(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     builds = builders.all_jobs(project)
     outcomes = _execute(project, console, (*builds, *verify.jobs(project, builds)))
     artifacts = report.artifacts_of(outcomes)
-    report.write(project.dist, project.release, artifacts)
+    not_tried = verify.not_tried(builds)
+    report.write(project.dist, project.release, artifacts, not_tried)
     _show(console, project, artifacts)
+    for reason in not_tried:
+        console.say(f"not tried with any artefact: {reason}")
     _raise_first_error(outcomes)
     _require_what_was_named(project.options, outcomes)
 

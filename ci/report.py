@@ -90,8 +90,11 @@ def _verdict(record: JobRecord, verification: Outcome | None) -> tuple[str, str]
     return BUILT, verification.why
 
 
-def write(dist: Path, release: Release, artifacts: Sequence[Artifact]) -> None:
-    """Write both files, each whole or not at all. `SHA256SUMS` names what stands in `dist/` and is sound."""
+def write(dist: Path, release: Release, artifacts: Sequence[Artifact], not_tried: Sequence[str]) -> None:
+    """Write both files, each whole or not at all. `SHA256SUMS` names what stands in `dist/` and is sound.
+
+    `not_tried` are the example functions that no artefact was asked to run, with the reason.
+    """
     entries = [
         {key: value for key, value in asdict(artifact).items() if value not in (None, "")} for artifact in artifacts
     ]
@@ -100,6 +103,7 @@ def write(dist: Path, release: Release, artifacts: Sequence[Artifact]) -> None:
         "name": release.name,
         "version": str(release.version),
         "source_date_epoch": release.epoch,
+        "not_tried": list(not_tried),
         "artifacts": entries,
     }
     sums = sorted(f"{a.sha256}  {a.path}\n" for a in artifacts if a.sha256 and a.status in (VERIFIED, NOT_RUN, BUILT))

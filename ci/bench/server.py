@@ -75,7 +75,7 @@ def compile_native(run: Runner, folder: Path) -> Native:
     task_root = folder / "task"
     task_root.mkdir(parents=True, exist_ok=True)
     native = Native(server=folder / "server", client=folder / "client", task_root=task_root)
-    server = [SOURCES / name for name in ("server.c", "http.c", "process.c")]
+    server = [SOURCES / name for name in ("server.c", "events.c", "http.c", "process.c")]
     run("gcc", *_COMPILE, "-pthread", "-o", native.server, *server)
     run("gcc", *_COMPILE, "-o", native.client, SOURCES / "client.c")
     library = task_root / "libecho.so"

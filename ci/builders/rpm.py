@@ -16,6 +16,8 @@ from ci.quoting import spec_definition
 from ci.release import Release
 from ci.tools import Tool
 
+_FAKEROOT = Tool(name="fakeroot")
+
 
 def jobs(project: Project) -> tuple[Job, ...]:
     """One job: rpmbuild makes all packages in one go."""
@@ -31,11 +33,15 @@ def jobs(project: Project) -> tuple[Job, ...]:
                 Output(kind="srpm", path=f"rpm/{release.name}-{version}.src.rpm"),
             ),
             build=_build,
-            tools=(Tool(name="rpmbuild", minimum="4.16"), Tool(name="gzip")),
+            tools=(Tool(name="rpmbuild", minimum="4.16"), Tool(name="gzip"), *((_FAKEROOT,) if _is_user() else ())),
             values={"epoch": str(release.epoch), "vendor": release.vendor, "maintainer": release.maintainer},
             after=("sdist", "baked"),
         ),
     )
+
+
+def _is_user() -> bool:
+    return os.geteuid() != 0
 
 
 def _build(work: Workspace) -> None:

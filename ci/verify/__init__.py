@@ -24,31 +24,31 @@ VERIFIERS: dict[str, Callable[[Check], str | None]] = {
 
 
 def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
-    """The verification of every artefact of `builds`; functions that cannot be built here are named in the note."""
+    """The verification of every artefact of `builds`, with the functions that can be built here."""
     usable = [job for job in builds if job.builder == "functions" and not job.unavailable]
-    lacking = "; ".join(
-        f"{job.id} not tried: {job.unavailable}" for job in builds if job.builder == "functions" and job.unavailable
-    )
-    return tuple(
-        _job(project, build, output, usable, lacking) for build in builds for output in build.outputs if output.kind
-    )
+    return tuple(_job(project, build, output, usable) for build in builds for output in build.outputs if output.kind)
 
 
-def _job(project: Project, build: Job, output: Output, usable: Sequence[Job], lacking: str) -> Job:
+def not_tried(builds: Sequence[Job]) -> tuple[str, ...]:
+    """The functions that no artefact is asked to run here, with the reason."""
+    return tuple(f"{job.id}: {job.unavailable}" for job in builds if job.builder == "functions" and job.unavailable)
+
+
+def _job(project: Project, build: Job, output: Output, usable: Sequence[Job]) -> Job:
     libc = "musl" if "alpine" in build.id else "glibc"
     wanted = [job for job in usable if _libc(job) == libc]
 
     def verify(work: Workspace) -> str | None:
-        check = Check(
-            project=project,
-            output=output,
-            path=work.built(output.path),
-            folder=work.folder,
-            run=work.run,
-            functions=tuple(_function(work, job) for job in wanted),
+        return VERIFIERS[output.kind](
+            Check(
+                project=project,
+                output=output,
+                path=work.built(output.path),
+                folder=work.folder,
+                run=work.run,
+                functions=tuple(_function(work, job) for job in wanted),
+            )
         )
-        note = VERIFIERS[output.kind](check)
-        return "; ".join(part for part in (note, lacking) if part)
 
     return Job(
         id=verification_of(output),
@@ -56,7 +56,6 @@ def _job(project: Project, build: Job, output: Output, usable: Sequence[Job], la
         outputs=(),
         build=verify,
         inputs=(project.root / "ci" / "verify",),
-        values={"lacking": lacking},
         after=(build.id, "sdist", *(job.id for job in wanted)),
     )
 

@@ -116,9 +116,12 @@ class Connection:
 
     def close(self) -> None:
         """Close the connection; the next exchange opens another one."""
-        if self.socket is not None:
-            self.socket.close()
-        self.socket = None
+        closed, self.socket = self.socket, None
+        if closed is not None:
+            try:
+                closed.close()
+            except OSError:
+                pass  # the function has closed it, with all descriptors that it did not know
 
     def open(self) -> None:
         """Connect to the first address of the host that accepts."""

@@ -44,7 +44,9 @@ class Function:
             status = _named(hook, self.library.path, name)(response.argument)
             if status:
                 error = failure(response, f"{name} returned {status}")
-                raise error_class(error_class.reported_as or error.error_type, error.message, error.stack_trace)
+                kind = error_class.reported_as
+                message = str(error) if kind else error.message
+                raise error_class(kind or error.error_type, message, error.stack_trace)
         finally:
             release = response.words[abi.RELEASE]
             if release:

@@ -25,6 +25,7 @@ IDLE_S = 1.0  # without an invocation in hand; a function's time limit is a seco
 SOON_S = 0.05
 LONGEST_S = 60.0
 GRACE_S = 1.0  # the platform is the first to end what is late
+_HIGH = 500  # of the 1024 descriptors that a process usually may have
 _SIGNALS = ("SIGTERM", "SIGINT")
 
 
@@ -105,8 +106,25 @@ def _pass(_number: int, _frame: object) -> None:
 
 
 def _pair() -> "tuple[_socket.socket, _socket.socket]":
-    if hasattr(_socket, "socketpair"):
-        return _socket.socketpair()
-    import socket
+    if not hasattr(_socket, "socketpair"):
+        import socket
 
-    return socket.socketpair()
+        return socket.socketpair()
+    reading, writing = _socket.socketpair()
+    return _out_of_the_way(reading), _out_of_the_way(writing)
+
+
+def _out_of_the_way(connected: "_socket.socket") -> "_socket.socket":
+    """The same socket with a high number.
+
+    New descriptors get the lowest free number. Were a function to close all that it did not open, the next connection
+    would get the number that this thread reads from.
+    """
+    from fcntl import F_DUPFD_CLOEXEC, fcntl
+
+    try:
+        number = fcntl(connected.fileno(), F_DUPFD_CLOEXEC, _HIGH)
+    except OSError:
+        return connected  # so many are not allowed here
+    connected.close()
+    return _socket.socket(fileno=number)

@@ -30,4 +30,4 @@ def moods_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def moods(moods_project: Path) -> Path:
     """The library of that crate."""
-    return rust_function(moods_project)
+    return rust_function(moods_project, "moods")

@@ -6,8 +6,10 @@ What a test needs and this machine lacks fails it in CI; elsewhere it is reporte
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib.util
 import os
+import platform
 import shlex
 import shutil
 import subprocess
@@ -20,13 +22,15 @@ from typing import NoReturn
 import pytest
 
 from ci.bake import bake_recipe
+from ci.files import tree_files
 from tests.support import ROOT
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = ROOT / "runtime" / "include"
 CACHE = ROOT / "dist" / ".cache" / "tests"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{INCLUDE}")
-OLD_GLIBC = "x86_64-linux-gnu.2.28"
+MACHINE = platform.machine()
+OLD_GLIBC = f"{MACHINE}-linux-gnu.2.28"
 """What functions are compiled for that have to load on every Debian of the matrix."""
 
 
@@ -87,23 +91,37 @@ def rust_project(folder: Path, source: Path | None = None) -> Path:
 
 def cargo(project: Path, *arguments: str, linker: list[str] | None = None, **variables: str) -> str:
     """Run cargo with one target folder for all crates and all test runs, so that a dependency is compiled once."""
-    env = {"CARGO_TARGET_DIR": str(CACHE / "cargo"), **variables}
+    folder = CACHE / ("cargo" if linker is None else "cargo-zig")
+    env = {"CARGO_TARGET_DIR": str(folder), **variables}
     if linker is not None:
-        script = project / "linker"
+        script = project.parent / "linker"
         script.write_text(f'#!/bin/sh\nexec {shlex.join(linker)} "$@"\n')
         script.chmod(0o755)
-        env |= {f"CARGO_TARGET_X86_64_UNKNOWN_LINUX_{libc}_LINKER": str(script) for libc in ("GNU", "MUSL")}
-        env["CARGO_TARGET_DIR"] = str(CACHE / "cargo-zig")
-    return call(program("cargo"), *arguments, cwd=project, env=env)
+        libc = "MUSL" if any("musl" in argument for argument in arguments) else "GNU"
+        env[f"CARGO_TARGET_{MACHINE.upper()}_UNKNOWN_LINUX_{libc}_LINKER"] = str(script)
+    with lock(folder.name):
+        # To cargo, crates of one name in different folders are the same: what was built last must look out of date.
+        (project / "src" / "lib.rs").touch()
+        return call(program("cargo"), *arguments, cwd=project, env=env)
 
 
-def rust_function(project: Path, *, linker: list[str] | None = None, target: str = "") -> Path:
-    """The library of a crate, copied to the crate's folder: the target folder belongs to all."""
+def rust_function(project: Path, label: str, *, linker: list[str] | None = None, target: str = "") -> Path:
+    """The library of a crate, which is built again only when the crate, the toolchain or the linker has changed."""
     options = ["--target", target] if target else []
-    with lock("cargo-zig" if linker else "cargo"):
-        cargo(project, "build", "--release", "--locked", *options, linker=linker)
-        built = CACHE / ("cargo-zig" if linker else "cargo") / target / "release" / "libsimple_handler.so"
-        return Path(shutil.copy(built, project))
+    made_of = [call("rustc", "-vV"), str(linker), target]
+    made_of += [f"{file.relative_to(project)}\n{file.read_text()}" for file in tree_files(project)]
+    key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
+    kept = CACHE / "functions" / f"{label}-{key}" / "libsimple_handler.so"
+    with lock(label):
+        if not kept.exists():
+            cargo(project, "build", "--release", "--locked", *options, linker=linker)
+            for stale in kept.parent.parent.glob(f"{label}-*"):
+                shutil.rmtree(stale)
+            kept.parent.mkdir(parents=True)
+            built = CACHE / ("cargo" if linker is None else "cargo-zig") / target / "release" / kept.name
+            shutil.copy(built, kept.with_suffix(".part"))
+            kept.with_suffix(".part").replace(kept)
+    return kept
 
 
 def needed(library: Path) -> set[str]:

@@ -77,6 +77,11 @@ class Runtime:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    def read_errors(self) -> str:
+        """What it has written to standard error since the last time; waits for something."""
+        assert self._process.stderr is not None
+        return os.read(self._process.stderr.fileno(), 65536).decode()
+
     @property
     def pid(self) -> int:
         return self._process.pid
@@ -149,6 +154,12 @@ class ScriptedServer:
         return [request.action for request in self.requests]
 
     def _serve(self) -> None:
+        try:
+            self._follow()
+        except EOFError:
+            pass  # the runtime has ended before the script has
+
+    def _follow(self) -> None:
         for number, answers in enumerate(self._connections):
             if number == len(self._connections) - 1:
                 peer = self._accept_last()
@@ -195,7 +206,8 @@ def _read_request(peer: socket.socket, connection: int, *, with_body: bool) -> R
 
 def _receive(peer: socket.socket) -> bytes:
     data = peer.recv(1 << 20)
-    assert data, "the runtime closed the connection in mid-request"
+    if not data:
+        raise EOFError
     return data
 
 

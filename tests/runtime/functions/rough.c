@@ -124,6 +124,19 @@ FAAS_EXPORT int32_t overflow(const faas_request *request, faas_response *respons
     return deeper(large);
 }
 
+/* Needs 1 MiB of stack, and not for ever. */
+FAAS_EXPORT int32_t deep(const faas_request *request, faas_response *response)
+{
+    volatile char frame[PIECE];
+    size_t i;
+    (void)request;
+    for (i = 0; i < sizeof frame; i += 4096)
+        frame[i] = (char)i;
+    response->data = frame[4096] == 0 ? "deep" : "flat";
+    response->len = 4;
+    return 0;
+}
+
 FAAS_EXPORT int32_t leave(const faas_request *request, faas_response *response)
 {
     (void)request;

@@ -1,0 +1,190 @@
+"""The runtime as it is installed, on the oldest, a middling and the newest Python at hand: a little of everything.
+
+All of `tests/runtime` runs on the Python of the tests; here is one test for each thing that a Python could do
+differently, foremost what the runtime reaches beneath the module `ctypes`.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from ci.runtime_api import Answer, RuntimeApi
+from tests.matrix.roots import Root
+from tests.runtime.support import (
+    ACCEPTED,
+    OVER,
+    TIMEOUT_S,
+    VERSION,
+    Request,
+    Runtime,
+    ScriptedServer,
+    invocation,
+    status,
+)
+
+TASK_ROOT = Path("/var/task")
+SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+
+
+def start(root: Root, address: str, handler: str, **environment: str) -> Runtime:
+    return Runtime(address, handler, TASK_ROOT, command=root.launcher, environment=environment)
+
+
+def invoke(root: Root, handler: str, *payloads: bytes) -> list[Answer]:
+    with RuntimeApi() as api, start(root, api.address, handler):
+        return [api.invoke(payload, request_id="r-1", timeout=TIMEOUT_S) for payload in payloads]
+
+
+def play(root: Root, handler: str, *connections: list[bytes], **environment: str) -> tuple[list[Request], int, str]:
+    """Follow a script to the runtime's end: the requests, the exit code, standard error."""
+    with ScriptedServer(*connections) as server, start(root, server.address, handler, **environment) as runtime:
+        exit_code, errors = runtime.end()
+    return server.requests, exit_code, errors
+
+
+def test_versions(root: Root) -> None:
+    code = "import sys; print(*sys.version_info[:2])"
+    found = tuple(map(int, root.run("/usr/bin/python3", "-I", "-S", "-c", code).stdout.split()))
+    assert found >= root.python if root.suite == "sid" else found == root.python
+    assert root.run(*root.launcher[2:], "--version").stdout == f"faas-runtime {VERSION}\n"
+
+
+def test_check(root: Root) -> None:
+    done = root.run(*root.launcher[2:], "check", "/var/task/libsimple_handler.so")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ABI" in done.stdout
+    assert root.run(*root.launcher[2:], "check", "/var/task/libno_version.so").returncode == 1
+
+
+@pytest.mark.parametrize("payload", [b'{"a":"Gr\xc3\xbc\xc3\x9fe"}', b"", b'"' + b"x" * 1_000_000 + b'"'])
+def test_c_function(root: Root, payload: bytes) -> None:
+    expected = b'{"event":%b,"function":"simple_handler","request_id":"r-1"}' % (payload or b"null")
+    for answer in invoke(root, "simple_handler.handle", payload, payload):
+        assert (answer.kind, answer.body) == ("response", expected)
+
+
+def test_rust_function(root: Root) -> None:
+    fine, panic, again = invoke(root, "moods.handle", b"{}", b'{"mood":"panic"}', b"{}")
+    assert [answer.kind for answer in (fine, panic, again)] == ["response", "error", "response"]
+    assert json.loads(fine.body)[0][0] == "r-1"
+    assert panic.headers["lambda-runtime-function-error-type"] == "Function.Panic"
+    assert json.loads(panic.body) == {
+        "errorMessage": "in a bad mood",
+        "errorType": "Function.Panic",
+        "stackTrace": ["src/lib.rs:45:26"],
+    }
+
+
+def test_many_invocations(root: Root) -> None:
+    """The head of the answer to /next keeps its layout, and changes it, and the function fails in between."""
+    with RuntimeApi() as api, start(root, api.address, "probe.count"):
+        for number in range(200):
+            failing = number % 10 == 9
+            answer = api.invoke(b"x" if failing else b"", request_id=f"r-{number}", timeout=TIMEOUT_S)
+            assert answer.kind == ("error" if failing else "response")
+            assert failing or answer.body == b"%d" % number
+
+
+def test_function_error(root: Root) -> None:
+    (answer,) = invoke(root, "probe.fail", b"")
+    assert answer.kind == "error"
+    assert json.loads(answer.body) == {
+        "errorMessage": 'a "quoted" message\nwith \\ and \x01 and \ufffd',
+        "errorType": "Function.Broken",
+        "stackTrace": ["one.c:1", "two.c:2"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("handler", "kind"),
+    [
+        ("wrong_version.handle", "Runtime.AbiVersionMismatch"),
+        ("no_version.handle", "Runtime.AbiVersionMissing"),
+        ("simple_handler.other", "Runtime.HandlerNotFound"),
+        ("missing.handle", "Runtime.LibraryNotFound"),
+    ],
+)
+def test_init_error(root: Root, handler: str, kind: str) -> None:
+    (request,), exit_code, errors = play(root, handler, [ACCEPTED])
+    assert (request.action, json.loads(request.body)["errorType"]) == ("POST error", kind)
+    assert exit_code == 1
+    assert kind in errors
+
+
+def test_stream(root: Root) -> None:
+    requests, _, _ = play(root, "rough.stream", [invocation(b"abc"), ACCEPTED], [OVER])
+    assert requests[1].headers["lambda-runtime-function-response-mode"] == "streaming"
+    assert requests[1].body.split(b"\r\n")[:6:2] == [b"1", b"1", b"1"]
+    assert requests[1].body.split(b"\r\n")[1:6:2] == [b"a", b"b", b"c"]
+
+
+def test_stream_from_rust(root: Root) -> None:
+    requests, _, _ = play(root, "moods.handle", [invocation(b'{"mood":"stream","last":1}'), ACCEPTED], [OVER])
+    assert requests[1].headers["content-type"] == "text/plain"
+    assert requests[1].body.replace(b"\r\n", b"|").startswith("7|Grüße|2| 1|1|1|0|".encode())
+
+
+def test_pollers(root: Root) -> None:
+    with (
+        RuntimeApi() as api,
+        start(root, api.address, "rough.nap", AWS_LAMBDA_MAX_CONCURRENCY="4") as runtime,
+    ):
+        bodies: list[bytes] = []
+        threads = [
+            threading.Thread(target=lambda n=n: bodies.append(api.invoke(b"%d" % n, timeout=TIMEOUT_S).body))
+            for n in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        runtime.signal(signal.SIGTERM)
+        exit_code, errors = runtime.end()
+    assert sorted(bodies) == [b"%d" % n for n in range(8)]
+    assert (exit_code, errors) == (0, "shut down\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stop(root: Root, number: int) -> None:
+    with RuntimeApi() as api, start(root, api.address, "hooks.handle") as runtime:
+        assert api.invoke(b"", timeout=TIMEOUT_S).kind == "response"
+        runtime.signal(number)
+        assert runtime.end() == (0, "shut down\n")
+
+
+def test_snapshot(root: Root) -> None:
+    connections = [[status(200)], [invocation(), ACCEPTED, OVER]]
+    requests, _, errors = play(root, "hooks.handle", *connections, **SNAP_START)
+    assert requests[0].action == "GET next"
+    assert [request.connection for request in requests] == [0, 1, 1, 1]
+    assert requests[2].body == b"restored"
+    assert errors.startswith("before\nafter\n")
+
+
+def test_crash(root: Root) -> None:
+    _, exit_code, errors = play(root, "rough.crash", [invocation(b"1"), ACCEPTED])
+    assert exit_code == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in errors
+
+
+def test_structured_log(root: Root) -> None:
+    environment = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+    _, _, errors = play(root, "probe.fail", [invocation(), ACCEPTED, OVER], **environment)
+    first = json.loads(errors.splitlines()[0])
+    assert (first["level"], first["requestId"]) == ("ERROR", "r-1")
+
+
+def test_no_warning(root: Root) -> None:
+    """Each module of the runtime, imported with every warning turned into an error."""
+    code = (
+        "import pathlib, sys; sys.path.insert(0, '/usr/lib/faas-runtime')\n"
+        "for path in sorted(pathlib.Path('/usr/lib/faas-runtime/faas_runtime').glob('*.py')):\n"
+        "    if path.stem != '__main__': __import__('faas_runtime.' + path.stem)\n"
+    )
+    done = root.run("/usr/bin/python3", "-I", "-W", "error", "-c", code)
+    assert (done.returncode, done.stderr) == (0, "")

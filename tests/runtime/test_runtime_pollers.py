@@ -1,0 +1,93 @@
+"""Several invocations at once in one process, and the rules of managed instances."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from ci.runtime_api import RuntimeApi
+from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Runtime, ScriptedServer, invocation
+
+EIGHT = {"AWS_LAMBDA_MAX_CONCURRENCY": "8"}
+MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}
+
+
+def test_eight_invocations_at_once(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions, environment=EIGHT) as runtime:
+        api.invoke(b"warm", timeout=TIMEOUT_S)
+        answers: dict[int, bytes] = {}
+
+        def invoke(number: int) -> None:
+            answers[number] = api.invoke(b"%d" % number, timeout=TIMEOUT_S).body
+
+        threads = [threading.Thread(target=invoke, args=(number,)) for number in range(24)]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        took = time.monotonic() - started
+        runtime.signal(signal.SIGTERM)
+        exit_code, errors = runtime.end()
+    assert answers == {number: b"%d" % number for number in range(24)}
+    assert took < 24 * 0.2 / 2  # one after the other takes 24 naps of 0.2 s, eight at once take three
+    assert (exit_code, errors.count("shut down")) == (0, 1)
+
+
+def test_trace_id_is_not_in_the_environment(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=EIGHT):
+        assert api.invoke(b"", trace_id="Root=1", timeout=TIMEOUT_S).body == b"unset|Root=1"
+
+
+def test_one_poller_that_fails_leaves_the_others_alone(functions: Path) -> None:
+    broken = [invocation(b"\0"), b"garbage\r\n\r\n"]
+    with (
+        ScriptedServer(broken, [invocation(), ACCEPTED, OVER], [invocation(), ACCEPTED, OVER]) as server,
+        Runtime(
+            server.address, "probe.echo", functions, environment={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}
+        ) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert server.actions.count("POST response") == 3
+    assert exit_code == 3
+    assert errors.count("one of 2 pollers has ended") == 2
+
+
+def test_next_is_tried_again_with_growing_pauses(functions: Path) -> None:
+    script = [[OVER]] * 3 + [[invocation(b"late"), ACCEPTED]]
+    with (
+        ScriptedServer(*script) as server,
+        Runtime(server.address, "probe.echo", functions, environment=MANAGED) as runtime,
+    ):
+        started = time.monotonic()
+        exit_code, errors = runtime.end()
+        took = time.monotonic() - started
+    assert server.actions == ["GET next"] * 4 + ["POST response"]
+    assert took > 0.1 + 0.2 + 0.4
+    assert exit_code == 3
+    lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
+    assert lines[-1]["level"] == "FATAL"
+    assert "no connection to the Runtime API" in lines[-1]["message"]
+
+
+@pytest.mark.parametrize("concurrency", ["0", "-1", "x", "", "99999999"])
+def test_numbers_that_make_no_sense_mean_one(functions: Path, concurrency: str) -> None:
+    environment = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
+    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=environment):
+        assert api.invoke(b"", trace_id="Root=1", timeout=TIMEOUT_S).body == b"Root=1|Root=1"
+
+
+def test_stack_of_every_poller_is_large(functions: Path, tmp_path: Path) -> None:
+    """The function needs 1 MiB of stack: musl's threads have an eighth of that, unless they are told."""
+    with RuntimeApi() as api, Runtime(api.address, "rough.deep", functions, environment=EIGHT):
+        threads = [threading.Thread(target=api.invoke, args=(b"",), kwargs={"timeout": 10}) for _ in range(16)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"deep"

@@ -1,0 +1,71 @@
+"""SnapStart: hooks, the wait for the restore, a new connection, and the exit codes of failures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.runtime.support import ACCEPTED, OVER, Request, Runtime, ScriptedServer, invocation, status
+
+SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
+
+
+def play(
+    functions: Path, *connections: list[bytes], handler: str = "hooks.handle", **environment: str
+) -> tuple[list[Request], int, str]:
+    with (
+        ScriptedServer(*connections) as server,
+        Runtime(server.address, handler, functions, environment=SNAP_START | environment) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    return server.requests, exit_code, errors
+
+
+def test_hooks_and_a_new_connection(functions: Path) -> None:
+    requests, _, errors = play(functions, [status(200)], [invocation(), ACCEPTED, OVER])
+    assert [request.path.partition("/runtime")[2] for request in requests] == [
+        *("/restore/next", "/invocation/next", "/invocation/r-1/response", "/invocation/next"),
+    ]
+    assert [request.connection for request in requests] == [0, 1, 1, 1]
+    assert requests[2].body == b"restored"
+    assert errors.startswith("before\nafter\n")
+
+
+def test_function_without_hooks(functions: Path) -> None:
+    requests, _, _ = play(functions, [status(200)], [invocation(b"x"), ACCEPTED, OVER], handler="probe.echo")
+    assert requests[2].body == b"x"
+
+
+@pytest.mark.parametrize(
+    ("failing", "answers", "path", "exit_code"),
+    [
+        ("before", [[ACCEPTED]], "/init/error", 64),
+        ("after", [[status(200)], [ACCEPTED]], "/restore/error", 65),
+    ],
+)
+def test_failing_hook(functions: Path, failing: str, answers: list[list[bytes]], path: str, exit_code: int) -> None:
+    requests, code, errors = play(functions, *answers, HOOK_FAILS=failing)
+    kind = "Runtime.BeforeSnapshotError" if failing == "before" else "Runtime.AfterRestoreError"
+    assert requests[-1].path.endswith(path)
+    assert requests[-1].headers["lambda-runtime-function-error-type"] == kind
+    assert json.loads(requests[-1].body)["errorMessage"] == "Function.NoNetwork: the network is away"
+    assert code == exit_code
+    assert f"{kind}: Function.NoNetwork: the network is away" in errors
+
+
+def test_restore_that_fails(functions: Path) -> None:
+    _, code, errors = play(functions, [status(500, b"no")])
+    assert code == 3
+    assert "restored nothing: it answered 500 no" in errors
+
+
+def test_no_snapshot_without_being_asked(functions: Path) -> None:
+    with (
+        ScriptedServer([invocation(), ACCEPTED, OVER]) as server,
+        Runtime(server.address, "hooks.handle", functions) as runtime,
+    ):
+        _, errors = runtime.end()
+    assert server.requests[1].body == b"initialised"
+    assert "before" not in errors
