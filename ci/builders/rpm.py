@@ -52,6 +52,8 @@ def _build(work: Workspace) -> None:
         _place(work.built(f"sdist/{release.sdist_name}"), topdir / "SOURCES", release.epoch)
         spec_file = _place(work.baked / "specs" / f"{release.name}.spec", topdir / "SPECS", release.epoch)
         run(
+            # The source package records who owns its files.
+            *(("fakeroot", "--") if _is_user() else ()),
             "rpmbuild",
             "-ba",
             *definitions(release, topdir),

@@ -52,6 +52,7 @@ def unpack(suite: str, folder: Path) -> Root:
     for name in ("bin", "lib", "lib64", "sbin"):  # the suites after bullseye leave these to a package's script
         if not (folder / name).exists():
             (folder / name).symlink_to(f"usr/{name}")
+    (folder / "dev").mkdir(exist_ok=True)
     with contextlib.suppress(PermissionError):  # a container may forbid it, and nothing here needs it
         os.mknod(folder / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
     (folder / "etc" / "hosts").write_text("127.0.0.1 localhost\n")
@@ -73,7 +74,7 @@ def _tarball(suite: str) -> Path:
                     program("mmdebstrap"),
                     "--variant=extract",
                     f"--include={','.join(PACKAGES)}",
-                    "--aptopt=Acquire::Check-Valid-Until \"false\"",
+                    '--aptopt=Acquire::Check-Valid-Until "false"',
                     "--skip=essential/unlink,output/dev",
                     "--format=tar",
                     suite,
