@@ -13,14 +13,13 @@ _MAKE = Tool(name="make", minimum="3.81")
 
 
 def jobs(project: Project) -> tuple[Job, ...]:
-    """The C function against the host's libc and against musl, and the Rust function."""
+    """The C function against the host's libc, against musl and for arm64, and the Rust function."""
     gcc = Tool(name="gcc", minimum="8")
     musl = Tool(name="musl-gcc", version_arguments=("-dumpversion",))
-    return (
-        _c_job(project, "function-c", gcc),
-        _c_job(project, "function-c-musl", musl),
-        _rust_job(project),
-    )
+    found = [_c_job(project, "function-c", gcc), _c_job(project, "function-c-musl", musl), _rust_job(project)]
+    if platform.machine() != "aarch64":
+        found.append(_c_job(project, "function-c-aarch64", Tool(name="aarch64-linux-gnu-gcc", minimum="8")))
+    return tuple(found)
 
 
 def library(job: str) -> str:

@@ -36,7 +36,8 @@ def not_tried(builds: Sequence[Job]) -> tuple[str, ...]:
 
 def _job(project: Project, build: Job, output: Output, usable: Sequence[Job]) -> Job:
     libc = "musl" if "alpine" in build.id else "glibc"
-    wanted = [job for job in usable if _libc(job) == libc]
+    machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(build.id.rpartition("-")[2], platform.machine())
+    wanted = [job for job in usable if (_libc(job), _machine(job)) == (libc, machine)]
 
     def verify(work: Workspace) -> str | None:
         return VERIFIERS[output.kind](
@@ -65,9 +66,13 @@ def _function(work: Workspace, job: Job) -> Function:
         language="rust" if job.id == "function-rust" else "c",
         library=work.built(functions.library(job.id)),
         libc=_libc(job),
-        machine=platform.machine(),
+        machine=_machine(job),
     )
 
 
 def _libc(job: Job) -> str:
     return "musl" if job.id.endswith("-musl") else "glibc"
+
+
+def _machine(job: Job) -> str:
+    return "aarch64" if job.id.endswith("-aarch64") else platform.machine()

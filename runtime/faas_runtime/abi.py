@@ -1,15 +1,18 @@
-"""The structures of `include/faas.h` as memory, and the few types of `_ctypes` that reach it.
+"""The structures of `include/faas.h` as memory, and the types of `_ctypes` that reach it.
 
-The package `ctypes` takes five times as long to import as `_ctypes`, the module beneath it, and its structures cost
-more per field than the whole request does here: a structure is a bytearray, seen as words by a memoryview. The header
-orders its fields so that none needs padding, so a field's place follows from the sizes of those before it.
+Structures of `ctypes` cost more per field than the whole request does here: a structure is a bytearray, seen as words
+by a memoryview. The header orders its fields so that none needs padding, so a field's place follows from the sizes of
+those before it.
 """
 
 import sys
 from _ctypes import CFuncPtr, _Pointer, _SimpleCData, addressof, byref, sizeof
 
-ABI_VERSION = 1
-_CDECL = 1  # FUNCFLAG_CDECL: call without the GIL
+from .calls import CDECL, Int32, VersionFunction
+from .errors import FunctionError
+
+DEFAULT_ERROR_TYPE = "Function.Error"
+
 _WITH_GIL = 4  # FUNCFLAG_PYTHONAPI: call with it and raise what the function raised
 
 
@@ -23,18 +26,6 @@ class Text(_SimpleCData):  # type: ignore[type-arg]
     """`const char *`, read as bytes or None."""
 
     _type_ = "z"
-
-
-class Int32(_SimpleCData):  # type: ignore[type-arg]
-    """`int32_t`."""
-
-    _type_ = "i"
-
-
-class UInt32(_SimpleCData):  # type: ignore[type-arg]
-    """`uint32_t`."""
-
-    _type_ = "I"
 
 
 class Address(_SimpleCData):  # type: ignore[type-arg]
@@ -97,31 +88,10 @@ STACK_TRACE = _HALF + 5
 RELEASE = _HALF + 6
 
 
-class HandlerFunction(CFuncPtr):
-    """A handler, or a hook, which takes the response alone; the arguments are made by `byref`, once."""
-
-    _flags_ = _CDECL
-    _restype_ = Int32
-
-
-class VersionFunction(CFuncPtr):
-    """`faas_abi_version`."""
-
-    _flags_ = _CDECL
-    _restype_ = UInt32
-
-
-class Procedure(CFuncPtr):
-    """A function that returns nothing: `faas_shutdown`, or a response's `release`."""
-
-    _flags_ = _CDECL
-    _restype_ = None
-
-
 class WriteFunction(CFuncPtr):
     """The type of the callback `write`: stream, data, len."""
 
-    _flags_ = _CDECL
+    _flags_ = CDECL
     _restype_ = Int32
     _argtypes_ = (Address, Address, Address)
 
@@ -171,3 +141,14 @@ class _Interpreter:
     """Where Windows exports the interpreter's functions, in the form that a CFuncPtr looks them up in."""
 
     _handle: int = getattr(sys, "dllhandle", 0)
+
+
+def failure(response: Memory, otherwise: str) -> FunctionError:
+    """What the response says about the failure; nothing in it is trusted to be UTF-8."""
+
+    def text(place: int) -> str:
+        value: bytes | None = response.texts[place]
+        return value.decode("utf-8", "replace") if value else ""
+
+    error_type, message = text(ERROR_TYPE) or DEFAULT_ERROR_TYPE, text(ERROR_MESSAGE) or otherwise
+    return FunctionError(error_type, message, text(STACK_TRACE).splitlines())

@@ -1,16 +1,16 @@
 """Calls the native function for one invocation after the other: the handler of one poller."""
 
 from . import abi
-from .abi import Bytes, Memory, Object, Procedure, ViewFunction, WriteFunction
+from .abi import Bytes, Memory, ViewFunction, WriteFunction, failure
+from .calls import Procedure
 from .errors import FunctionError
-from .function import failure
-from .trace import TraceVariable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .function import Function
     from .invocation import Invocation
     from .streaming import Stream
+    from .trace import TraceVariable
 
 INVALID_RESPONSE = "Function.InvalidResponse"
 LENGTH_LIMIT = 2**31 - 1  # what is longer is a length gone wrong, such as -1

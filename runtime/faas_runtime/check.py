@@ -7,7 +7,7 @@ import os
 import sys
 
 from . import binary
-from .abi import HandlerFunction, VersionFunction
+from .calls import HandlerFunction, VersionFunction
 from .errors import InitError
 from .function import check_version
 from .library import SUFFIX, Handler

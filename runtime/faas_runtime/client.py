@@ -5,14 +5,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 
 from time import monotonic
 
-from . import __version__, abi
-from .connection import JOINED_SIZE, Connection
+from . import abi
+from .connection import JOINED_SIZE, PATH
 from .errors import RuntimeApiError, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .environment import Place
-    from .errors import FunctionError
+    from .connection import Connection
+    from .errors import FunctionError, InitError
     from .framing import Answer
     from .invocation import Invocation
     from .layout import Layout
@@ -34,7 +34,6 @@ REFUSALS = {
     410: "the invocation has timed out",
     413: "the answer is too large; the caller has been told",
 }
-PATH = "/2018-06-01/runtime"
 JSON = b"Content-Type: application/json\r\n"
 # Servers close connections that idle, but none so soon. After a longer call, one system call looks whether it did.
 SURELY_OPEN_S = 0.0002
@@ -43,11 +42,12 @@ SURELY_OPEN_S = 0.0002
 class RuntimeApi:
     """Takes invocations and sends back what became of them: the client of one poller."""
 
-    def __init__(self, address: "Place") -> None:
-        self.connection = Connection(address)
-        common = f" HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: faas-runtime/{__version__}\r\n"
+    def __init__(self, connection: "Connection", *, is_asked: bool = False) -> None:
+        """A client on a connection, over which the first invocation may have been asked for already."""
+        common = connection.common
+        self.connection = connection
         self._common = common.encode()
-        self._next = f"GET {PATH}/invocation/next{common}\r\n".encode()
+        self._next = connection.next_request
         self._response = f"POST {PATH}/invocation/%b/response{common}%b%bContent-Length: %d\r\n\r\n%b".encode()
         self._invocation: Invocation | None = None
         self._layout: Layout | None = None
@@ -56,16 +56,11 @@ class RuntimeApi:
         self._accepted = b"-"
         self.received_at = 0.0
         """When the last invocation came, on the monotonic clock."""
-        self._is_asked = False
+        self._is_asked = is_asked
         self._echo = b""
         self.is_busy = False
         """Whether an invocation is in hand; a watcher reads it from another thread."""
         self.is_stopping = False
-
-    def ask(self) -> None:
-        """Send the request for the first invocation ahead of `next`: the platform counts the process as started."""
-        self.connection.begin(self._next)
-        self._is_asked = True
 
     def next(self) -> "Invocation":
         """Wait for the next invocation, however long that takes."""
@@ -132,7 +127,13 @@ class RuntimeApi:
             connection.is_proven = connection.socket is not None
             return
         try:
-            socket.sendall(request)
+            sent = socket.send(request)
+        except OSError:  # nothing of it has left, so it may go out again
+            self.check(self._path(), connection.exchange(request))
+            return
+        try:
+            if sent < len(request):
+                socket.sendall(request[sent:])
             received = socket.recv_into(connection.reader.buffer)
         except OSError:
             received = 0
@@ -146,9 +147,9 @@ class RuntimeApi:
         """Tell that an invocation failed."""
         self._tell(f"/invocation/{invocation.request_id.decode()}/error", error, self._echo)
 
-    def fail_init(self, error: "FunctionError", path: str = "/init/error") -> None:
+    def fail_init(self, error: "InitError") -> None:
         """Tell that the function cannot be initialised, or not be restored from its snapshot."""
-        self._tell(path, error)
+        self._tell(error.path, error)
 
     def stream(self, content_type: "bytes | None") -> "Stream":
         """Begin a streamed answer to the invocation in hand."""

@@ -6,6 +6,7 @@ than all the rest of the runtime together. Proxies play no part: the Runtime API
 
 import _socket
 
+from . import __version__
 from .errors import RuntimeApiError
 
 TYPE_CHECKING = False
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .environment import Place
     from .framing import Answer, Reader
 
+PATH = "/2018-06-01/runtime"
 CONNECT_TIMEOUT_S = 1.0
 JOINED_SIZE = 65536  # up to here, copying the body behind its head costs less than a second system call
 # Windows has no such flag; there, the socket itself is switched for the moment.
@@ -29,6 +31,9 @@ class Connection:
 
     def __init__(self, address: "Place") -> None:
         self._address = address
+        self.common = f" HTTP/1.1\r\nHost: {address.authority}\r\nUser-Agent: faas-runtime/{__version__}\r\n"
+        """What follows the path in every request."""
+        self.next_request = f"GET {PATH}/invocation/next{self.common}\r\n".encode()
         self._reader: Reader | None = None
         self.socket: _socket.socket | None = None
         self.is_proven = False
@@ -130,6 +135,9 @@ class Connection:
         address = self._address
         failure: OSError | None = None
         try:
+            if address.host.replace(".", "").isdigit():  # an IPv4 address, which needs no resolver
+                self.socket = _connect(_socket.AF_INET, _socket.SOCK_STREAM, 0, (address.host, address.port))
+                return
             # bytes, as the host name of a str would be encoded as IDNA, which imports all of Unicode
             found = _socket.getaddrinfo(address.host.encode(), address.port, 0, _socket.SOCK_STREAM)
         except OSError as error:

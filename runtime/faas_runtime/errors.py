@@ -50,6 +50,7 @@ class InitError(FunctionError, FaasError):
 
     reported_as = ""
     """The type that the platform wants for it, whatever the function says; nothing: the function's own."""
+    path = "/init/error"
 
 
 class BeforeSnapshotError(InitError):
@@ -64,6 +65,7 @@ class AfterRestoreError(InitError):
 
     exit_code = 65
     reported_as = "Runtime.AfterRestoreError"
+    path = "/restore/error"
 
 
 class Stopped(Exception):

@@ -1,8 +1,7 @@
 """The native function: loaded and called by the rules of `include/faas.h`."""
 
-from . import abi
-from .abi import ABI_VERSION, HandlerFunction, Memory, Procedure, VersionFunction
-from .errors import FunctionError, InitError
+from .calls import ABI_VERSION, HandlerFunction, Procedure, VersionFunction
+from .errors import InitError
 from .library import Handler
 
 TYPE_CHECKING = False
@@ -10,8 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .environment import Environment
-
-DEFAULT_ERROR_TYPE = "Function.Error"
 
 
 class Function:
@@ -39,11 +36,13 @@ class Function:
         hook = self.library.function(name, HandlerFunction)
         if hook is None:
             return
-        response = Memory(abi.RESPONSE_SIZE)
+        from . import abi
+
+        response = abi.Memory(abi.RESPONSE_SIZE)
         try:
             status = _named(hook, self.library.path, name)(response.argument)
             if status:
-                error = failure(response, f"{name} returned {status}")
+                error = abi.failure(response, f"{name} returned {status}")
                 kind = error_class.reported_as
                 message = str(error) if kind else error.message
                 raise error_class(kind or error.error_type, message, error.stack_trace)
@@ -86,15 +85,3 @@ def _named(native: "Callable[..., int]", path: str, symbol: str) -> "Callable[..
 
     call.__code__ = call.__code__.replace(co_filename=path, co_name=symbol)
     return call
-
-
-def failure(response: Memory, otherwise: str) -> FunctionError:
-    """What the response says about the failure; nothing in it is trusted to be UTF-8."""
-    error_type = _text(response, abi.ERROR_TYPE) or DEFAULT_ERROR_TYPE
-    message = _text(response, abi.ERROR_MESSAGE) or otherwise
-    return FunctionError(error_type, message, _text(response, abi.STACK_TRACE).splitlines())
-
-
-def _text(response: Memory, place: int) -> str:
-    value: bytes | None = response.texts[place]
-    return value.decode("utf-8", "replace") if value else ""

@@ -3,6 +3,7 @@
 from _ctypes import CFuncPtr, byref
 
 from . import abi
+from .calls import HandlerFunction, Int32
 from .log import log
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ class _Ending(CFuncPtr):
 class _Leave(CFuncPtr):
     _flags_ = 1
     _restype_ = None
-    _argtypes_ = (abi.Int32,)
+    _argtypes_ = (Int32,)
 
 
 _guard: "_Ending | None" = None
@@ -42,7 +43,7 @@ def guard(clients: "Iterable[RuntimeApi]") -> None:
             log(f"the function ended the process with exit() during request {requests or 'none'}", "FATAL")
 
     try:
-        register = abi.HandlerFunction(abi.python_symbol("__cxa_atexit"))
+        register = HandlerFunction(abi.python_symbol("__cxa_atexit"))
     except (OSError, AttributeError):
         return  # not on this system
     _guard = _Ending(ending)

@@ -1,5 +1,6 @@
 """The life of a process: load the function, then take one invocation after the other."""
 
+from .connection import Connection
 from .environment import variable
 from .errors import ConnectionLost, FunctionError, InitError, RuntimeApiError, Stopped
 
@@ -7,7 +8,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from .client import RuntimeApi
     from .environment import Environment
     from .function import Function
     from .invocation import Invocation
@@ -56,40 +56,41 @@ def serve(client: "Client", handler: "Handler") -> None:
 
 def run(environment: "Environment") -> None:
     """Run the function until the process is asked to end."""
-    from .client import RuntimeApi
-
     if variable("_LAMBDA_TELEMETRY_LOG_FD") or environment.is_managed:
         from .log import configure
 
         configure(environment.is_managed)
-    api = RuntimeApi(environment.runtime_api)
+    connection = Connection(environment.runtime_api)
     try:
-        function = start(environment, api)
+        function = start(environment, connection)
         try:
-            api.ask()
+            connection.begin(connection.next_request)
+            # What is not needed for that is imported while the request is waiting.
             from .process import poll
 
-            poll(function, api)
+            poll(function, connection)
         finally:
             function.shutdown()
     finally:
-        api.close()
+        connection.close()
 
 
-def start(environment: "Environment", api: "RuntimeApi") -> "Function":
+def start(environment: "Environment", connection: Connection) -> "Function":
     """Load and initialise the function; a failure is told to the Runtime API before it ends the process."""
-    try:
-        from .function import Function
+    from .function import Function
 
+    try:
         function = Function(environment)
         function.run_hook("faas_init")
         if environment.initialization == "snap-start":
             from .snapshot import wait_for_restore
 
-            wait_for_restore(function, api)
+            wait_for_restore(function, connection)
     except InitError as error:
+        from .client import RuntimeApi
+
         try:
-            api.fail_init(error, "/restore/error" if error.exit_code == 65 else "/init/error")
+            RuntimeApi(connection).fail_init(error)
         except RuntimeApiError as second:
             from .log import log
 

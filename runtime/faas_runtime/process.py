@@ -4,6 +4,7 @@ import _thread
 
 from .caller import Caller
 from .client import RuntimeApi
+from .connection import Connection
 from .errors import RuntimeApiError
 from .last_words import guard
 from .loop import serve
@@ -19,10 +20,11 @@ TRIES = 5
 FIRST_PAUSE_S = 0.1
 
 
-def poll(function: "Function", first: RuntimeApi) -> None:
+def poll(function: "Function", connection: Connection) -> None:
     """Serve invocations until the process is asked to end: as many at once as the platform wants."""
     environment = function.environment
-    others = [RuntimeApi(environment.runtime_api) for _ in range(environment.concurrency - 1)]
+    first = RuntimeApi(connection, is_asked=True)
+    others = [RuntimeApi(Connection(environment.runtime_api)) for _ in range(environment.concurrency - 1)]
     clients = [first, *others]
     watcher = Watcher(clients)
     guard(clients)

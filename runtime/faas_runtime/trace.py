@@ -3,6 +3,7 @@
 from _ctypes import CFuncPtr
 
 from . import abi
+from .calls import Int32
 from .environment import system
 
 NAME = "_X_AMZN_TRACE_ID"
@@ -12,7 +13,7 @@ _USUAL_SIZE = 1024
 
 class _PutEnv(CFuncPtr):
     _flags_ = 1  # FUNCFLAG_CDECL
-    _restype_ = abi.Int32
+    _restype_ = Int32
     _argtypes_ = (abi.Address,)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ci.bake import bake_recipe
-from tests.glue.support import INCLUDE, ROOT, STRICT, Host, c_function, call, needed, program, zig
+from tests.glue.support import INCLUDE, STRICT, Host, c_function, call, needed, program, zig
+from tests.support import ROOT
 
 EVENT = '{"a":"Grüße"}'
 ANSWER = [

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import HERE, ROOT, STRICT, call, program, zig
+from tests.glue.support import HERE, STRICT, call, program, zig
+from tests.support import ROOT
 
 LAYOUT_64 = ROOT / "recipes/rust-function/{{cookiecutter.name}}/src/faas/tests/layout-64.txt"
 LAYOUT_32 = HERE / "layout-32.txt"

@@ -14,11 +14,17 @@ MUSL = f"{MACHINE}-unknown-linux-musl"
 LEAK_KIB = 256
 ROUNDS = 50_000
 SIZE_LIMIT = 360_000  # 323 KB when this was written, most of it what prints a panic
-HOOKS = [
-    *("version 1", "faas_init 0"),
-    *("faas_before_snapshot 1", "error_type Function.Error", "error_message still connected"),
-    *("faas_after_restore 1", "error_type Function.Panic", "error_message no connection", "stack_trace src/lib.rs:35:9"),
-]
+HOOKS = """\
+version 1
+faas_init 0
+faas_before_snapshot 1
+error_type Function.Error
+error_message still connected
+faas_after_restore 1
+error_type Function.Panic
+error_message no connection
+stack_trace src/lib.rs:35:9
+""".splitlines()
 CONTEXT = (
     'data [["r-1","i-1","arn:1","Root=1"],["{\\"w3c\\":{}}","{\\"id\\":1}","tenant"],'
     '["name","$LATEST","group","stream"],[99000000000123,512]]'

@@ -81,12 +81,12 @@ def test_nobody_listens(functions: os.PathLike[str]) -> None:
 def test_start_up_imports_nothing_heavy(functions: os.PathLike[str]) -> None:
     """Each of these takes longer to import than the runtime; what is not needed before the first request comes later."""
     heavy = {"argparse", "ctypes", "enum", "http", "json", "logging", "os", "pathlib", "re", "signal", "socket"}
-    later = {"caller", "framing", "invocation", "log", "process", "reports", "streaming", "watcher"}
+    later = {"abi", "caller", "client", "framing", "invocation", "log", "process", "reports", "streaming", "watcher"}
     code = (
         f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\n"
-        "from faas_runtime import __main__, client\n"
-        "def ask(self): raise SystemExit(' '.join(sys.modules))\n"
-        "client.RuntimeApi.ask = ask\n"
+        "from faas_runtime import __main__, connection\n"
+        "def begin(*_): raise SystemExit(' '.join(sys.modules))\n"
+        "connection.Connection.begin = begin\n"
         "__main__.main(['probe.echo'])\n"
     )
     environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "LAMBDA_TASK_ROOT": str(functions)}
