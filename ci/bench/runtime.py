@@ -20,7 +20,7 @@ from ci.files import write_atomically
 MIB = 1 << 20
 SMALL = Load(invokes=20_000, warmup=2_000)
 LARGE = {"1 MiB": Load(invokes=150, warmup=200, size=MIB), "6 MiB": Load(invokes=25, warmup=200, size=6 * MIB)}
-LARGE_REPEATED = 3  # in each round: how a process's pages lie in the caches makes two of them differ by half
+LARGE_REPEATED = 3  # in each round, as two processes of the same program differ by half
 LEAST_STARTS = 20
 BARE = "python"
 POLLERS = 8

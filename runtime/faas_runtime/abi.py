@@ -115,7 +115,7 @@ class Memory:
         view = memoryview(self.data)
         view.cast("I")[0] = size
         self.size = size
-        self.words = view.cast("N")
+        self.words: memoryview[int] = view.cast("N")  # type: ignore[call-overload]
         self.longs = view.cast("q")
         self.texts = (Text * (size // WORD)).from_buffer(self.data)
         self.argument = byref(whole)
@@ -134,7 +134,7 @@ def python_symbol(name: str) -> int:
         return found
     from _ctypes import dlopen, dlsym
 
-    return dlsym(dlopen(None, 0), name)
+    return dlsym(dlopen(None, 0), name)  # type: ignore[arg-type]
 
 
 class _Interpreter:

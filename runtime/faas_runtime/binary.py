@@ -52,12 +52,12 @@ def read(path: str) -> "Binary | None":
     return None
 
 
-def why_not(path: str) -> str:
-    """Why this system cannot load the library, and what to do about it; nothing when the file does not tell."""
+def why_not(path: str, error: str) -> str:
+    """Why this system cannot load the library, and what to do about it; `error` is what its loader says."""
     try:
         binary = read(path)
     except OSError:
-        return "Make it readable for the user that the runtime runs as"
+        return "It cannot be read; make it readable for the user that the runtime runs as"
     here = this_machine()
     if binary is None:
         return "It is no shared library; build the function as one (cdylib in Rust, -shared in C)"
@@ -69,7 +69,11 @@ def why_not(path: str) -> str:
         return f"It is built against {binary.libc}, and this system has {here.libc}; build it for {here.libc}"
     if not binary.is_shared:
         return "It is a program; build it as a shared library (cdylib in Rust, -shared in C)"
-    return ""
+    if "symbol" in error:
+        return "It uses a symbol that nothing defines; link it with the library that does, statically if it can be"
+    if "static TLS" in error:
+        return "It or what it needs is built for programs; build it with -ftls-model=global-dynamic"
+    return "The system's loader refuses it; put what it needs beside it, or link that statically"
 
 
 def this_machine() -> Binary:

@@ -59,7 +59,8 @@ class Caller:
         content_type = self._checked_type() if words[abi.CONTENT_TYPE] else None
         length = words[abi.LEN]
         if length <= COPIED_SIZE and words[abi.DATA]:
-            return self._data[0:length], content_type
+            data: bytes = self._data[0:length]  # type: ignore[assignment]
+            return data, content_type
         return self._large(), content_type
 
     def release(self) -> None:

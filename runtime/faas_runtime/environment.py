@@ -5,10 +5,16 @@ https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 The module `os` takes longer to import than all the rest of the runtime: `posix` beneath it is built in.
 """
 
-try:
-    import posix as system
-except ImportError:
-    import nt as system  # type: ignore[import-not-found, no-redef]
+import sys
+
+if sys.platform == "win32":
+    import nt
+
+    system = nt
+else:
+    import posix
+
+    system = posix
 
 from .errors import UsageError
 
@@ -104,13 +110,14 @@ class Environment:
 
 def variable(name: str) -> str:
     """The value of an environment variable as it was when the process started, or nothing."""
-    value: str | bytes = system.environ.get(name) or system.environ.get(name.encode()) or ""
-    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+    if sys.platform == "win32":
+        return system.environ.get(name, "")
+    return system.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
 
 
 def is_absolute(path: str) -> bool:
     """Whether a path starts at a root."""
-    return path.startswith("/") or (system.__name__ == "nt" and (path[1:2] == ":" or path.startswith("\\")))
+    return path.startswith("/") or (sys.platform == "win32" and (path[1:2] == ":" or path.startswith("\\")))
 
 
 def _native(name: str) -> "bytes | None":

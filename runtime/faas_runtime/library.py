@@ -37,7 +37,7 @@ class Library:
     def function(self, name: str, prototype: "type[Function]") -> "Function | None":
         """The exported function of this name, if there is one."""
         try:
-            return prototype((name, self))  # type: ignore[call-overload, no-any-return]
+            return prototype((name, self))  # type: ignore[arg-type]
         except AttributeError:
             return None
 
@@ -58,6 +58,8 @@ class Handler:
             return cls([_only_library(task_root)], DEFAULT_SYMBOL)
         if name.endswith(SUFFIX):
             return cls([_join(task_root, name)], DEFAULT_SYMBOL)
+        if sys.platform == "win32":
+            name = name.replace("\\", "/")
         folder, slash, last = name.rpartition("/")
         library, dot, symbol = last.rpartition(".")
         if not dot:
@@ -86,8 +88,7 @@ class Handler:
         except OSError as error:
             from .binary import why_not
 
-            reason = why_not(path) or "It has to be a shared library for this machine's processor and C library"
-            message = f"{path} cannot be loaded: {error}. {reason}"
+            message = f"{path} cannot be loaded: {error}. {why_not(path, str(error))}"
             raise InitError("Runtime.LibraryNotLoadable", message) from error
 
 

@@ -75,9 +75,7 @@ def log_failure(error: "FunctionError", invocation: "Invocation | None" = None) 
     log(prefix + str(error), "ERROR" if invocation else "FATAL", invocation, **details)
 
 
-def _json_line(
-    message: str, level: str, now: float, invocation: "Invocation | None", more: "dict[str, object]"
-) -> str:
+def _json_line(message: str, level: str, now: float, invocation: "Invocation | None", more: "dict[str, object]") -> str:
     """One line, with what is empty left out."""
     from .reports import json_text
 

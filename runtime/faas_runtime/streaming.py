@@ -38,7 +38,7 @@ class Stream:
         if not size:
             return  # an empty chunk would be the end
         if size <= _JOINED_SIZE:
-            self._send(b"%x\r\n%b\r\n" % (size, data))
+            self._send(b"".join((b"%x\r\n" % size, data, b"\r\n")))
             return
         self._send(b"%x\r\n" % size)
         self._send(data)

@@ -8,7 +8,7 @@ It also wakes up when the deadline of an invocation has passed. On Lambda the pl
 elsewhere a function that hangs would keep its poller for good.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]
 import _socket
 import _thread
 from time import monotonic, time

@@ -129,6 +129,11 @@ def test_stream_from_rust(root: Root) -> None:
     assert requests[1].body.replace(b"\r\n", b"|").startswith("7|Grüße|2| 1|1|1|0|".encode())
 
 
+def test_host_name(root: Root) -> None:
+    with RuntimeApi() as api, start(root, api.address.replace("127.0.0.1", "localhost"), "probe.echo"):
+        assert api.invoke(b"x", timeout=TIMEOUT_S).body == b"x"
+
+
 def test_pollers(root: Root) -> None:
     with (
         RuntimeApi() as api,

@@ -70,15 +70,15 @@ def _build(project: Project, job: Job) -> None:
         (folder / "out" / output.name).replace(target)
 
 
-def checkout_of(folder: Path) -> Path:
-    """What the builders read of a checkout, and no more."""
+def checkout_of(folder: Path, source: Path = ROOT) -> Path:
+    """Copy what the builders read of a checkout, and no more."""
     for name in ("runtime", TEMPLATE, "release.yaml", "CHANGELOG.md"):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, target, ignore=shutil.ignore_patterns("__pycache__", "target"))
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target, ignore=shutil.ignore_patterns("__pycache__", "target"))
         else:
-            shutil.copyfile(ROOT / name, target)
+            shutil.copyfile(source / name, target)
     return folder
 
 

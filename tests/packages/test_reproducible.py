@@ -29,7 +29,7 @@ def hashes(dist: Path) -> dict[str, str]:
 
 
 def test_two_builds_agree(built: Project, tmp_path: Path) -> None:
-    checkout = checkout_of(tmp_path / "another" / "much longer path" / "checkout")
+    checkout = checkout_of(tmp_path / "another" / "much longer path" / "checkout", built.root)
     bake(checkout, load(checkout / "release.yaml"), checkout)
     for path in checkout.rglob("*"):
         os.utime(path, (1_000_000_000, 1_000_000_000))

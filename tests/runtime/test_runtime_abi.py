@@ -45,7 +45,7 @@ def test_places_are_those_of_the_fields(c_layout: Layout, structure: str, skippe
     for field in offsets.keys() - named:
         assert getattr(abi, field.upper()) * abi.WORD == offsets[field], f"{of}.{field}"
     if structure == "faas_request":
-        assert abi.DEADLINE * 8 == offsets["deadline_ms"]
+        assert offsets["deadline_ms"] == abi.DEADLINE * 8
 
 
 def test_no_hidden_padding(c_layout: Layout) -> None:

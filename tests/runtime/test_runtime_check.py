@@ -147,7 +147,9 @@ def test_crash_on_loading(tmp_path: Path) -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.data())
-def test_broken_heads_are_read_or_not(functions: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+def test_broken_heads_are_read_or_not(
+    functions: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     head = (functions / f"libprobe{SUFFIX}").read_bytes()[:4096]
     at = data.draw(st.integers(0, 1024))
     noise = data.draw(st.binary(max_size=16))
@@ -163,7 +165,8 @@ def test_any_handler_name_is_read_or_refused(text: str, ending: str) -> None:
     try:
         handler = Handler.parse(text + ending or "x", "/task")
     except InitError as error:
-        assert error.error_type == "Runtime.MalformedHandlerName"
+        if error.error_type != "Runtime.MalformedHandlerName":
+            raise
         return
     assert handler.symbol.isascii()
     assert handler.symbol.isidentifier()

@@ -79,7 +79,7 @@ def test_nobody_listens(functions: os.PathLike[str]) -> None:
 
 
 def test_start_up_imports_nothing_heavy(functions: os.PathLike[str]) -> None:
-    """Each of these takes longer to import than the runtime; what is not needed before the first request comes later."""
+    """Each of these takes longer to import than the runtime; what the first request does not need comes later."""
     heavy = {"argparse", "ctypes", "enum", "http", "json", "logging", "os", "pathlib", "re", "signal", "socket"}
     later = {"abi", "caller", "client", "framing", "invocation", "log", "process", "reports", "streaming", "watcher"}
     code = (

@@ -71,7 +71,8 @@ def test_what_comes_after_an_answer_is_noticed(name: str) -> None:
 
 
 def test_values_are_found_in_place() -> None:
-    reader, _ = reader_of(b"HTTP/1.1 100 Go on\r\n\r\nHTTP/1.1 200\r\nA:1\r\nB: \t two \r\nC:\r\nContent-Length: 0\r\n\r\n")
+    interim = b"HTTP/1.1 100 Go on\r\n\r\n"
+    reader, _ = reader_of(interim + b"HTTP/1.1 200\r\nA:1\r\nB: \t two \r\nC:\r\nContent-Length: 0\r\n\r\n")
     answer = reader.answer()
     for name, value in {b"a": b"1", b"b": b"two", b"content-length": b"0"}.items():
         place = answer.places[name]
@@ -114,7 +115,7 @@ def test_fuzzed_answers_are_read_or_refused(noise: bytes, name: str, start: int,
     data = data[: start % len(data)] + noise + data[end % len(data) :]
     whole, _ = reader_of(data)
     pieces, _ = reader_of(*[data[at : at + 3] for at in range(0, len(data), 3)], size=7)
-    results = []
+    results: list[tuple[object, ...]] = []
     for reader in (whole, pieces):
         try:
             answer = reader.answer()

@@ -67,7 +67,7 @@ def test_telemetry_frames_and_the_functions_own_output(functions: Path, log_form
         command = [*PYTHON, str(LAUNCHER), "rough.talk"]
         done = subprocess.run(command, env=variables | environment, pass_fds=[writing], capture_output=True)
     os.close(writing)
-    with open(reading, "rb") as pipe:
+    with os.fdopen(reading, "rb") as pipe:
         data = pipe.read()
     assert done.stdout == own
     assert done.stderr == b"unset\nshut down\n"

@@ -48,9 +48,7 @@ def test_one_poller_that_fails_leaves_the_others_alone(functions: Path) -> None:
     broken = [invocation(b"\0"), b"garbage\r\n\r\n"]
     with (
         ScriptedServer(broken, [invocation(), ACCEPTED, OVER], [invocation(), ACCEPTED, OVER]) as server,
-        Runtime(
-            server.address, "probe.echo", functions, environment={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}
-        ) as runtime,
+        Runtime(server.address, "probe.echo", functions, environment={"AWS_LAMBDA_MAX_CONCURRENCY": "2"}) as runtime,
     ):
         exit_code, errors = runtime.end()
     assert server.actions.count("POST response") == 3

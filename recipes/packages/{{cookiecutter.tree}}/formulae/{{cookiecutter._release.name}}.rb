@@ -59,8 +59,9 @@ class {{ release.name | ruby_class }} < Formula
       answer = connection.gets("\r\n\r\n")
       assert_match "POST /2018-06-01/runtime/invocation/1/response ", answer
       assert_equal event, connection.read(answer[/^Content-Length: (\d+)/i, 1].to_i)
+      connection.write "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
     ensure
-      Process.kill "TERM", runtime
+      Process.kill "KILL", runtime
       Process.wait runtime
     end
   end
