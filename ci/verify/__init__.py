@@ -57,6 +57,7 @@ def _job(project: Project, build: Job, output: Output, usable: Sequence[Job]) ->
         outputs=(),
         build=verify,
         inputs=(project.root / "ci" / "verify",),
+        values={"waivers": repr(project.release.waivers)},
         after=(build.id, "sdist", *(job.id for job in wanted)),
     )
 

@@ -1,4 +1,4 @@
-"""What a process does beside its first request: pollers, signals, last words. Imported while that request is waiting."""
+"""What a process needs beside its first request: pollers, signals, last words. Imported while that is waiting."""
 
 import _thread
 

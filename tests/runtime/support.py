@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import runpy
@@ -39,6 +40,9 @@ def compile_library(source: Path, folder: Path) -> Path:
     """Compile a C file to the shared library of the same name."""
     output = folder / f"lib{source.stem}{SUFFIX}"
     return compile_c(source, output, "-shared", "-fPIC", "-fvisibility=hidden")
+
+
+LAST_CHUNK = re.compile(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n$")
 
 
 class Runtime:
@@ -154,10 +158,8 @@ class ScriptedServer:
         return [request.action for request in self.requests]
 
     def _serve(self) -> None:
-        try:
+        with contextlib.suppress(EOFError):  # the runtime has ended before the script has
             self._follow()
-        except EOFError:
-            pass  # the runtime has ended before the script has
 
     def _follow(self) -> None:
         for number, answers in enumerate(self._connections):
@@ -197,8 +199,10 @@ def _read_request(peer: socket.socket, connection: int, *, with_body: bool) -> R
     method, path, _ = first.split(" ")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     if headers.get("transfer-encoding") == "chunked":
-        while with_body and not re.search(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n$", body):
-            body += _receive(peer)
+        received = bytearray(body)
+        while with_body and not LAST_CHUNK.search(received[-4096:]):
+            received += _receive(peer)
+        body = bytes(received)
     while with_body and len(body) < int(headers.get("content-length", "0")):
         body += _receive(peer)
     return Request(connection=connection, method=method, path=path, headers=headers, body=body)
