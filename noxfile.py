@@ -82,7 +82,7 @@ for session_name, session_summary in SESSIONS.items():
 def tests(session: nox.Session) -> None:
     """Run the tests, two at a time; -- takes arguments of pytest."""
     programs = environment(session, "tests")
-    run(programs, "python", "-m", "pytest", "-n", "2", "--dist", "loadgroup", *session.posargs)
+    run(programs, "python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session

@@ -43,7 +43,7 @@ class Answer:
     request_id: str | None
     body: bytes
     headers: Mapping[str, str]
-    """By their names in lower case."""
+    """By their names in lower case; with the trailers of a streamed answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +189,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """POST response, error or init/error: hands the answer to who waits for it."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
+        if headers.get("transfer-encoding") == "chunked":
+            body = self._read_chunks(headers)
+        else:
+            body = self.rfile.read(int(headers["content-length"]))
         match self.path.removeprefix(PATH).split("/")[1:]:
             case ["invocation", request_id, "response" | "error" as kind]:
                 answer = Answer(kind=kind, request_id=request_id, body=body, headers=headers)
@@ -201,6 +204,17 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         self._reply(202, ACCEPTED)
         self.server.api._take_answer(answer)
+
+    def _read_chunks(self, headers: dict[str, str]) -> bytes:
+        """Read a streamed answer to its end; its trailers join the headers."""
+        pieces = []
+        while size := int(self.rfile.readline(), 16):
+            pieces.append(self.rfile.read(size))
+            self.rfile.readline()
+        while line := self.rfile.readline().strip().decode():
+            name, _, value = line.partition(": ")
+            headers[name.lower()] = value
+        return b"".join(pieces)
 
     def _reply(self, status: int, body: bytes, headers: Mapping[str, str] = {}) -> None:
         self.send_response(status)

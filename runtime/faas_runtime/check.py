@@ -9,14 +9,13 @@ import sys
 from . import binary
 from .calls import HandlerFunction, VersionFunction
 from .errors import InitError
-from .function import check_version
+from .function import HOOKS, check_version
 from .library import SUFFIX, Handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-HOOKS = ("faas_init", "faas_shutdown", "faas_before_snapshot", "faas_after_restore")
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check import inspect; inspect(*sys.argv[2:])"
 
 

@@ -46,9 +46,11 @@ class RuntimeApi:
         """A client on a connection, over which the first invocation may have been asked for already."""
         common = connection.common
         self.connection = connection
+        self._reader = connection.reader
         self._common = common.encode()
         self._next = connection.next_request
-        self._response = f"POST {PATH}/invocation/%b/response{common}%b%bContent-Length: %d\r\n\r\n%b".encode()
+        self._response = f"POST {PATH}/invocation/%b/response{common}%bContent-Length: %d\r\n\r\n".encode()
+        self._plain = self._response.replace(b"%bContent-Length", JSON + b"Content-Length") + b"%b"
         self._invocation: Invocation | None = None
         self._layout: Layout | None = None
         self._layouts: dict[int, Layout] = {}
@@ -68,9 +70,10 @@ class RuntimeApi:
         if self.is_stopping:
             raise Stopped
         layout, connection = self._layout, self.connection
-        socket, reader = connection.socket, connection.reader
+        socket = connection.socket
         if layout is None or socket is None:
             return self._parsed(self._answer())
+        reader = self._reader
         try:
             socket.sendall(self._next)
             received = socket.recv_into(reader.buffer)
@@ -88,7 +91,8 @@ class RuntimeApi:
             request_id.replace(b"-", b"").isalnum()
             and deadline.isdigit()
             and length.isdigit()
-            and len((b"%b.%b" % (trace_id, invocation_id)).split()) == 1
+            and (not trace_id or trace_id.split() == [trace_id])
+            and (not invocation_id or invocation_id.split() == [invocation_id])
         ):
             return self._parsed(self._answer(received))
         end = layout.size + int(length)
@@ -96,10 +100,11 @@ class RuntimeApi:
             self._complete(received, end)
         invocation = self._invocation
         assert invocation is not None
-        if self._pointed is not reader.buffer:
+        buffer = reader.buffer
+        if self._pointed is not buffer:
             self._point(invocation, layout)
         for at in layout.ends:
-            reader.buffer[at] = 0
+            buffer[at] = 0
         invocation.request_id = request_id
         invocation.trace_id = trace_id or None
         invocation.memory.words[abi.PAYLOAD_LEN] = end - layout.size
@@ -113,17 +118,21 @@ class RuntimeApi:
         """Send the answer to an invocation."""
         connection = self.connection
         socket = connection.socket
-        fields = JSON if content_type is None else b"Content-Type: %b\r\n" % content_type
         size = len(data)
-        body = data if size <= JOINED_SIZE else b""
-        request = self._response % (invocation.request_id, fields, self._echo, size, body)
+        if content_type is None and not self._echo and size <= JOINED_SIZE:
+            request = self._plain % (invocation.request_id, size, data)
+        else:
+            fields = (JSON if content_type is None else b"Content-Type: %b\r\n" % content_type) + self._echo
+            request = self._response % (invocation.request_id, fields, size)
+            if size <= JOINED_SIZE:
+                request += data
         if (
             socket is None
             or size > JOINED_SIZE
             or not connection.is_proven
             or monotonic() - self.received_at > SURELY_OPEN_S
         ):
-            self.check(self._path(), connection.exchange(request, b"" if body else data))
+            self.check(self._path(), connection.exchange(request, data if size > JOINED_SIZE else b""))
             connection.is_proven = connection.socket is not None
             return
         try:
@@ -134,10 +143,10 @@ class RuntimeApi:
         try:
             if sent < len(request):
                 socket.sendall(request[sent:])
-            received = socket.recv_into(connection.reader.buffer)
+            received = socket.recv_into(self._reader.buffer)
         except OSError:
             received = 0
-        if received != len(self._accepted) or not connection.reader.buffer.startswith(self._accepted):
+        if received != len(self._accepted) or not self._reader.buffer.startswith(self._accepted):
             answer = connection.finish(request, received)
             if answer.status == 202 and connection.socket is not None and received == answer.body_end:
                 self._accepted = bytes(connection.reader.view[:received])

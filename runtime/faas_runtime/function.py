@@ -10,6 +10,8 @@ if TYPE_CHECKING:
 
     from .environment import Environment
 
+HOOKS = ("faas_init", "faas_shutdown", "faas_before_snapshot", "faas_after_restore")
+
 
 class Function:
     """A loaded function: its handler and its hooks."""
@@ -80,8 +82,12 @@ def _named(native: "Callable[..., int]", path: str, symbol: str) -> "Callable[..
     When the function crashes, `faulthandler` prints the frames of Python: this one tells where the function is.
     """
 
-    def call(*arguments: object) -> int:
-        return native(*arguments)
+    def handler(request: object, response: object) -> int:
+        return native(request, response)
 
+    def hook(*response: object) -> int:
+        return native(*response)
+
+    call = hook if symbol in HOOKS else handler
     call.__code__ = call.__code__.replace(co_filename=path, co_name=symbol)
     return call

@@ -56,6 +56,8 @@ class Handler:
         """Read `LIBRARY.SYMBOL`, `LIBRARY`, a path with either, or the empty name, as from the task root."""
         if not name:
             return cls([_only_library(task_root)], DEFAULT_SYMBOL)
+        if "\0" in name:
+            raise _malformed(name)
         if name.endswith(SUFFIX):
             return cls([_join(task_root, name)], DEFAULT_SYMBOL)
         if sys.platform == "win32":
@@ -64,11 +66,8 @@ class Handler:
         library, dot, symbol = last.rpartition(".")
         if not dot:
             library, symbol = last, DEFAULT_SYMBOL
-        if not library or "\0" in name or not (symbol.isascii() and symbol.isidentifier()):
-            raise InitError(
-                "Runtime.MalformedHandlerName",
-                f"the handler is named {name!r}; expected LIBRARY.SYMBOL, such as simple_handler.handle",
-            )
+        if not library or not (symbol.isascii() and symbol.isidentifier()):
+            raise _malformed(name)
         folder = _join(task_root, folder + slash)
         if library.endswith(SUFFIX):
             return cls([_join(folder, library)], symbol)
@@ -90,6 +89,13 @@ class Handler:
 
             message = f"{path} cannot be loaded: {error}. {why_not(path, str(error))}"
             raise InitError("Runtime.LibraryNotLoadable", message) from error
+
+
+def _malformed(name: str) -> InitError:
+    return InitError(
+        "Runtime.MalformedHandlerName",
+        f"the handler is named {name!r}; expected LIBRARY.SYMBOL, such as simple_handler.handle",
+    )
 
 
 def _open(path: str) -> int:
@@ -114,7 +120,7 @@ def _join(folder: str, name: str) -> str:
 def _is_file(path: str) -> bool:
     try:
         return system.stat(path).st_mode & _FILE_TYPE == _REGULAR
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a name that no file can have
         return False
 
 

@@ -1,7 +1,9 @@
 """The life of a process: load the function, then take one invocation after the other."""
 
+import sys
+
 from .connection import Connection
-from .environment import variable
+from .environment import system, variable
 from .errors import ConnectionLost, FunctionError, InitError, RuntimeApiError, Stopped
 
 TYPE_CHECKING = False
@@ -45,7 +47,8 @@ def serve(client: "Client", handler: "Handler") -> None:
         try:
             answer = call(invocation)
             if answer is not None:
-                respond(invocation, *answer)
+                data, content_type = answer
+                respond(invocation, data, content_type)
         except FunctionError as error:
             _fail(client, invocation, error)
         except ConnectionLost as error:
@@ -65,7 +68,10 @@ def run(environment: "Environment") -> None:
         function = start(environment, connection)
         try:
             connection.begin(connection.next_request)
-            # What is not needed for that is imported while the request is waiting.
+            # What is not needed for that is imported while the request is waiting: on a single processor, the platform
+            # has to get its turn first.
+            if sys.platform == "linux":
+                system.sched_yield()
             from .process import poll
 
             poll(function, connection)

@@ -99,7 +99,9 @@ typedef struct faas_request {
  *
  * Success is `data` and `len` (both zero: an empty answer) with the content type, application/json if it is
  * NULL. A handler that streams sets `content_type` before its first call of `write`; what it leaves in
- * `data` is sent last.
+ * `data` is sent last. For an HTTP integration, the content type is
+ * application/vnd.awslambda.http-integration-response, and the handler writes the prelude itself: a JSON
+ * object such as {"statusCode":200,"headers":{}}, then eight NUL bytes, then the body.
  *
  * Failure is `error_type`, `error_message` and `stack_trace`. Error types in the form that Lambda counts in
  * its metrics look like "Function.SomethingWrong" (letters only after the dot, the first one a capital);

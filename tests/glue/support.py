@@ -108,7 +108,7 @@ def cargo(project: Path, *arguments: str, linker: list[str] | None = None, **var
 def rust_function(project: Path, label: str, *, linker: list[str] | None = None, target: str = "") -> Path:
     """The library of a crate, which is built again only when the crate, the toolchain or the linker has changed."""
     options = ["--target", target] if target else []
-    made_of = [call("rustc", "-vV"), str(linker), target]
+    made_of = [call(program("rustc"), "-vV"), str(linker), target]
     made_of += [f"{file.relative_to(project)}\n{file.read_text()}" for file in tree_files(project)]
     key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
     kept = CACHE / "functions" / f"{label}-{key}" / "libsimple_handler.so"

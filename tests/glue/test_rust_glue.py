@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import MACHINE, OLD_GLIBC, Host, cargo, needed, program, rust_function, rust_project, zig
+from tests.glue.support import MACHINE, OLD_GLIBC, Host, call, cargo, needed, program, rust_function, rust_project, zig
 
 OLDEST_RUST = "1.82.0"
 MUSL = f"{MACHINE}-unknown-linux-musl"
@@ -144,7 +144,7 @@ def test_old_glibc(host: Host, moods_project: Path) -> None:
 
 
 def test_musl(musl_host: Host, moods_project: Path) -> None:
-    sysroot = Path(subprocess.run(["rustc", "--print", "sysroot"], capture_output=True, text=True).stdout.strip())
+    sysroot = Path(call(program("rustc"), "--print", "sysroot").strip())
     if not (sysroot / "lib" / "rustlib" / MUSL).is_dir():
         pytest.skip(f"not run: the Rust target {MUSL} is not installed")
     library = rust_function(moods_project, "moods_musl", linker=zig(f"{MACHINE}-linux-musl"), target=MUSL)

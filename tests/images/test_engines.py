@@ -18,8 +18,6 @@ from ci.verify.check import Function
 from tests.images.conftest import verify
 from tests.support import run_ci
 
-pytestmark = pytest.mark.xdist_group("images")
-
 
 def broken_client(folder: Path, name: str, complaint: str) -> None:
     program = folder / name

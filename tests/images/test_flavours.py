@@ -17,8 +17,6 @@ from ci.files import sha256_of
 from ci.verify.check import Function
 from tests.images.conftest import REGISTRY, checkout_for_tests, verify
 
-pytestmark = pytest.mark.xdist_group("images")
-
 
 def archive(checkout: Path, flavour: str, architecture: str = "amd64") -> Path:
     (found,) = (checkout / "dist" / "images").glob(f"*-{flavour}-{architecture}.oci.tar")

@@ -175,6 +175,7 @@ def test_crash(root: Root) -> None:
     _, exit_code, errors = play(root, "rough.crash", [invocation(b"1"), ACCEPTED])
     assert exit_code == -signal.SIGSEGV
     assert "Fatal Python error: Segmentation fault" in errors
+    assert "librough.so" in errors
 
 
 def test_structured_log(root: Root) -> None:

@@ -20,8 +20,6 @@ import pytest
 
 from tests.support import ROOT, copy_checkout, run_ci
 
-pytestmark = pytest.mark.xdist_group("snapshot")
-
 
 def report(checkout: Path) -> dict[str, Any]:
     document = json.loads((checkout / "dist" / "artifacts.json").read_bytes())

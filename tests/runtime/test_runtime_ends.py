@@ -53,6 +53,9 @@ def test_stop_before_the_first_invocation(functions: Path) -> None:
             time.sleep(0.2)  # the watcher starts while the first request is waiting
             runtime.signal(signal.SIGTERM)
             assert runtime.end() == (0, "shut down\n")
+        listener.settimeout(0.1)
+        with pytest.raises(TimeoutError):  # an invocation that is asked for now would be lost
+            listener.accept()
 
 
 @pytest.mark.parametrize("number", STOPS)

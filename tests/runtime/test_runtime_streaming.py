@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.runtime_api import RuntimeApi
 from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Early, Request, Runtime, ScriptedServer, invocation, status
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
@@ -85,6 +86,14 @@ def test_reader_that_is_gone_ends_the_stream_only(functions: Path) -> None:
     )
     assert [request.action for request in requests] == ["GET next", "POST response"] * 2 + ["GET next"]
     assert "the stream broke" in errors
+
+
+def test_stand_in_reads_streams(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "rough.stream_then_fail", functions):
+        for _ in range(2):
+            answer = api.invoke(b"1", timeout=TIMEOUT_S)
+            assert (answer.kind, answer.body) == ("response", b"piece")
+            assert answer.headers["lambda-runtime-function-error-type"] == "Function.Half"
 
 
 def test_slow_reader_slows_the_function_down(functions: Path) -> None:
