@@ -90,6 +90,7 @@ class RuntimeApi:
         if not (
             request_id.replace(b"-", b"").isalnum()
             and deadline.isdigit()
+            and 0 not in head
             and length.isdigit()
             and (not trace_id or trace_id.split() == [trace_id])
             and (not invocation_id or invocation_id.split() == [invocation_id])

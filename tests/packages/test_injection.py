@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,13 +114,18 @@ def test_rpm_reads_the_text(baked: tuple[Release, Path], mark: Path, tmp_path: P
     assert not mark.exists()
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that the user which makepkg runs as can reach; pytest's own are closed to all others."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
 @pytest.mark.parametrize("baked", NAMES, indirect=True)
-def test_makepkg_reads_the_text(baked: tuple[Release, Path], mark: Path, tmp_path: Path, run: Runner) -> None:
+def test_makepkg_reads_the_text(baked: tuple[Release, Path], mark: Path, open_folder: Path, run: Runner) -> None:
     release, target = baked
-    folder = tmp_path / "build"
-    # pytest's own folders are closed to the user that makepkg runs as.
-    for parent in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        parent.chmod(0o755)
+    folder = open_folder / "build"
     config = prepare(release, "ucrt64", target / "msys2" / "PKGBUILD", folder)
     hand_over(folder)
     printed = run.output(

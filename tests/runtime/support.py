@@ -23,7 +23,7 @@ LAUNCHER = RUNTIME / "bin" / "faas-runtime"
 RECIPES = ROOT / "recipes"
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
-PYTHON = (sys.executable, "-I", "-S")
+PYTHON = (os.environ.get("FAAS_TEST_PYTHON", sys.executable), "-I", "-S")  # the runtime may run on another one
 TIMEOUT_S = 60  # only for what hangs: nothing is expected to take a time of its own
 
 

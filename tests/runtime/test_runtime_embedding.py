@@ -67,8 +67,9 @@ def test_native_handler_and_another_client(functions: Path, monkeypatch: pytest.
 def test_texts_reach_a_native_handler(functions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Events(Invocation(b"", b"r-1", deadline_ms=7, tenant_id=b"t", function_arn=b"arn"))
     serve(client, native(functions, monkeypatch, "probe.context"))
-    ((_, data, _),) = client.outcomes  # type: ignore[misc]
-    lines = data.decode().splitlines()
+    (outcome,) = client.outcomes
+    assert isinstance(outcome, tuple)
+    lines = outcome[1].decode().splitlines()
     assert lines[:6] == ["r-1", "NULL", "arn", "NULL", "NULL", "t"]
     assert lines[10:] == ["7", "0", "1", "1", "0"]  # the last one: nothing to stream to
 

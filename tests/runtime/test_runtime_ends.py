@@ -53,8 +53,24 @@ def test_stop_before_the_first_invocation(functions: Path) -> None:
             time.sleep(0.2)  # the watcher starts while the first request is waiting
             runtime.signal(signal.SIGTERM)
             assert runtime.end() == (0, "shut down\n")
+
+
+def test_stop_asks_for_no_further_invocation(functions: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Runtime(f"127.0.0.1:{listener.getsockname()[1]}", "hooks.handle", functions) as runtime,
+    ):
+        peer, _ = listener.accept()
+        with peer:
+            for answer in (invocation(), ACCEPTED):
+                assert peer.recv(4096)
+                peer.sendall(answer)
+            assert peer.recv(4096).startswith(b"GET ")
+            time.sleep(0.1)
+            runtime.signal(signal.SIGTERM)
+            assert runtime.end()[0] == 0
         listener.settimeout(0.1)
-        with pytest.raises(TimeoutError):  # an invocation that is asked for now would be lost
+        with pytest.raises(TimeoutError):  # what it brings would be lost
             listener.accept()
 
 
