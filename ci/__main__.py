@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         commands.COMMANDS[chosen.command](ROOT, console, chosen)
     except ReleaseError as error:
         return _report(console, error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: nothing more to say
+        return 141
     except OSError as error:
         return _report(console, HostError(str(error), hint="mend that and run the same command again"))
     except KeyboardInterrupt:
@@ -49,13 +52,17 @@ def _report(console: Console, error: ReleaseError) -> int:
     return error.exit_code
 
 
+_PROG = "python -m ci"
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:  # type: ignore[override]
-        raise UsageError(message, hint=f"see: {self.prog} --help")
+        session = self.prog.removeprefix(_PROG).strip()
+        raise UsageError(message, hint=f"see: nox -s {session} -- --help" if session else "see: nox -l")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m ci", description=__doc__)
+    parser = _Parser(prog=_PROG, description=__doc__)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     subparsers.add_parser("bake", help="render recipes/packages with the values of release.yaml")
     subparsers.add_parser("check", help="check the manifest, the baked tree, and the baked files' own rules")
@@ -73,8 +80,20 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_image_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--engine", choices=("auto", "buildah", "podman", "docker"), default="auto")
-    parser.add_argument("--flavour", action="append", choices=("ubi", "alpine", "micro"), default=[], metavar="NAME")
+    parser.add_argument(
+        "--engine",
+        choices=("auto", "buildah", "podman", "docker"),
+        default="auto",
+        help="the container engine; auto takes the first of the others that works",
+    )
+    parser.add_argument(
+        "--flavour",
+        action="append",
+        choices=("ubi", "alpine", "micro"),
+        default=[],
+        metavar="NAME",
+        help="build this image only: ubi, alpine or micro; may be given more than once",
+    )
     parser.add_argument(
         "--base",
         action="append",

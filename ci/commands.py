@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ci import builders, report, verify
 from ci.console import Console
-from ci.errors import DriftError, HostError, UnavailableError
+from ci.errors import DRIFT_HINT, DriftError, HostError, UnavailableError, UsageError
 from ci.files import sha256_of
 from ci.jobs import Job, Options, Project
 from ci.lock import exclusive
@@ -53,10 +53,12 @@ def check(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     project = open_project(root, Options())
     difference = drift(root, project.release)
     if difference:
-        raise DriftError(f"the baked tree is not what release.yaml gives:\n{difference}", hint="run: nox -s bake")
+        raise DriftError(f"the baked tree is not what release.yaml gives:\n{difference}", hint=DRIFT_HINT)
     console.say("release.yaml is valid, and the baked tree is what it gives")
     with _working(project, console):
-        lint(project, Runner(log=project.dist / "logs" / "check.log"))
+        log = project.dist / "logs" / "check.log"
+        log.unlink(missing_ok=True)
+        lint(project, Runner(log=log))
     console.say("the baked files pass the checks of rpmlint, makepkg, shellcheck, rubocop, hadolint and mandoc")
 
 
@@ -133,7 +135,11 @@ def source_hash(root: Path, console: Console, chosen: argparse.Namespace) -> Non
 def _options(chosen: argparse.Namespace) -> Options:
     if "engine" not in chosen:
         return Options()
-    return Options(engine=chosen.engine, flavours=tuple(chosen.flavour), bases=dict(chosen.base))
+    bases = dict(chosen.base)
+    for flavour in bases:
+        if chosen.flavour and flavour not in chosen.flavour:
+            raise UsageError(f"--base {flavour}=...: {flavour} is not among the flavours that --flavour asks for")
+    return Options(engine=chosen.engine, flavours=tuple(chosen.flavour), bases=bases)
 
 
 def _cell(value: object) -> str:
@@ -146,8 +152,11 @@ def _execute(project: Project, console: Console, jobs: Sequence[Job]) -> list[Ou
     with _working(project, console) as lock:
         steps = make_plan(project, jobs)
         require_tools(steps)
-        if any(step.state == TO_BUILD for step in steps):
+        building = [step for step in steps if step.state == TO_BUILD]
+        if building:
             _require_space(project.dist)
+        if any(output.kind for step in building for output in step.job.outputs):
+            report.withdraw(project.dist)
         return Scheduler(project=project, console=console, lock=lock).execute(steps)
 
 
@@ -170,11 +179,12 @@ def _show(console: Console, project: Project, artifacts: Sequence[report.Artifac
 
 
 def _raise_first_error(outcomes: Sequence[Outcome]) -> None:
-    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
-    for error in errors[1:]:
+    errors = {str(outcome.error): outcome.error for outcome in outcomes if outcome.error is not None}
+    first, *others = errors.values() or [None]
+    for error in others:
         print(f"error: {error}", file=sys.stderr)
-    if errors:
-        raise errors[0]
+    if first is not None:
+        raise first
 
 
 def _require_what_was_named(options: Options, outcomes: Sequence[Outcome]) -> None:

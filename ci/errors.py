@@ -35,6 +35,9 @@ class DriftError(ReleaseError):
     exit_code = 11
 
 
+DRIFT_HINT = "run: nox -s bake, and remove by hand what it calls surplus and leaves"
+
+
 class ToolError(ReleaseError):
     """An outside tool is missing, too old, or present and not working."""
 

@@ -27,7 +27,9 @@ def tree_files(root: Path) -> Iterator[Path]:
     for folder, names, files in os.walk(root):
         names[:] = sorted(set(names) - _IGNORED)
         for name in sorted(files):
-            yield Path(folder, name)
+            path = Path(folder, name)
+            if path.exists() or not path.is_symlink():  # editors lock files by links that lead nowhere
+                yield path
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:

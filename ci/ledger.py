@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,10 +27,14 @@ class OutputRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class JobRecord:
-    """A finished job: the hash of all that went in, what came out, and the job's note."""
+    """A finished job: the hash of all that went in, what came out, and the job's note.
+
+    `needs` are the hashes of the files that it was made from, by their path: the outputs of the jobs before it.
+    """
 
     input_hash: str
     outputs: Mapping[str, OutputRecord]
+    needs: Mapping[str, str]
     tools: tuple[str, ...] = ()
     note: str = ""
     seconds: float = 0.0
@@ -43,17 +47,24 @@ class Ledger:
         self._dist = dist
         self._folder = dist / ".state" / "jobs"
 
-    def current(self, job: Job, input_hash: str) -> JobRecord | None:
-        """The job's record, if it is up to date."""
+    def look_up(self, job: Job, input_hash: str) -> tuple[JobRecord | None, str]:
+        """The job's record and an empty string, if it is up to date; otherwise None and why it is not."""
         record = self._read(job)
-        if record is None or record.input_hash != input_hash:
-            return None
-        if set(record.outputs) != {output.path for output in job.outputs}:
-            return None
+        if record is None:
+            return None, "not built yet"
+        if record.input_hash != input_hash:
+            return None, "inputs changed"
         for path, known in record.outputs.items():
+            if not (self._dist / path).exists():
+                return None, f"{path} is missing"
             if not self._unchanged(self._dist / path, known):
-                return None
-        return record
+                return None, f"{path} was changed"
+        return record, ""
+
+    @staticmethod
+    def hashes(records: Iterable[JobRecord | None]) -> dict[str, str]:
+        """The SHA-256 of every output of some finished jobs, by its path."""
+        return {path: known.sha256 for record in records if record for path, known in record.outputs.items()}
 
     def write(self, job: Job, record: JobRecord) -> None:
         """Record a finished job."""

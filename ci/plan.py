@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import platform
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -23,13 +24,15 @@ UNAVAILABLE = "unavailable"
 class Step:
     """One job of a plan. `why` tells why it must run, or why it cannot; `record` is there when it is up to date.
 
-    `tools` are those that were found, with their versions; `tool_faults` tells of the others.
+    `tools` are those that were found, with their versions; `tool_faults` tells of the others. `files_hash` is that of
+    the job's files in the repository, which must still be the same when the job has ended.
     """
 
     job: Job
     input_hash: str
     state: str
     why: str = ""
+    files_hash: str = ""
     tools: tuple[str, ...] = ()
     tool_faults: tuple[str, ...] = ()
     record: JobRecord | None = None
@@ -93,19 +96,32 @@ def _step(project: Project, ledger: Ledger, job: Job, steps: dict[str, Step], to
         return Step(job=job, input_hash="", state=UNAVAILABLE, why=reason)
     if faults := tuple(project.toolbox.faults(job.tools)):
         return Step(job=job, input_hash="", state=UNAVAILABLE, why="; ".join(faults), tool_faults=faults)
-    tools = (
-        *(str(project.toolbox.find(tool)) for tool in job.tools),
-        *(str(library(name)) for name in job.libraries),
+    found = [*(project.toolbox.find(tool) for tool in job.tools), *(library(name) for name in job.libraries)]
+    files_hash = tree_hash(*job.inputs)
+    earlier = [steps[name] for name in job.after]
+    input_hash = _input_hash(job, [files_hash, tooling, *map(repr, found), *(step.input_hash for step in earlier)])
+    record, why = ledger.look_up(job, input_hash)
+    if record is not None:
+        why = _why_again(record, earlier)
+    return Step(
+        job=job,
+        input_hash=input_hash,
+        state=TO_BUILD if why else UP_TO_DATE,
+        why=why,
+        files_hash=files_hash,
+        tools=tuple(map(str, found)),
+        record=None if why else record,
     )
-    input_hash = _input_hash(job, tools, [steps[earlier].input_hash for earlier in job.after], tooling)
-    record = ledger.current(job, input_hash)
-    if record is None:
-        return Step(job=job, input_hash=input_hash, state=TO_BUILD, why="not built from this", tools=tools)
-    waits_for = [earlier for earlier in job.after if steps[earlier].state == TO_BUILD]
-    if waits_for:
-        why = f"after {', '.join(waits_for)}"
-        return Step(job=job, input_hash=input_hash, state=TO_BUILD, why=why, tools=tools)
-    return Step(job=job, input_hash=input_hash, state=UP_TO_DATE, tools=tools, record=record)
+
+
+def _why_again(record: JobRecord, earlier: Sequence[Step]) -> str:
+    """Why a job must run although its own inputs and outputs are as they were; empty if it need not."""
+    if waits_for := [step.job.id for step in earlier if step.state == TO_BUILD]:
+        return f"after {', '.join(waits_for)}"
+    # The same inputs may have given other bytes since: through a tool that nobody named, or an archive on the network.
+    if record.needs != Ledger.hashes(step.record for step in earlier):
+        return f"made from other files of {', '.join(step.job.id for step in earlier)}"
+    return ""
 
 
 def _blocked_by(job: Job, steps: dict[str, Step]) -> str:
@@ -115,22 +131,21 @@ def _blocked_by(job: Job, steps: dict[str, Step]) -> str:
     return ""
 
 
-def _input_hash(job: Job, tools: Sequence[str], earlier: Sequence[str], tooling: str) -> str:
+def _input_hash(job: Job, others: Sequence[str]) -> str:
     digest = hashlib.sha256()
-    parts = [job.id, tooling, *tools, *earlier, *(f"{k}={v}" for k, v in sorted(job.values.items()))]
+    parts = [job.id, *others, *(f"{name}={value}" for name, value in sorted(job.values.items()))]
     parts += [output.path for output in job.outputs]
-    parts.append(tree_hash(*job.inputs))
     for part in parts:
         digest.update(part.encode() + b"\0")
     return digest.hexdigest()
 
 
 def _tooling_hash(root: Path) -> str:
-    """One hash over the code that builds, its pinned libraries and the Python that runs it.
+    """One hash over the code that builds, its pinned libraries, and the Python and the zlib that run it.
 
     What only looks at artefacts (`ci/verify`) is an input of the verifications alone, and `ci/bench` of nothing.
     """
-    digest = hashlib.sha256(platform.python_version().encode())
+    digest = hashlib.sha256(f"{platform.python_version()} {zlib.ZLIB_RUNTIME_VERSION}".encode())
     for file in tree_files(root / "ci"):
         if file.parent.name not in ("verify", "bench") and (file.suffix == ".py" or file.name == "release.txt"):
             digest.update(f"{file.relative_to(root)}\0{sha256_of(file)}\n".encode())

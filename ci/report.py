@@ -91,7 +91,7 @@ def _verdict(record: JobRecord, verification: Outcome | None) -> tuple[str, str]
 
 
 def write(dist: Path, release: Release, artifacts: Sequence[Artifact], not_tried: Sequence[str]) -> None:
-    """Write both files, each whole or not at all. `SHA256SUMS` names what stands in `dist/` and is sound.
+    """Write both files, each whole or not at all. `SHA256SUMS` names what was opened and found sound.
 
     `not_tried` are the example functions that no artefact was asked to run, with the reason.
     """
@@ -106,9 +106,15 @@ def write(dist: Path, release: Release, artifacts: Sequence[Artifact], not_tried
         "not_tried": list(not_tried),
         "artifacts": entries,
     }
-    sums = sorted(f"{a.sha256}  {a.path}\n" for a in artifacts if a.sha256 and a.status in (VERIFIED, NOT_RUN, BUILT))
+    sums = sorted(f"{a.sha256}  {a.path}\n" for a in artifacts if a.sha256 and a.status in (VERIFIED, NOT_RUN))
     write_atomically(dist / "SHA256SUMS", "".join(sums).encode())
     write_atomically(dist / "artifacts.json", json.dumps(document, indent=2).encode() + b"\n")
+
+
+def withdraw(dist: Path) -> None:
+    """Remove both files: what they tell is about to change."""
+    for name in ("artifacts.json", "SHA256SUMS"):
+        (dist / name).unlink(missing_ok=True)
 
 
 def rows(artifacts: Sequence[Artifact]) -> list[list[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from ci.console import Console
 from ci.errors import HostError, ReleaseError
 from ci.files import fresh_folder
 from ci.jobs import Job, Project, Workspace
-from ci.ledger import JobRecord, Ledger
+from ci.ledger import JobRecord, Ledger, tree_hash
 from ci.plan import TO_BUILD, UNAVAILABLE, UP_TO_DATE, Step
 from ci.run import Children, Runner
 
@@ -76,7 +77,8 @@ class Scheduler:
                 if broken:
                     outcomes[step.job.id] = self._leave_out(step, broken)
                 else:
-                    running[pool.submit(self._work, step)] = step
+                    needs = Ledger.hashes(outcomes[earlier].record for earlier in step.job.after)
+                    running[pool.submit(self._work, step, needs)] = step
             if running:
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     outcomes[running.pop(future).job.id] = future.result()
@@ -86,12 +88,12 @@ class Scheduler:
         self.console.finished(step.job.id, LEFT_OUT, why)
         return Outcome(step=step, state=LEFT_OUT, why=why)
 
-    def _work(self, step: Step) -> Outcome:
+    def _work(self, step: Step, needs: Mapping[str, str]) -> Outcome:
         job = step.job
         self.console.started(job.id)
         begun = time.monotonic()
         try:
-            record = self._build(step, begun)
+            record = self._build(step, needs, begun)
         except ReleaseError as error:
             self.console.finished(job.id, FAILED, "")
             return Outcome(step=step, state=FAILED, why=str(error).splitlines()[0], error=error)
@@ -99,10 +101,16 @@ class Scheduler:
             self.console.finished(job.id, FAILED, "")
             problem = HostError(f"{job.id}: {error}", hint="mend that and run the same command again")
             return Outcome(step=step, state=FAILED, why=str(error), error=problem)
+        except Exception as error:  # a fault of this tooling, which must not take the other jobs with it
+            self.console.finished(job.id, FAILED, "")
+            fault = ReleaseError(
+                f"{job.id}: {traceback.format_exc()}", hint="this is a fault of the tooling: report it"
+            )
+            return Outcome(step=step, state=FAILED, why=repr(error), error=fault)
         self.console.finished(job.id, DONE, f"{record.seconds:.1f} s" + (f"; {record.note}" if record.note else ""))
         return Outcome(step=step, state=DONE, record=record)
 
-    def _build(self, step: Step, begun: float) -> JobRecord:
+    def _build(self, step: Step, needs: Mapping[str, str], begun: float) -> JobRecord:
         project, job = self.project, step.job
         name = job.id.replace("/", "_")
         log = project.dist / "logs" / f"{name}.log"
@@ -115,10 +123,13 @@ class Scheduler:
         run = Runner(log=log, env=environment, children=self.children, keep_open=(self.lock,))
         workspace = Workspace(project=project, job=job.id, folder=folder / "work", out=folder / "out", run=run)
         note = job.build(workspace) or ""
+        if tree_hash(*job.inputs) != step.files_hash:
+            raise HostError(f"{job.id}: its files changed while it worked", hint="run the same command again")
         self._move_into_place(job, workspace)
         ledger = Ledger(project.dist)
         record = JobRecord(
             input_hash=step.input_hash,
+            needs=needs,
             outputs={output.path: ledger.describe(output.path) for output in job.outputs},
             tools=step.tools,
             note=note,

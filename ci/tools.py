@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.errors import ToolError
-from ci.files import write_atomically
+from ci.files import sha256_of, write_atomically
 from ci.run import base_environment
 
 # A plain number only where there is no dotted one: "Zstandard CLI (64-bit) v1.5.4" is not version 64.
@@ -30,11 +31,12 @@ class Tool:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundTool:
-    """A tool as it is on this machine."""
+    """A tool as it is on this machine; `sha256` is that of the program, which can change under the same version."""
 
     name: str
     path: str
     version: str
+    sha256: str = ""
 
     def __str__(self) -> str:
         return f"{self.name} {self.version}"
@@ -49,8 +51,8 @@ def library(name: str) -> FoundTool:
 
 
 class Toolbox:
-    """Looks tools up once. Versions are remembered in `cache`, by the program's path, size and time of change,
-    so that a run that has nothing to do does not start a dozen programs just to ask."""
+    """Looks tools up once. Versions and hashes are remembered in `cache`, by the program's path, size and time of
+    change, so that a run that has nothing to do does not start a dozen programs just to ask."""
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
@@ -79,15 +81,23 @@ class Toolbox:
             raise ToolError(f"{tool.name}: not found on PATH", hint=_HINT)
         real = os.path.realpath(path)
         status = Path(real).stat()
-        key = f"{real} {status.st_size} {status.st_mtime_ns}"
-        if key not in self._known:
-            self._known[key] = _ask_version(tool, path)
-            write_atomically(self._cache, json.dumps(self._known, indent=1, sort_keys=True).encode())
-        version = self._known[key]
+        key = f"{tool.name} {' '.join(tool.version_arguments)} {real} {status.st_size} {status.st_mtime_ns}"
+        if key not in self._known or Path(real).name in _SHIMS:
+            self._known[key] = f"{_ask_version(tool, path)} {sha256_of(Path(real))}"
+            self._remember()
+        version, _, sha256 = self._known[key].partition(" ")
         if _numbers(version) < _numbers(tool.minimum):
             raise ToolError(f"{tool.name}: version {version} is too old, {tool.minimum} is needed", hint=_HINT)
-        return FoundTool(name=tool.name, path=path, version=version)
+        return FoundTool(name=tool.name, path=path, version=version, sha256=sha256)
 
+    def _remember(self) -> None:
+        # Asking again next time is no reason to fail: a plan can be made where nothing can be written.
+        with contextlib.suppress(OSError):
+            write_atomically(self._cache, json.dumps(self._known, indent=1, sort_keys=True).encode())
+
+
+# Programs that stand in front of others: what they answer can change while they stay the same.
+_SHIMS = {"rustup"}
 
 _HINT = "install what the sessions need with: ci/bootstrap"
 

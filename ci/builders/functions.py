@@ -28,7 +28,8 @@ def library(job: str) -> str:
 
 
 def _c_job(project: Project, name: str, compiler: Tool) -> Job:
-    missing = "" if shutil.which(compiler.name) else f"{compiler.name}: not found on PATH"
+    # Without the host's own compiler nothing could be asked anything; the others are for some images only.
+    missing = "" if compiler.name == "gcc" or shutil.which(compiler.name) else f"{compiler.name}: not found on PATH"
 
     def build(work: Workspace) -> None:
         from ci.bake import bake_recipe  # slow to import, see ci.builders.baked
@@ -51,7 +52,8 @@ def _c_job(project: Project, name: str, compiler: Tool) -> Job:
 
 
 def _rust_job(project: Project) -> Job:
-    missing = "" if shutil.which("cargo") else "cargo: not found on PATH"
+    cargo = Tool(name="cargo", minimum="1.82")
+    missing = "; ".join(project.toolbox.faults([cargo]))
 
     def build(work: Workspace) -> None:
         from ci.bake import bake_recipe  # slow to import, see ci.builders.baked
@@ -67,7 +69,7 @@ def _rust_job(project: Project) -> Job:
         builder="functions",
         outputs=(Output(path=library("function-rust")),),
         build=build,
-        tools=() if missing else (Tool(name="cargo", minimum="1.82"),),
+        tools=() if missing else (cargo,),
         inputs=(project.root / "recipes" / "rust-function",),
         values={"machine": platform.machine()},
         unavailable=missing,

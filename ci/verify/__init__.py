@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from ci.builders import functions
 from ci.jobs import Job, Output, Project, Workspace
 from ci.report import verification_of
+from ci.tools import Tool
 from ci.verify import formula, image, msys2, rpm, sdist
 from ci.verify.check import Check, Function
 
@@ -20,6 +21,16 @@ VERIFIERS: dict[str, Callable[[Check], str | None]] = {
     "msys2": msys2.verify,
     "formula": formula.verify,
     "image": image.verify,
+}
+
+_RPM = (Tool(name="rpm", minimum="4.16"), Tool(name="rpmlint", minimum="2.4"))
+TOOLS: dict[str, tuple[Tool, ...]] = {
+    "rpm": _RPM,
+    "rpm-devel": _RPM,
+    "srpm": _RPM,
+    "msys2": (Tool(name="bsdtar"), Tool(name="pacman"), Tool(name="zstd")),
+    "formula": (Tool(name="ruby", minimum="2.7"),),
+    "image": (Tool(name="skopeo", minimum="1.4"),),
 }
 
 
@@ -56,6 +67,7 @@ def _job(project: Project, build: Job, output: Output, usable: Sequence[Job]) ->
         builder="verify",
         outputs=(),
         build=verify,
+        tools=TOOLS.get(output.kind, ()),
         inputs=(project.root / "ci" / "verify",),
         values={"waivers": repr(project.release.waivers)},
         after=(build.id, "sdist", *(job.id for job in wanted)),

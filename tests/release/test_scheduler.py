@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ci import report
 from ci.console import Console
 from ci.errors import BusyError, CommandFailed, HostError, ReleaseError, ToolError
 from ci.jobs import Job, Output, Project, Workspace
@@ -231,3 +233,113 @@ def test_programs_see_a_fixed_environment(project: Project, tmp_path: Path, monk
     names = {line.partition("=")[0] for line in seen.splitlines()}
     assert "TZ=UTC" in seen.splitlines()
     assert names.isdisjoint({"CFLAGS", "SECRET_TOKEN", "LANG"})
+
+
+def test_other_bytes_of_an_earlier_job_run_again_what_needs_it(project: Project) -> None:
+    def reads(work: Workspace) -> None:
+        (work.out / "second.txt").write_text(work.built("made/first.txt").read_text())
+
+    world = ["one"]
+    first = job("first", lambda work: writes(world[0])(work))
+    second = job("second", reads, after=("first",))
+    execute(project, first, second)
+    # What nobody can name as an input has changed, and the first job ran again without the second.
+    world[0] = "two"
+    (project.dist / "made" / "first.txt").unlink()
+    execute(project, first)
+    assert states(project, first, second) == [UP_TO_DATE, TO_BUILD]
+    execute(project, first, second)
+    assert (project.dist / "made" / "second.txt").read_text() == "two"
+    assert states(project, first, second) == [UP_TO_DATE, UP_TO_DATE]
+
+
+def test_files_that_change_during_the_work_leave_no_record(project: Project) -> None:
+    source = project.root / "source.txt"
+    source.write_text("one")
+
+    def edits(work: Workspace) -> None:
+        source.write_text("two")
+        (work.out / "made.txt").write_text(source.read_text())
+
+    made = job("made", edits, inputs=(source,))
+    outcome = execute(project, made)["made"]
+    assert outcome.state == FAILED
+    assert "changed while it worked" in outcome.why
+    source.write_text("one")
+    assert states(project, made) == [TO_BUILD]
+    assert not (project.dist / "made").exists()
+
+
+def test_another_program_of_the_same_version_is_another_input(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    monkeypatch.setenv("PATH", str(programs), prepend=":")
+    program = programs / "pressmill"
+    program.write_text("#!/bin/sh\necho 1.0\n")
+    program.chmod(0o755)
+    made = job("made", tools=(Tool(name="pressmill"),))
+    execute(project, made)
+    assert states(project, made) == [UP_TO_DATE]
+    program.write_text("#!/bin/sh\n: other\necho 1.0\n")
+    project = dataclasses.replace(project, toolbox=Toolbox(project.dist / ".state" / "tools.json"))
+    assert states(project, made) == [TO_BUILD]
+
+
+def test_a_mode_and_an_output_are_inputs(project: Project) -> None:
+    source = project.root / "source.sh"
+    source.write_text("#!/bin/sh\n")
+    made = job("made", inputs=(source,))
+    execute(project, made)
+    source.chmod(0o755)
+    assert states(project, made) == [TO_BUILD]
+    execute(project, made)
+    renamed = dataclasses.replace(made, outputs=(*made.outputs, Output(path="made/other.txt")))
+    assert states(project, renamed) == [TO_BUILD]
+
+
+def test_a_fault_of_the_tooling_fails_its_job_alone(project: Project) -> None:
+    def stumbles(work: Workspace) -> None:
+        raise KeyError("no such label")
+
+    outcomes = execute(project, job("broken", stumbles), job("good"))
+    assert (outcomes["broken"].state, outcomes["good"].state) == (FAILED, DONE)
+    assert "KeyError" in str(outcomes["broken"].error)
+    assert "test_scheduler.py" in str(outcomes["broken"].error)  # where it happened
+
+
+def test_a_run_that_builds_takes_back_what_the_last_one_told(project: Project) -> None:
+    for name in ("artifacts.json", "SHA256SUMS"):
+        (project.dist / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.dist / name).write_text("old")
+    report.withdraw(project.dist)
+    assert not list(project.dist.glob("*"))
+
+
+def test_only_what_was_found_sound_has_a_checksum(project: Project) -> None:
+    sound = {"kind": "rpm", "tool": "rpmbuild 4", "size": 1, "sha256": "0" * 64}
+    artifacts = [
+        report.Artifact(name=status, path=f"rpm/{status}", status=status, **sound)  # type: ignore[arg-type]
+        for status in (report.VERIFIED, report.NOT_RUN, report.BUILT, FAILED)
+    ]
+    report.write(project.dist, project.release, artifacts, ())
+    sums = (project.dist / "SHA256SUMS").read_text().splitlines()
+    assert [line.split("  ")[1] for line in sums] == ["rpm/not run", "rpm/verified"]
+
+
+def test_an_interrupted_run_ends_its_programs(project: Project) -> None:
+    pid = project.root / "pid"
+
+    def sleeps(work: Workspace) -> None:
+        work.run("sh", "-c", f"echo $$ > {pid}; exec sleep 1000")
+
+    def interrupts(work: Workspace) -> None:
+        while not pid.exists() or not pid.read_text().strip():
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        execute(project, job("sleeper", sleeps), job("interrupter", interrupts))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid.read_text()), 0)
