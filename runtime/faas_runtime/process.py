@@ -42,16 +42,18 @@ def poll(function: "Function", connection: Connection) -> None:
 
 def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]") -> None:
     """One poller is the main thread. One that fails leaves the others alone; the last failure ends the process."""
+    # What is imported when it is needed elsewhere: on Python 3.9, two threads at once can meet a half-made module.
+    from . import framing, invocation, layout, reports, streaming  # noqa: F401
+    from .log import log
+
     _thread.stack_size(STACK_SIZE)
-    failures: list[RuntimeApiError] = []
+    failures: list[Exception] = []
     running = []
 
     def run(client: RuntimeApi, ended: "_thread.LockType | None") -> None:
         try:
             _persist(function, client, None)
-        except RuntimeApiError as error:
-            from .log import log
-
+        except Exception as error:
             failures.append(error)
             log(f"one of {len(clients)} pollers has ended: {error}", "ERROR")
         finally:
