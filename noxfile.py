@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 import nox
 
@@ -28,27 +32,78 @@ def environment(session: nox.Session, name: str) -> Path:
     location = ROOT / ".nox" / name
     stamp = location / ".requirements"
     wanted = hashlib.sha256(pinned.read_bytes() + sys.version.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        session.run(sys.executable, "-m", "venv", "--clear", str(location), external=True)
-        pip = (str(location / BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-        session.run(*pip, "--require-hashes", "-r", str(pinned), external=True)
-        stamp.write_text(wanted)
+    with alone(location.with_name(f"{name}.lock")):
+        if not stamp.exists() or stamp.read_text() != wanted:
+            session.run(sys.executable, "-m", "venv", "--clear", str(location), external=True)
+            pip = (str(location / BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+            session.run(*pip, "--require-hashes", "-r", str(pinned), external=True)
+            stamp.write_text(wanted)
     return location / BIN
 
 
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let one process at a time into the block, where the system has locks."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        if os.name != "nt":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def run(programs: Path, *command: str) -> None:
-    """Run a program of an environment; nox ends with its very exit code, which tells what went wrong."""
+    """Run a program of an environment; nox ends with its very exit code, which tells what went wrong.
+
+    A signal that asks nox to end goes to the program, which ends what it had started; nox waits for it.
+    """
     search_path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
     argv = [str(programs / command[0]), *command[1:]]
-    with subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "PATH": search_path}) as child:
-        code = None
-        while code is None:
-            try:
-                code = child.wait()
-            except KeyboardInterrupt:
-                continue  # the child was interrupted too, and is ending what it had started
+    received: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
+
+    def hand_on(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        if number != signal.SIGINT or not at_terminal():
+            for child in children:
+                child.send_signal(number)
+
+    with signals_to(hand_on), subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "PATH": search_path}) as child:
+        children.append(child)
+        for number in tuple(received):  # those that came before there was a child
+            child.send_signal(number)
+        code = child.wait()
+    if not code and received:
+        code = -received[0]
     if code:
         raise SystemExit(code if code > 0 else 128 - code)
+
+
+@contextmanager
+def signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let the handler have the signals that ask to end, but for those that are ignored, as nohup does."""
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    taken = [number for number in numbers if before[number] != signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+
+
+def at_terminal() -> bool:
+    """Whether this process is in the terminal's foreground: then Ctrl-C reaches its children without its help."""
+    if os.name == "nt":
+        return True
+    try:
+        with Path("/dev/tty").open("rb", buffering=0) as terminal:
+            return os.tcgetpgrp(terminal.fileno()) == os.getpgrp()
+    except OSError:
+        return False
 
 
 def release_session(name: str, summary: str) -> None:
@@ -91,7 +146,7 @@ def lint(session: nox.Session) -> None:
     programs = environment(session, "tests")
     run(programs, "ruff", "check", ".")
     run(programs, "ruff", "format", "--check", ".")
-    run(programs, "mypy")
+    run(programs, "python", "-m", "mypy")
 
 
 @nox.session(default=False)

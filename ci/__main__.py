@@ -21,7 +21,9 @@ SESSIONS = ("sdist", "rpm", "msys2", "brew", "images")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code (README, "Exit codes")."""
     os.umask(0o022)  # modes in artefacts do not depend on whose shell this is
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+            signal.signal(number, _interrupt)
     console = Console()
     try:
         chosen = _parser().parse_args(arguments)
@@ -41,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # a terminal that goes away and nox may both send it
     raise KeyboardInterrupt
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from ci.engines import Engine, last_words
+from ci.engines import Engine, StoredImage, last_words
 from ci.errors import CommandFailed
 from ci.files import write_atomically
 from ci.run import Runner
@@ -31,21 +32,52 @@ class Found:
 
 
 def look_up(run: Runner, engine: Engine, cache: Path, reference: str, architecture: str) -> Found:
-    """Where the base can be had, without fetching it."""
-    stored = engine.stored(run, plain(reference))
-    if stored and stored.architecture == architecture:
-        return Found(digest=stored.digest or stored.id)
+    """Where the base can be had, without fetching it; by the digest of its image for the architecture.
+
+    The digest that the registry told is kept: it is the one by which the image is found again after it was pulled.
+    """
     known = _read(cache)
     key = f"{reference} {architecture}"
+    lasting = f"{key}, last seen"
+    _, seen = known.get(lasting, (0.0, Found()))
+    if image := stored(run, engine, reference, architecture, seen.digest):
+        return Found(digest=image.digest)
     if key in known and 0 <= time.time() - known[key][0] < _BELIEVED_SECONDS:
         return known[key][1]
     begun = time.time()
     found = _ask_registry(run, engine, reference, architecture)
+    learnt = {}
     if time.time() - begun > _SLOW_SECONDS:
-        known[key] = (time.time(), found)
-        document = {name: {"time": when, **asdict(answer)} for name, (when, answer) in known.items()}
+        learnt[key] = (time.time(), found)
+    if found.digest and found != seen:
+        learnt[lasting] = (0.0, found)
+    if learnt:
+        document = {name: {"time": when, **asdict(answer)} for name, (when, answer) in (known | learnt).items()}
         write_atomically(cache, json.dumps(document, indent=1, sort_keys=True).encode())
     return found
+
+
+def stored(run: Runner, engine: Engine, reference: str, architecture: str, digest: str) -> StoredImage | None:
+    """The base in the engine's storage, under the name that it is pulled by or under its own.
+
+    Its digest is that of the architecture's image; some engines tell that of the index first, if it came through one.
+    """
+    own = reference.partition("@")[2]
+    for name in dict.fromkeys((pulled_by(reference, digest), plain(reference))):
+        image = engine.stored(run, name)
+        if image and image.architecture == architecture:
+            others = [known for known in image.digests if own and known != own]
+            precise = digest if digest in image.digests else next(iter(others), image.digest)
+            return replace(image, digest=precise or image.id)
+    return None
+
+
+def pulled_by(reference: str, digest: str) -> str:
+    """The name to pull a base by: where it is pinned, the digest of one architecture's image rather than of them all.
+
+    Several architectures' images cannot bear one name in an engine's storage, and so would drive each other out.
+    """
+    return f"{plain(reference).partition('@')[0]}@{digest}" if "@" in reference and digest else plain(reference)
 
 
 def plain(reference: str) -> str:
@@ -66,17 +98,32 @@ def emulation_missing(architecture: str) -> str:
 
 
 def _ask_registry(run: Runner, engine: Engine, reference: str, architecture: str) -> Found:
-    options = (f"--command-timeout={_PATIENCE}", "--override-os=linux", f"--override-arch={architecture}")
     try:
-        asked = run.output(
-            "skopeo", *options, "inspect", "--no-tags", "--format={{.Digest}}", f"docker://{plain(reference)}"
-        )
+        digest = _platform_digest(run, plain(reference), architecture)
     except CommandFailed as error:
         where = f"neither in {engine.name}'s storage nor in reach"
         asked_at = time.strftime("%H:%M UTC", time.gmtime())
         name = reference.partition("@")[0]
         return Found(why_not=f"base {name} ({architecture}) is {where} (asked at {asked_at}: {_reason(error)})")
-    return Found(digest=asked.strip())
+    if not digest:
+        return Found(why_not=f"base {reference.partition('@')[0]} has no image for {architecture}")
+    return Found(digest=digest)
+
+
+def _platform_digest(run: Runner, reference: str, architecture: str) -> str:
+    """The digest of the image for an architecture, of which an index may name several; empty if it names none."""
+    command = ("skopeo", f"--command-timeout={_PATIENCE}", "inspect")
+    raw = run.output(*command, "--raw", f"docker://{reference}")
+    document = json.loads(raw)
+    if "manifests" not in document:
+        described = json.loads(run.output(*command, "--config", f"docker://{reference}"))
+        fits = described.get("architecture") == architecture
+        return f"sha256:{hashlib.sha256(raw.encode()).hexdigest()}" if fits else ""
+    wanted = {"architecture": architecture, "os": "linux"}
+    for entry in document["manifests"]:
+        if wanted.items() <= entry.get("platform", {}).items():
+            return str(entry["digest"])
+    return ""
 
 
 def _reason(error: CommandFailed) -> str:

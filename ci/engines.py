@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,13 +38,21 @@ _PROBES: dict[str, tuple[str, ...]] = {
     "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
 }
 
+# Which options make podman, by its path, start containers here; see `Engine.prepare`.
+_RUNTIMES: dict[str, tuple[str, ...]] = {}
+_ONE_AT_A_TIME = threading.Lock()
+
 
 @dataclass(frozen=True, kw_only=True)
 class StoredImage:
-    """An image in an engine's own storage; `layers` are the digests of its uncompressed layers."""
+    """An image in an engine's own storage; `layers` are the digests of its uncompressed layers.
+
+    `digests` are all that it is known by, which may be of an index that names it; buildah tells its own alone.
+    """
 
     id: str
     digest: str
+    digests: tuple[str, ...]
     architecture: str
     layers: tuple[str, ...]
 
@@ -74,15 +83,19 @@ class Engine:
 
     def pull(self, run: Runner, reference: str, platform: str) -> StoredImage:
         """Fetch an image from its registry."""
-        try:
-            if self.name == "buildah":
-                run("buildah", "pull", "--quiet", "--policy=always", "--platform", platform, reference)
-            else:
-                run(self.name, "pull", "--quiet", "--platform", platform, reference)
-        except CommandFailed as error:
-            raise UnavailableError(f"base image {reference} could not be pulled\n{error}") from error
-        found = self.stored(run, reference)
-        assert found is not None
+        policy = ("--policy=always",) if self.name == "buildah" else ()
+        # One name leads to one image, but other jobs may pull it for other platforms meanwhile. buildah and podman
+        # print the id of what this very command fetched; docker does not, and so pulls one at a time.
+        with _ONE_AT_A_TIME if self.is_docker else contextlib.nullcontext():
+            try:
+                printed = run.output(self.name, "pull", "--quiet", *policy, "--platform", platform, reference).split()
+            except CommandFailed as error:
+                raise UnavailableError(f"base image {reference} could not be pulled\n{error}") from error
+            found = self.stored(run, reference if self.is_docker or not printed else printed[-1])
+        if found is None:
+            raise UnavailableError(f"base image {reference}: {self.name} pulled it, but has it not in its storage")
+        if found.architecture != platform.rpartition("/")[2]:
+            raise UnavailableError(f"base image {reference}: {self.name} pulled {found.architecture} for {platform}")
         return found
 
     def build(
@@ -141,9 +154,30 @@ class Engine:
             run(self.name, "rmi", reference)
 
     def prepare(self, run: Runner, reference: str, name: str) -> None:
-        """What must be done before `start_command`: buildah starts programs in containers that are there already."""
+        """What must be done before `start_command`: buildah starts programs in containers that are there already.
+
+        For podman, find out which OCI runtime starts containers here: its own choice may not know the host's cgroups.
+        """
         if self.name == "buildah":
             run("buildah", "from", "--pull=never", f"--name={name}", reference)
+        elif self.name == "podman":
+            with _ONE_AT_A_TIME:
+                self._find_runtime(run, reference, name)
+
+    def _find_runtime(self, run: Runner, reference: str, name: str) -> None:
+        """Keep the first runtime that starts the image; if none does, it is the start itself that has to say so."""
+        if _program(self.name) in _RUNTIMES:
+            return
+        program, *rest = self.start_command(reference, "--version", name=name)
+        for options in ((), ("--runtime=runc",)) if shutil.which("runc") else ((),):
+            try:
+                run(program, *options, *rest)
+            except CommandFailed:
+                continue
+            finally:
+                self.end(run, name)
+            _RUNTIMES[_program(self.name)] = options
+            return
 
     def remove_stale(self, run: Runner, name: str) -> None:
         """Remove the temporary images, and their containers, of runs that were killed before they could do so.
@@ -179,7 +213,8 @@ class Engine:
         # Lambda's own limits. Podman's defaults are more than it may give where it runs in a container itself.
         options += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
         options += ["--tmpfs=/tmp"] if self.is_docker else ["--pull=never", "--security-opt=label=disable"]
-        return [self.name, "run", f"--name={name}", *options, reference, *arguments]
+        runtime = _RUNTIMES.get(_program(self.name), ())
+        return [self.name, *runtime, "run", f"--name={name}", *options, reference, *arguments]
 
     def end(self, run: Runner, name: str) -> None:
         """Remove a container, running or not; nothing happens if there is none."""
@@ -198,6 +233,10 @@ def temporary(name: str, purpose: str, tag: str) -> str:
 def container_of(reference: str) -> str:
     """The name of the one container that is made of a temporary image."""
     return reference.rpartition("/")[2].replace(":", "-")
+
+
+def _program(name: str) -> str:
+    return shutil.which(name) or name
 
 
 def _is_running(process: int) -> bool:
@@ -254,6 +293,7 @@ def _of_buildah(found: dict[str, Any]) -> StoredImage:
     return StoredImage(
         id=found["FromImageID"],
         digest=found["FromImageDigest"],
+        digests=(found["FromImageDigest"],),
         architecture=image["architecture"],
         layers=tuple(image["rootfs"]["diff_ids"]),
     )
@@ -264,6 +304,7 @@ def _of_docker(found: dict[str, Any]) -> StoredImage:
     return StoredImage(
         id=found["Id"],
         digest=found.get("Digest") or (digests[0] if digests else ""),
+        digests=tuple(digests),
         architecture=found["Architecture"],
         layers=tuple(found["RootFS"]["Layers"]),
     )

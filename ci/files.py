@@ -55,10 +55,30 @@ def fresh_folder(path: Path) -> Path:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tarball of our own making. Where Python knows how to, what leads out of the folder is refused."""
+    """Unpack a tarball. What leads out of the folder, and devices, are refused with `tarfile.TarError`."""
     with tarfile.open(archive) as opened:
         # Debian 12's Python 3.11.2 has no filters yet.
         if hasattr(tarfile, "data_filter"):
             opened.extractall(folder, filter="data")
         else:
-            opened.extractall(folder)  # noqa: S202
+            opened.extractall(folder, members=_harmless(opened, folder.resolve()))  # noqa: S202
+
+
+def _harmless(archive: tarfile.TarFile, root: Path) -> Iterator[tarfile.TarInfo]:
+    """The members, each looked at when those before it are unpacked: a link among them may lead the next one out."""
+    for member in archive:
+        name = Path(member.name)
+        if name.is_absolute() or ".." in name.parts:
+            raise tarfile.TarError(f"{member.name}: leads out of the folder")
+        if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+            raise tarfile.TarError(f"{member.name}: is neither a file, nor a folder, nor a link")
+        reached = [root / name]
+        if member.issym():
+            reached.append(root / name.parent / member.linkname)
+        elif member.islnk():
+            reached.append(root / member.linkname)
+        if any(Path(member.linkname).is_absolute() for _ in reached[1:]):
+            raise tarfile.TarError(f"{member.name}: is a link to an absolute path")
+        if not all(path.resolve().is_relative_to(root) for path in reached):
+            raise tarfile.TarError(f"{member.name}: leads out of the folder")
+        yield member

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ci.errors import BusyError, HostError
 from ci.files import fresh_folder
-from ci.run import Runner
+from ci.run import Children, Runner
 
 BASE = Path("/var/tmp/faas-runtime-build")  # noqa: S108 (private and checked to be: see _own_base)
 _WAIT_SECONDS = 300
@@ -35,7 +35,7 @@ def fixed_folder(job: str, run: Runner) -> Iterator[tuple[Path, Runner]]:
     _own_base()
     descriptor = os.open(BASE / f"{job}.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
-        _acquire(descriptor, job)
+        _acquire(descriptor, job, run.children)
         folder = fresh_folder(BASE / job)
         folder.chmod(0o755)
         yield folder, replace(run, keep_open=(*run.keep_open, descriptor))
@@ -63,12 +63,14 @@ def _own_base() -> None:
         raise HostError(f"{BASE} can be written by others", hint=f"chmod go-w {BASE}")
 
 
-def _acquire(descriptor: int, job: str) -> None:
+def _acquire(descriptor: int, job: str, children: Children) -> None:
     deadline = time.monotonic() + _WAIT_SECONDS
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if children.ended:
+                raise BusyError(f"interrupted while waiting for another build of {job}") from None
             if time.monotonic() > deadline:
                 raise BusyError(
                     f"another build of {job} has been at work in {BASE / job} for {_WAIT_SECONDS} seconds",

@@ -1,7 +1,17 @@
-"""The jobs behind the `micro` images: a Debian root for each architecture, then the layers that are cut out of it."""
+"""The jobs behind the `micro` images: a Debian root for each architecture, then the layers that are cut out of it.
+
+What Debian's archive holds at the time of the first build is an input, which no file of the project pins: security
+updates come in by it. From then on the root lies in `dist/`, and only another suite or Python fetches it anew; no run
+asks the archive whether it has changed. So builds are the same bytes where the archive was in the same state, which
+the note of the layers' job tells by the packages' versions, as does each image in /var/lib/dpkg/status.d.
+
+A pin would be a time stamp in release.yaml, handed to mmdebstrap as a mirror of snapshot.debian.org instead of the
+suite alone: that service keeps every state of the archive, but is slow, and refuses those who ask for much at once.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
 from functools import partial
 from pathlib import Path
@@ -83,13 +93,22 @@ def _build_layers(work: Workspace) -> str:
     source = _unpacked_sdist(work)
     package = source / "faas_runtime"
     carried = interpreter.carried(package, work.baked / "containers" / "carry.py", work.folder / "carried")
+    packages: set[str] = set()
     for architecture in architectures(work.release):
         _require_same_python(roots[architecture], host, version)
         tree = micro.root_tree(carried, host, roots[architecture], python=version, user=images.user)
         _write(work, root(architecture), tree)
+        packages |= _versions(tree)
     byte_code = interpreter.compiled(package, f"{micro.PAYLOAD}/faas_runtime")
     _write(work, RUNTIME, micro.runtime_tree(source, byte_code))
-    return f"Debian {images.micro.suite}, Python {host.python_version(version)}"
+    return f"Debian {images.micro.suite}: {', '.join(sorted(packages))}"
+
+
+def _versions(tree: tars.Tree) -> set[str]:
+    """The packages that the tree has files of, as `NAME VERSION`."""
+    controls = (entry.data.decode() for name, entry in tree.items() if name.startswith("var/lib/dpkg/status.d/"))
+    fields = (dict(re.findall(r"^(Package|Version): (.*)$", control, re.MULTILINE)) for control in controls)
+    return {f"{one['Package']} {one['Version']}" for one in fields if one}
 
 
 def _require_same_python(debian: debian_root.DebianRoot, host: debian_root.DebianRoot, version: str) -> None:

@@ -86,9 +86,11 @@ def _uncompressed(data: bytes) -> bytes:
 
 def normalised(image: Image, *, base_layers: int, architecture: str, epoch: int, title: str) -> Image:
     """The image with what comes above its base as one layer, and without any trace of who built it and when."""
+    config = image.config
+    if config.get("architecture") != architecture:
+        raise ReleaseError(f"{title}: the engine built it for {config.get('architecture')}, not for {architecture}")
     created = dt.datetime.fromtimestamp(epoch, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     layers = (*image.layers[:base_layers], tars.pack(_merged(image.layers[base_layers:], base_layers > 0), epoch))
-    config = image.config
     history = _history(config.get("history", []), base_layers)
     return Image(
         layers=layers,
@@ -119,10 +121,12 @@ def _merged(layers: tuple[bytes, ...], has_base: bool) -> Tree:
     merged: Tree = {}
     for layer in layers:
         above = tars.read_bytes(layer)
-        for path in above:
+        for path, entry in above.items():
+            if entry.kind != tarfile.DIRTYPE:  # what lay in a folder does not lie below the link in its place
+                _forget(merged, f"{path}/")
             parent, _, name = path.rpartition("/")
             if name == _OPAQUE:
-                _forget(merged, f"{parent}/")
+                _forget(merged, f"{parent}/" if parent else "")
             elif name.startswith(_WHITEOUT):
                 removed = f"{parent}/{name.removeprefix(_WHITEOUT)}".lstrip("/")
                 merged.pop(removed, None)
@@ -181,18 +185,23 @@ def write_archive(image: Image, path: Path, *, tag: str) -> None:
 
 
 def read_archive(path: Path) -> tuple[Image, dict[str, Any]]:
-    """Read an archive that `write_archive` wrote: the image and its manifest."""
+    """Read an archive that `write_archive` wrote: the image and its manifest. Every digest in it must be true."""
     tree = tars.read(path)
 
     def blob(digest: str) -> bytes:
+        if _blob(digest) not in tree:
+            raise ReleaseError(f"{path}: the blob {digest} is missing")
         data = tree[_blob(digest)].data
         if _digest(data) != digest:
             raise ReleaseError(f"{path}: the blob {digest} is damaged")
         return data
 
     manifest = json.loads(blob(json.loads(tree["index.json"].data)["manifests"][0]["digest"]))
+    config = json.loads(blob(manifest["config"]["digest"]))
     layers = tuple(gzip.decompress(blob(layer["digest"])) for layer in manifest["layers"])
-    return Image(config=json.loads(blob(manifest["config"]["digest"])), layers=layers), manifest
+    if config["rootfs"]["diff_ids"] != [_digest(layer) for layer in layers]:
+        raise ReleaseError(f"{path}: the layers are not the ones that the configuration names in diff_ids")
+    return Image(config=config, layers=layers), manifest
 
 
 def sizes(path: Path) -> Sizes:

@@ -14,9 +14,11 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from ci.errors import CommandFailed, HostError, ToolError
 
@@ -50,13 +52,15 @@ _PASSED_ON = (
     "SYSTEMROOT",
 )
 
+_FIXED = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _TAIL_LINES = 15
+_GRACE_SECONDS = 5.0
 
 
 def base_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment that every outside program starts from, with `extra` on top."""
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**environment, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(extra or {})}
+    return {**environment, **_FIXED, **(extra or {})}
 
 
 def resolve(program: Argument) -> str:
@@ -68,53 +72,91 @@ def resolve(program: Argument) -> str:
 
 
 def pasteable(argv: Sequence[Argument], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """The command as one line that does the same when it is pasted into a POSIX shell."""
-    words = [f"{name}={shlex.quote(value)}" for name, value in sorted((env or {}).items())]
+    """The command as one line to paste into a POSIX shell: its folder, its arguments and all variables that are set.
+
+    It does the same there, but for two things that one line cannot hold: the variables of that shell which a `Runner`
+    keeps from programs, such as CFLAGS, and what the program was given on standard input.
+    """
+    words = [f"{name}={shlex.quote(value)}" for name, value in sorted({**_FIXED, **(env or {})}.items())]
     words += [shlex.quote(str(word)) for word in argv]
     return f"cd {shlex.quote(str(cwd or '/'))} && {' '.join(words)}"
 
 
 class Children:
-    """The programs that are running now, so that an interrupted run can end them all."""
+    """The programs that are running now, so that an interrupted run can end them all.
+
+    A group is signalled only under the guard, and only while its program has not been reaped or the group was found
+    to have members: otherwise its number may be another's by now.
+    """
 
     def __init__(self) -> None:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._guard = threading.Lock()
         self._ended = False
 
+    @property
+    def ended(self) -> bool:
+        """Whether `end_all` was called: who waits for something should give up, and start nothing more."""
+        return self._ended
+
     def add(self, child: subprocess.Popen[bytes]) -> None:
-        """Remember a program; one that was started after `end_all` is ended at once."""
+        """Remember a program; one that was started after `end_all` is killed at once, nobody would do so later."""
         with self._guard:
             self._running.add(child)
-            late = self._ended
-        if late:
-            _signal_group(child, signal.SIGTERM)
+            if self._ended:
+                _signal_group(child, signal.SIGKILL)
 
     def discard(self, child: subprocess.Popen[bytes]) -> None:
-        """Forget a program that has ended."""
+        """Forget a program that has ended; while `end_all` is at work, not before its own children have ended too."""
         with self._guard:
-            self._running.discard(child)
+            if not self._ended:
+                self._running.discard(child)
+            else:
+                self._is_there(child)
 
-    def end_all(self, grace: float = 5.0) -> None:
+    def end(self, child: subprocess.Popen[bytes], grace: float = _GRACE_SECONDS) -> None:
+        """Ask a program and its own children to end, kill what has not after `grace` seconds, and reap the program."""
+        self._end([child], grace)
+        with suppress(subprocess.TimeoutExpired):  # not even SIGKILL ends what belongs to another user
+            child.wait(_GRACE_SECONDS)
+
+    def end_all(self, grace: float = _GRACE_SECONDS) -> None:
         """Ask every program and its own children to end, and kill what has not after `grace` seconds."""
         with self._guard:
             self._ended = True
             running = list(self._running)
-        for child in running:
-            _signal_group(child, signal.SIGTERM)
+        self._end(running, grace)
+
+    def _end(self, children: Sequence[subprocess.Popen[bytes]], grace: float) -> None:
         deadline = time.monotonic() + grace
-        for child in running:
-            try:
-                child.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal_group(child, signal.SIGKILL)
+        try:
+            left = self._signal(children, signal.SIGTERM)
+            while left and time.monotonic() < deadline:
+                time.sleep(0.02)
+                left = self._signal(left, 0)
+        finally:  # at once if whoever interrupted does so again
+            self._signal(children, signal.SIGKILL)
+
+    def _signal(self, children: Iterable[subprocess.Popen[bytes]], number: int) -> list[subprocess.Popen[bytes]]:
+        """Signal the groups of those that are still there, and return these; 0 only looks."""
+        with self._guard:
+            return [child for child in children if self._is_there(child) and _signal_group(child, number)]
+
+    def _is_there(self, child: subprocess.Popen[bytes]) -> bool:
+        """Whether a program or what it has started still runs; forgets it if not. The guard is held."""
+        if child in self._running and (child.poll() is None or _signal_group(child, 0)):
+            return True
+        self._running.discard(child)
+        return False
 
 
-def _signal_group(child: subprocess.Popen[bytes], number: signal.Signals) -> None:
+def _signal_group(child: subprocess.Popen[bytes], number: int) -> bool:
+    """Whether the program's group could be signalled."""
     try:
         os.killpg(child.pid, number)
     except (ProcessLookupError, PermissionError):
-        return
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,6 +195,24 @@ class Runner:
         """Run a program and return its standard output as text; standard error goes to the log."""
         return self._run(argv, cwd, {**self.env, **(env or {})}, stdin, capture=True).decode(errors="replace")
 
+    @contextmanager
+    def start(
+        self, *argv: Argument, env: Mapping[str, str] | None = None, log: Path | None = None
+    ) -> Iterator[subprocess.Popen[bytes]]:
+        """Start a program in `/` that works while the block does; at its end it is killed with all that it started.
+
+        Its output goes to `log`, or to the runner's own.
+        """
+        program, environment = resolve(argv[0]), {**self.env, **(env or {})}
+        with _opened(log or self.log) as file, _timed(file, pasteable(argv, env=environment)) as ending:
+            child = self._started([program, *argv[1:]], None, environment, file)
+            try:
+                yield child
+            finally:
+                ending.extend([] if child.poll() is None else [child.returncode])
+                self.children.end(child, grace=0.0)
+                self.children.discard(child)
+
     def _run(
         self,
         argv: Sequence[Argument],
@@ -162,35 +222,47 @@ class Runner:
         *,
         capture: bool,
     ) -> bytes:
-        program = resolve(argv[0])
-        line = pasteable(argv, cwd=cwd, env=env)
-        self.log.parent.mkdir(parents=True, exist_ok=True)
-        with self.log.open("ab", buffering=0) as log:
+        program, line = resolve(argv[0]), pasteable(argv, cwd=cwd, env=env)
+        with _opened(self.log) as log:
             begin = log.tell()
-            log.write(f"$ {line}\n".encode())
-            started = time.monotonic()
-            child = subprocess.Popen(
-                [program, *(str(word) for word in argv[1:])],
-                cwd=cwd or "/",  # not the current folder: cookiecutter changes that while it works
-                env=base_environment(env),
-                stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if capture else log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=tuple(self.keep_open),
-            )
-            self.children.add(child)
-            try:
-                captured, _ = child.communicate(stdin)
-            finally:
-                self.children.discard(child)
-            if captured and child.returncode:
-                log.write(captured)
-            seconds = time.monotonic() - started
-            log.write(f"# exit {child.returncode} after {seconds:.2f} s\n\n".encode())
+            with _timed(log, line) as ending:
+                child = self._started([program, *argv[1:]], cwd, env, log, has_input=stdin is not None, capture=capture)
+                try:
+                    captured, _ = child.communicate(stdin)
+                except BaseException:
+                    self.children.end(child)
+                    raise
+                finally:
+                    self.children.discard(child)
+                if captured and child.returncode:
+                    log.write(captured)
+                ending.append(child.returncode)
         if child.returncode:
             raise self._failure(str(argv[0]), line, child.returncode, begin)
         return captured or b""
+
+    def _started(
+        self,
+        argv: Sequence[Argument],
+        cwd: Path | None,
+        env: Mapping[str, str],
+        log: IO[bytes],
+        *,
+        has_input: bool = False,
+        capture: bool = False,
+    ) -> subprocess.Popen[bytes]:
+        child = subprocess.Popen(
+            [str(word) for word in argv],
+            cwd=cwd or "/",  # not the current folder: cookiecutter changes that while it works
+            env=base_environment(env),
+            stdin=subprocess.PIPE if has_input else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if capture else log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=tuple(self.keep_open),
+        )
+        self.children.add(child)
+        return child
 
     def _failure(self, program: str, line: str, code: int, begin: int) -> CommandFailed | HostError:
         with self.log.open("rb") as log:
@@ -202,3 +274,23 @@ class Runner:
         if any("No space left on device" in text for text in printed):
             return HostError(message, hint="free some disk space and run the same command again")
         return CommandFailed(message)
+
+
+def _opened(log: Path) -> IO[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return log.open("ab", buffering=0)
+
+
+@contextmanager
+def _timed(log: IO[bytes], line: str) -> Iterator[list[int]]:
+    """Write the command before the block and its seconds after it. The block adds the exit code to the list that it is
+    given; if it does not, this tooling itself has ended the program.
+    """
+    log.write(f"$ {line}\n".encode())
+    started = time.monotonic()
+    ending: list[int] = []
+    try:
+        yield ending
+    finally:
+        how = f"exit {ending[0]}" if ending else "ended"
+        log.write(f"# {how} after {time.monotonic() - started:.2f} s\n\n".encode())

@@ -6,8 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+from ci.bake import bake_recipe
+from ci.run import Runner
+from ci.verify.check import Function
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,3 +36,23 @@ def run_ci(checkout: Path, *arguments: str, env: Mapping[str, str] | None = None
         [sys.executable, "-m", "ci", *arguments],
         cwd=checkout, env={**os.environ, **(env or {})}, capture_output=True, text=True, check=False,
     )  # fmt: skip
+
+
+def search_path(folder: Path, *, without: Iterable[str] = ()) -> Path:
+    """A folder with links to every program on PATH but some; what is in it already stays."""
+    folder.mkdir(exist_ok=True)
+    left_out = {*without, *(path.name for path in folder.iterdir())}
+    for directory in os.environ["PATH"].split(os.pathsep):
+        for program in Path(directory).iterdir() if Path(directory).is_dir() else ():
+            if program.name not in left_out:
+                left_out.add(program.name)  # the first on PATH is the one that a shell finds
+                (folder / program.name).symlink_to(program.absolute())
+    return folder
+
+
+def c_function(folder: Path) -> Function:
+    """The example function in C, built in a folder of its own: what an artefact is asked with."""
+    folder.mkdir()
+    made = bake_recipe(ROOT / "recipes" / "c-function", folder)
+    Runner(log=folder / "log")("make", f"FAAS_INCLUDE={ROOT / 'runtime' / 'include'}", cwd=made)
+    return Function(language="c", library=made / "libsimple_handler.so")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +23,7 @@ FLAVOURS = ("ubi", "alpine", "micro")
 _SKOPEO = Tool(name="skopeo", minimum="1.4")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Flavour:
     """One image: `base` is None for the one from scratch, and `context` what its Containerfile takes from `dist/`."""
 
@@ -116,7 +116,7 @@ def _image_job(project: Project, engine: Engine | None, flavour: Flavour, lackin
         id=flavour.id,
         builder="images",
         outputs=(Output(kind="image", path=archive_path(project.release, flavour.name, flavour.architecture)),),
-        build=partial(_build, engine=engine, flavour=flavour) if engine else _cannot_build,
+        build=partial(_build, engine=engine, flavour=flavour, digest=digest) if engine else _cannot_build,
         tools=(engines.TOOLS[engine.name], _SKOPEO) if engine else (),
         values={"base": flavour.base or "scratch", "digest": digest, "epoch": str(project.release.epoch)},
         after=flavour.after,
@@ -128,10 +128,10 @@ def _cannot_build(work: Workspace) -> None:
     raise ReleaseError(f"{work.job}: an unavailable job was started")
 
 
-def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
+def _build(work: Workspace, *, engine: Engine, flavour: Flavour, digest: str) -> str:
     """Build in the engine's storage, write the normalised archive, and store that under the release's name."""
     release = work.release
-    base = _present_base(work, engine, flavour)
+    base = _present_base(work, engine, flavour, digest)
     temporary = engines.temporary(release.name, "build", f"{flavour.name}-{flavour.architecture}")
     engine.remove_stale(work.run, release.name)
     arguments = {"TARGETARCH": flavour.architecture}
@@ -152,14 +152,7 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
         engine.export(work.run, temporary, work.folder / "layout")
     finally:
         engine.remove(work.run, temporary)
-    title = f"{release.name} {release.version} {flavour.name}"
-    image = oci.normalised(
-        oci.read_layout(work.folder / "layout"),
-        base_layers=len(base.layers) if base and flavour.stands_on_base else 0,
-        architecture=flavour.architecture,
-        epoch=release.epoch,
-        title=title,
-    )
+    image = _normalised(work, engine, flavour, base)
     name = reference(release, flavour.name, flavour.architecture)
     archive = work.out / Path(archive_path(release, flavour.name, flavour.architecture)).name
     oci.write_archive(image, archive, tag=name)
@@ -169,15 +162,29 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour) -> str:
     return ""
 
 
-def _present_base(work: Workspace, engine: Engine, flavour: Flavour) -> engines.StoredImage | None:
+def _normalised(work: Workspace, engine: Engine, flavour: Flavour, base: engines.StoredImage | None) -> oci.Image:
+    exported = oci.read_layout(work.folder / "layout")
+    if engine.is_docker and not flavour.stands_on_base and not engines.has_buildkit(work.run):
+        # It takes whatever ends in a stage from scratch for an image of its own architecture.
+        exported = dataclasses.replace(exported, config={**exported.config, "architecture": flavour.architecture})
+    return oci.normalised(
+        exported,
+        base_layers=len(base.layers) if base and flavour.stands_on_base else 0,
+        architecture=flavour.architecture,
+        epoch=work.release.epoch,
+        title=f"{work.release.name} {work.release.version} {flavour.name}",
+    )
+
+
+def _present_base(work: Workspace, engine: Engine, flavour: Flavour, digest: str) -> engines.StoredImage | None:
     """The base in the engine's storage, pulled if it is not there yet."""
     if flavour.base is None:
         return None
-    name = bases.plain(flavour.base)
-    stored = engine.stored(work.run, name)
-    if stored and stored.architecture == flavour.architecture:
-        return stored
-    return engine.pull(work.run, name, f"linux/{flavour.architecture}")
+    if present := bases.stored(work.run, engine, flavour.base, flavour.architecture, digest):
+        return present
+    name = bases.pulled_by(flavour.base, digest)
+    pulled = engine.pull(work.run, name, f"linux/{flavour.architecture}")
+    return dataclasses.replace(pulled, digest=name.partition("@")[2] or pulled.digest)
 
 
 def _base_labels(flavour: Flavour, base: engines.StoredImage | None) -> dict[str, str]:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ci.errors import VerificationError
 from ci.fixed import fixed_folder
 from ci.jobs import Job, Output, Project, Workspace
 from ci.quoting import shell
@@ -141,11 +143,29 @@ def _build(work: Workspace, *, environment: str) -> None:
             env=environment_variables(release, environment, folder),
         )
         name = package_name(release, environment)
-        shutil.copyfile(folder / "packages" / name, work.out / name)
+        take_back(folder / "packages" / name, work.out / name)
 
 
 def hand_over(folder: Path) -> None:
-    """Make the unprivileged user own a folder and all in it, where makepkg runs as that user."""
+    """Make the unprivileged user own a folder and all in it, where makepkg runs as that user.
+
+    A folder comes after what is in it: once it is handed over, that user may put something else in there.
+    """
     if unprivileged():
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, _USER, _USER)
+        for parent, folders, files in os.walk(folder, topdown=False):
+            for name in (*folders, *files):
+                os.chown(Path(parent, name), _USER, _USER, follow_symlinks=False)
+        os.chown(folder, _USER, _USER, follow_symlinks=False)
+
+
+def take_back(package: Path, target: Path) -> None:
+    """Copy what the unprivileged user has made; a link could name a file that only this process may read."""
+    try:
+        descriptor = os.open(package, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO would block
+    except OSError as error:
+        raise VerificationError(f"{package}: makepkg left no file that can be read: {error.strerror}") from error
+    with os.fdopen(descriptor, "rb") as source:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise VerificationError(f"{package}: makepkg left something that is not a file")
+        with target.open("wb") as copy:
+            shutil.copyfileobj(source, copy)

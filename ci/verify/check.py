@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import Popen
 
 from ci.errors import VerificationError
 from ci.jobs import Output, Project
-from ci.run import Runner, base_environment, pasteable, resolve
-from ci.runtime_api import NoAnswer, RuntimeApi
+from ci.run import Runner, pasteable
+from ci.runtime_api import Answer, NoAnswer, RuntimeApi
 
 # Compact and with sorted keys, so that the Rust function, which writes JSON anew, answers with the same bytes.
 EVENT = b'{"answer":42,"text":"gr\xc3\xbc\xc3\x9f dich"}'
@@ -79,13 +76,14 @@ def launcher(*argv: str | Path) -> Command:
 
 def require_answers(check: Check, command: Command) -> None:
     """Start the artefact's launcher once per function and hold its answer to one event against what it must be."""
+    if not check.functions:
+        raise VerificationError(f"{check.output.path}: there is no function to ask it with")
     for function in check.functions:
         _require_answer(check, command, function)
 
 
 def _require_answer(check: Check, command: Command, function: Function) -> None:
-    log = check.run.log.with_suffix(f".{function.language}.log")
-    with RuntimeApi() as api, log.open("wb") as output:
+    with RuntimeApi() as api:
         variables = {
             "AWS_LAMBDA_RUNTIME_API": api.address,
             "_HANDLER": function.handler,
@@ -93,30 +91,7 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
             "AWS_LAMBDA_FUNCTION_NAME": "simple_handler",
         }
         argv, environment = command(variables, function)
-        child = subprocess.Popen(
-            [resolve(argv[0]), *(str(word) for word in argv[1:])],
-            env=base_environment(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        check.run.children.add(child)
-        # A launcher that has died will not answer: closing the API ends the wait for it.
-        threading.Thread(target=_close_after, args=(child, api), daemon=True).start()
-        try:
-            answer = api.invoke(EVENT, timeout=_PATIENCE_S)
-        except NoAnswer as error:
-            raise VerificationError(
-                f"{check.output.path}: no answer to the {function.language} function's event\n"
-                f"{_tail(log)}\n"
-                f"  command: {pasteable(argv, env=environment)}\n  log: {log}"
-            ) from error
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            check.run.children.discard(child)
+        answer = _ask(check, function, api, argv, environment)
     expected = b'{"event":%s,"function":"simple_handler","request_id":"%s"}' % (
         EVENT,
         (answer.request_id or "").encode(),
@@ -124,11 +99,29 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
     check.require_equal((answer.kind, answer.body), ("response", expected), f"{function.language} answer")
 
 
-def _close_after(child: subprocess.Popen[bytes], api: RuntimeApi) -> None:
+def _ask(
+    check: Check, function: Function, api: RuntimeApi, argv: Sequence[str | Path], environment: Mapping[str, str]
+) -> Answer:
+    log = check.run.log.with_suffix(f".{function.language}.log")
+    log.unlink(missing_ok=True)
+    with check.run.start(*argv, env=environment, log=log) as child:
+        # A launcher that has died will not answer: closing the API ends the wait for it.
+        threading.Thread(target=_close_after, args=(child, api), daemon=True).start()
+        try:
+            return api.invoke(EVENT, timeout=_PATIENCE_S)
+        except NoAnswer as error:
+            raise VerificationError(
+                f"{check.output.path}: no answer to the {function.language} function's event\n"
+                f"{_tail(log)}\n"
+                f"  command: {pasteable(argv, env={**check.run.env, **environment})}\n  log: {log}"
+            ) from error
+
+
+def _close_after(child: Popen[bytes], api: RuntimeApi) -> None:
     child.wait()
     api.close()
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines()[-15:]
-    return "\n".join(f"  | {line}" for line in lines) or "  | (it printed nothing)"
+    printed = log.read_text(errors="replace").splitlines()[1:]  # without the command
+    return "\n".join(f"  | {line}" for line in printed[-15:]) or "  | (it printed nothing)"

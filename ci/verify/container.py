@@ -28,9 +28,12 @@ def require_runs(check: Check, flavour: str, architecture: str) -> str | None:
     engine = _engine_that_runs(check, image, name)
     try:
         engine.prepare(check.run, image, name)
-        functions = {one.machine for one in check.functions}
-        if functions and functions != {_machine(architecture)}:
+        machines = {one.machine for one in check.functions}
+        if machines and machines != {_machine(architecture)}:
             return f"{NOT_RUN}: it starts, but there is no function for {architecture} to ask"
+        if not machines:
+            libc = "musl" if flavour == "alpine" else "glibc"
+            return f"{NOT_RUN}: no function for {libc}/{_machine(architecture)} could be built here"
         require_answers(check, _command(check, engine, image, name))
     finally:
         engine.end(check.run, name)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, payload_of, require_payload
+from ci.verify.payload import LAUNCHER, payload_of, require_payload, require_same_bytes
 
 _STAND_IN = Path(__file__).parent / "brew_stand_in.rb"
 
@@ -35,7 +35,11 @@ def verify(check: Check) -> str | None:
     check.require_equal({key: declared.get(key) for key in expected}, expected, "what the formula declares")
     _require_files(check, keg)
     require_payload(check, keg / "libexec")
+    beside = {path: keg / path for path in ("LICENSE", "README.md", "include/faas.h")}
+    require_same_bytes(check, {**beside, "man/faas-runtime.1": keg / "share" / "man" / "man1" / "faas-runtime.1"})
     require_answers(check, launcher(keg / "bin" / "faas-runtime"))
+    baked = check.project.dist / "baked" / "formulae" / f"{release.name}.rb"
+    check.require(check.path.read_bytes() == baked.read_bytes(), "the formula is the baked one")
     return "installed and tested by a stand-in for brew"
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import _imp
 import hashlib
+import io
 import json
 import posixpath
 import re
 import tarfile
+from pathlib import Path
 from typing import Any
 
 from ci import elf, oci, tars
+from ci.errors import VerificationError
 from ci.files import unpack
 from ci.tars import Tree
 from ci.verify import container
 from ci.verify.check import Check
-from ci.verify.payload import PACKAGE, payload_of, require_same_payload
+from ci.verify.payload import PACKAGE, payload_of, require_same_payload, shipped
 
 _PAYLOAD = "usr/lib/faas-runtime/"
 _LAUNCHER = f"{_PAYLOAD}bin/faas-runtime"
@@ -24,33 +27,53 @@ _OCI = "org.opencontainers.image."
 _LEFTOVERS = re.compile(r"(tmp|run|var/(cache|log|tmp))/(.*/)?(?!\.wh\.)[^/]+")
 _BYTE_CODE = re.compile(rf"{re.escape(_PAYLOAD)}{re.escape(PACKAGE)}__pycache__/(?P<module>\w+)\.cpython-\d+\.pyc")
 
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SETTINGS = {"User", "WorkingDir", "Entrypoint", "Cmd", "Env", "Labels"}
+_LIBRARY = r"(?:[\w-]+/)?[\w.+-]+\.so(?:\.[\d.]+)?"
+# What the Containerfile of `alpine` makes, and what `carry.py` brings there: the interpreter, its loader and shared
+# libraries, the standard library's byte code and extension modules, the links at the top of the root.
+_ALPINE_FILE = re.compile(
+    rf"{re.escape(_PAYLOAD)}.+|(?:usr/)?lib(?:32|64|x32)?/{_LIBRARY}|usr/bin/(?:python3(?:\.\d+)?|faas-runtime)"
+    r"|usr/lib/python3\.\d+/(?:\w+/)*(?:[\w-]+\.pyc|lib-dynload/[\w.-]+\.so)"
+    r"|var/runtime/bootstrap|licenses/faas-runtime/LICENSE|etc/(?:passwd|group|os-release)"
+)
+_ALPINE_ALIAS = re.compile(r"bin|sbin|lib(?:32|64|x32)?")
+_ALPINE_FOLDERS = {"dev", "proc", "run", "sys", "tmp", "var/task"}
+
 
 def verify(check: Check) -> str | None:
     """Say what could not be tried here, if anything; a fault raises."""
     flavour, architecture = check.output.name.removesuffix(".oci.tar").rsplit("-", 2)[-2:]
-    image, _ = oci.read_archive(check.path)
+    try:
+        image, _ = oci.read_archive(check.path)
+    except (KeyError, IndexError, ValueError) as error:
+        raise VerificationError(f"{check.output.path}: no such archive as is made here: {error!r}") from error
     # Older versions of skopeo open the archive itself only as root.
     layout = check.folder / "layout"
     unpack(check.path, layout)
     config = json.loads(check.run.output("skopeo", "inspect", "--config", f"oci:{layout}"))
     manifest = json.loads(check.run.output("skopeo", "inspect", "--raw", f"oci:{layout}"))
-    _require_settings(check, config, architecture)
+    _require_settings(check, config, flavour, architecture)
     _require_labels(check, config, manifest, flavour)
     tree = oci.added_by(image)
     _require_modes(check, tree)
     _require_payload(check, tree)
     if flavour != "ubi":  # the others stand on nothing, so all that they need must be among what they carry
         _require_self_contained(check, tree, architecture)
+        _require_kinds(check, image.layers[-1], tree)
+    if flavour == "alpine":
+        _require_alpine(check, tree)
     if flavour == "micro":
         _require_layers(check, tree, architecture)
     return container.require_runs(check, flavour, architecture)
 
 
-def _require_settings(check: Check, config: dict[str, Any], architecture: str) -> None:
+def _require_settings(check: Check, config: dict[str, Any], flavour: str, architecture: str) -> None:
     """What an engine reads off the image, as skopeo reads it."""
     release = check.project.release
     user = f"{release.images.user}:{release.images.user}"
-    found = {key: config["config"].get(key) for key in ("User", "WorkingDir", "Entrypoint", "Cmd")}
+    settings = config.get("config", {})
+    found = {key: settings.get(key) for key in ("User", "WorkingDir", "Entrypoint", "Cmd")}
     expected = {
         "User": user,
         "WorkingDir": "/var/task",
@@ -58,10 +81,16 @@ def _require_settings(check: Check, config: dict[str, Any], architecture: str) -
         "Cmd": ["simple_handler.handle"],
     }
     check.require_equal(found, expected, "settings")
-    environment = {"LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"}
-    check.require(environment <= set(config["config"]["Env"]), f"the environment holds {sorted(environment)}")
+    environment = ["LAMBDA_RUNTIME_DIR=/var/runtime", "LAMBDA_TASK_ROOT=/var/task"]
+    # Engines add a PATH of their own, always this one; Red Hat says that it is a container.
+    inherited = {_PATH, "container=oci"} if flavour == "ubi" else {_PATH}
+    variables = settings.get("Env") or []
+    check.require_same_set(set(variables) - inherited, set(environment), "environment")
+    check.require_equal(len(variables), len(set(variables)), "number of variables")
+    if flavour != "ubi":
+        check.require_same_set({key for key, value in settings.items() if value}, _SETTINGS, "kinds of settings")
     created = f"{release.date}T00:00:00Z"
-    platform = (config["architecture"], config["os"], config["created"])
+    platform = (config.get("architecture"), config.get("os"), config.get("created"))
     check.require_equal(platform, (architecture, "linux", created), "architecture, system and time")
 
 
@@ -89,12 +118,12 @@ def _require_labels(check: Check, config: dict[str, Any], manifest: dict[str, An
         f"{_OCI}vendor": release.vendor,
         f"{_OCI}authors": release.maintainer,
     }
-    labels = config["config"]["Labels"]
+    labels = config.get("config", {}).get("Labels") or {}
     check.require_equal({key: labels.get(key) for key in expected}, expected, "labels")
     base = {f"{_OCI}base.name", f"{_OCI}base.digest"} if flavour == "ubi" else set()
     own = {key for key in labels if key.startswith(_OCI)}
     check.require_same_set(own, {key for key in expected if key.startswith(_OCI)} | base, "OCI labels")
-    check.require_equal(manifest["annotations"], {key: labels[key] for key in own}, "annotations")
+    check.require_equal(manifest.get("annotations"), {key: labels[key] for key in own}, "annotations")
 
 
 def _require_modes(check: Check, tree: Tree) -> None:
@@ -115,15 +144,18 @@ def _require_modes(check: Check, tree: Tree) -> None:
 
 def _require_payload(check: Check, tree: Tree) -> None:
     """The payload's files, their modes, the names that lead to the launcher, byte code of these very sources."""
-    files = {name: entry for name, entry in tree.items() if name.startswith(_PAYLOAD) and entry.kind == tarfile.REGTYPE}
+    inside = {name: entry for name, entry in tree.items() if f"{name}/".startswith(_PAYLOAD)}
+    others = {name for name, entry in inside.items() if entry.kind not in (tarfile.REGTYPE, tarfile.DIRTYPE)}
+    check.require_equal(sorted(others), [], "neither files nor folders in the payload")
+    files = {name: entry for name, entry in inside.items() if entry.kind == tarfile.REGTYPE}
     sources = {name: entry for name, entry in files.items() if not name.endswith(".pyc")}
     require_same_payload(
         check,
         {name.removeprefix(_PAYLOAD): hashlib.sha256(entry.data).hexdigest() for name, entry in sources.items()},
     )
     check.require_equal(tree[_LAUNCHER].mode, 0o755, "mode of the launcher")
-    others = {name for name, entry in files.items() if name != _LAUNCHER and entry.mode != 0o644}
-    check.require_equal(sorted(others), [], "payload files whose mode is not 0644")
+    runnable = {name for name, entry in files.items() if name != _LAUNCHER and entry.mode != 0o644}
+    check.require_equal(sorted(runnable), [], "payload files whose mode is not 0644")
     for name in ("usr/bin/faas-runtime", "var/runtime/bootstrap"):
         check.require(name in tree and tree[name].kind == tarfile.SYMTYPE, f"{name} is a symbolic link")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), tree[name].target))
@@ -136,6 +168,7 @@ def _require_payload(check: Check, tree: Tree) -> None:
     }
     check.require_same_set(set(compiled), modules, "modules with byte code")
     for module, entry in compiled.items():
+        check.require(len(entry.data) > 16, f"the byte code of {module} is whole")
         # Bytes 4 to 8 say that a hash of the source follows, rather than its time, which no image keeps.
         check.require(entry.data[4] & 1 == 1, f"the byte code of {module} goes by its source's hash")
         # The hash is keyed with the byte code's own magic number; importlib knows this Python's alone.
@@ -155,7 +188,36 @@ def _require_self_contained(check: Check, tree: Tree, architecture: str) -> None
         check.require_equal(sorted(set(program.needed) - names), [], f"libraries that {name} lacks")
         if program.interpreter:
             check.require(bool(tars.follow(tree, program.interpreter)), f"{name} finds its {program.interpreter}")
-    check.require(bool(tree.get("licenses/faas-runtime/LICENSE")), "/licenses holds the licence")
+    check.require("licenses/faas-runtime/LICENSE" in tree, "/licenses holds the licence")
+    licence = tree["licenses/faas-runtime/LICENSE"].data
+    check.require(licence == shipped(check).get("LICENSE"), "the licence is that of the source tarball")
+
+
+def _require_kinds(check: Check, layer: bytes, tree: Tree) -> None:
+    """No devices, pipes or capabilities, and no entry twice; `ubi` may have what its packages bring."""
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        members = [member for member in archive if tars.clean(member.name)]
+    odd = sorted(one.name for one in members if not (one.isfile() or one.isdir() or one.issym() or one.islnk()))
+    check.require_equal(odd, [], "devices and pipes")
+    check.require_equal(len(members), len(tree), "number of entries")
+    check.require_equal(sorted(name for name, entry in tree.items() if entry.attributes), [], "files with capabilities")
+
+
+def _require_alpine(check: Check, tree: Tree) -> None:
+    """Nothing but what the Containerfile makes and carries over; the accounts to the letter."""
+    user = check.project.release.images.user
+    known = {name for name, entry in tree.items() if entry.kind != tarfile.DIRTYPE and _ALPINE_FILE.fullmatch(name)}
+    known |= {name for name, entry in tree.items() if entry.kind == tarfile.SYMTYPE and _ALPINE_ALIAS.fullmatch(name)}
+    folders = {str(parent) for name in known | _ALPINE_FOLDERS for parent in Path(name, "x").parents} - known - {"."}
+    known |= {name for name, entry in tree.items() if entry.kind == tarfile.DIRTYPE and name in folders}
+    check.require_equal(sorted(set(tree) - known), [], "files that nothing here carries")
+    accounts = {
+        "etc/passwd": f"root:x:0:0:root:/:/sbin/nologin\nfaas:x:{user}:{user}::/var/task:/sbin/nologin\n",
+        "etc/group": f"root:x:0:\nfaas:x:{user}:\n",
+    }
+    for name, text in accounts.items():
+        check.require(name in tree, f"{name} is there")
+        check.require_equal(tree[name].data, text.encode(), name)
 
 
 def _require_layers(check: Check, tree: Tree, architecture: str) -> None:

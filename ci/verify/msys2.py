@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from ci.builders.msys2 import ENVIRONMENTS, package_name
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, payload_of, require_payload
+from ci.verify.payload import LAUNCHER, payload_of, require_payload, require_same_bytes
 
 _FILE, _PROGRAM = "644", "755"
 _METADATA = (".BUILDINFO", ".MTREE", ".PKGINFO")
@@ -28,7 +29,15 @@ def verify(check: Check) -> str | None:
     _require_files(check, environment)
     prefix = root / environment
     require_payload(check, prefix / "lib" / "faas-runtime")
+    beside = {
+        "include/faas.h": prefix / "include" / "faas.h",
+        "README.md": prefix / "share" / "doc" / release.name / "README.md",
+        "LICENSE": prefix / "share" / "licenses" / release.name / "LICENSE",
+        "man/faas-runtime.1": prefix / "share" / "man" / "man1" / "faas-runtime.1.gz",
+    }
+    require_same_bytes(check, beside)
     _require_commands(check, prefix)
+    _require_hooks(check, environment, root)
     (prefix / "bin" / "python").symlink_to(Path(sys.executable).resolve())
     require_answers(check, launcher(prefix / "bin" / "faas-runtime"))
     return "; ".join(part for part in ("the .cmd was not started: no Windows here", note) if part)
@@ -39,8 +48,14 @@ def _require_info(check: Check, environment: str) -> None:
     release = check.project.release
     prefix = ENVIRONMENTS[environment].package_prefix
     text = check.run.output("bsdtar", "-xOf", check.path, ".PKGINFO")
-    info = [tuple(line.split(" = ", 1)) for line in text.splitlines() if not line.startswith("#")]
-    found = {key: value for key, value in info if key != "size"}
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for line in text.splitlines():
+        if not line.startswith("#"):
+            key, _, value = line.partition(" = ")
+            found[key].append(value)
+    # How much room the files take on the disk of whoever built it; and what makepkg writes from 6.1 on.
+    check.require(len(size := found.pop("size", [])) == 1 and size[0].isdecimal(), ".PKGINFO tells one size")
+    check.require(found.pop("xdata", ["pkgtype=pkg"]) == ["pkgtype=pkg"], "it is a plain package")
     expected = {
         "pkgname": f"{prefix}-{release.name}",
         "pkgbase": f"mingw-w64-{release.name}",
@@ -53,7 +68,7 @@ def _require_info(check: Check, environment: str) -> None:
         "license": f"spdx:{release.license}",
         "depend": f"{prefix}-python>={release.python}",
     }
-    check.require_equal({key: found.get(key) for key in expected}, expected, ".PKGINFO")
+    check.require_equal(dict(found), {key: [value] for key, value in expected.items()}, ".PKGINFO")
 
 
 def _install(check: Check, root: Path) -> str | None:
@@ -97,6 +112,7 @@ def _require_files(check: Check, environment: str) -> None:
         entries[name.removeprefix("./")] = dict(field.split("=") for field in fields)
     files = {name: entry["mode"] for name, entry in entries.items() if entry["type"] == "file"}
     folders = {name: entry["mode"] for name, entry in entries.items() if entry["type"] == "dir"}
+    check.require_same_set(set(entries), set(files) | set(folders), "files and folders")
     check.require_same_set(set(files), set(expected), "files")
     check.require_equal(files, expected, "modes")
     parents = {str(parent) for name in expected for parent in Path(name).parents} - {"."}
@@ -116,3 +132,21 @@ def _require_commands(check: Check, prefix: Path) -> None:
     same = line.replace(b"exec ", b"@").replace(b"${0%/*}/python", b"%~dp0python.exe").replace(b'"$@"\n', b"%*\r\n")
     same = same.replace(b"${0%/*}/../lib/faas-runtime/bin/", b"%~dp0..\\lib\\faas-runtime\\bin\\")
     check.require_equal(batch, same, "bin/faas-runtime.cmd")
+
+
+def _require_hooks(check: Check, environment: str, root: Path) -> None:
+    """The hooks that make and remove byte code, to the letter: pacman runs them as they are."""
+    package = f"{ENVIRONMENTS[environment].package_prefix}-{check.project.release.name}"
+    code = f"{environment}/lib/faas-runtime/faas_runtime"
+    python = f"{environment}/bin/python.exe"
+    compiling = f"/{python} -IS -m compileall -q --invalidation-mode checked-hash /{code}"
+    hooks = {
+        "clean": ("Upgrade", "Remove", "Removing the byte code of {}", "Pre", f"/usr/bin/rm -rf /{code}/__pycache__"),
+        "compile": ("Install", "Upgrade", "Compiling {} for Python", "Post", compiling),
+    }
+    for name, (first, second, description, when, command) in hooks.items():
+        trigger = f"[Trigger]\nType = Path\nOperation = {first}\nOperation = {second}\n"
+        trigger += f"Target = {code}/*\nTarget = {python}\n"
+        action = f"[Action]\nDescription = {description.format(package)}...\nWhen = {when}Transaction\n"
+        found = (root / "usr" / "share" / "libalpm" / "hooks" / f"{package}-{name}.hook").read_text()
+        check.require_equal(found, f"{trigger}\n{action}Exec = {command}\n", f"{name}.hook")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from ci.errors import VerificationError
 from ci.verify.check import Check
 
 LAUNCHER = "bin/faas-runtime"
@@ -28,8 +30,37 @@ def payload_of(check: Check) -> dict[str, str]:
     return payload
 
 
+def shipped(check: Check) -> dict[str, bytes]:
+    """All files of the source tarball, by their paths in it."""
+    release = check.project.release
+    top = release.sdist_name.removesuffix(".tar.gz") + "/"
+    files: dict[str, bytes] = {}
+    with tarfile.open(check.project.dist / "sdist" / release.sdist_name) as archive:
+        for member in archive:
+            content = archive.extractfile(member)
+            if content is not None:
+                files[member.name.removeprefix(top)] = content.read()
+    return files
+
+
+def require_same_bytes(check: Check, found: Mapping[str, Path]) -> None:
+    """Each file holds what the source tarball has under the path given for it; where it is compressed, unpacked."""
+    expected = shipped(check)
+    for path, file in found.items():
+        check.require(file.is_file() and not file.is_symlink(), f"{file.name} is a file")
+        data = file.read_bytes()
+        if file.suffix == ".gz":
+            try:
+                data = gzip.decompress(data)
+            except (OSError, EOFError) as error:
+                raise VerificationError(f"{check.output.path}: {file.name}: {error}") from error
+        check.require(data == expected.get(path), f"the bytes of {file.name} are those of {path} in the source tarball")
+
+
 def require_payload(check: Check, folder: Path) -> None:
     """The folder holds the payload, byte for byte, and nothing else but what Python compiled of it."""
+    others = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
+    check.require_equal(sorted(map(str, others)), [], "neither files nor folders in the payload")
     require_same_payload(
         check,
         {

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import tarfile
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.builders import rpm as builder
 from ci.errors import VerificationError
 from ci.files import sha256_of
 from ci.findings import faults
 from ci.lint import rpmlint
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, payload_of, require_payload
+from ci.verify.payload import LAUNCHER, payload_of, require_payload, require_same_bytes
 
 _PAYLOAD = "/usr/lib/faas-runtime"
 _FOLDER, _FILE, _PROGRAM, _LINK = "40755", "100644", "100755", "120777"
@@ -22,6 +23,12 @@ _FILE_LINES = (
     r"[%{FILENAMES}\t%{FILEMODES:octal}\t%{FILEUSERNAME}:%{FILEGROUPNAME}\t%{FILEMTIMES}"
     r"\t%{FILELINKTOS}\t%{FILEDIGESTS}\n]"
 )
+_RELATIONS = ("REQUIRE", "PROVIDE", "CONFLICT", "OBSOLETE", "RECOMMEND", "SUGGEST", "SUPPLEMENT", "ENHANCE")
+# As `rpm --scripts` and a spec head a scriptlet; rpm calls some of them otherwise than the spec does.
+_PRINTED = re.compile(r"^(\w+) scriptlet \(using (.+?)\)(?::| -- (.+))$", re.MULTILINE)
+_SECTION = re.compile(r"^%(\w+)(?: -- (.+))?(?: .*)?$", re.MULTILINE)
+_SCRIPTLET = re.compile(r"(pre|post|verify|trigger|filetrigger|transfiletrigger)(?!p$)\w*")
+_NAMES = {"pre": "preinstall", "post": "postinstall", "preun": "preuninstall", "postun": "postuninstall"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,13 +69,20 @@ def _verify_main(check: Check, files: Mapping[str, _Listed]) -> str | None:
     _require_files(check, files, expected)
     target = files["/usr/bin/faas-runtime"].target
     check.require_equal(target, f"../lib/faas-runtime/{LAUNCHER}", "target of the command")
-    requires = set(_query(check, "[%{REQUIRENEVRS}\n]").splitlines())
-    for wanted in (f"python3 >= {check.project.release.python}", "/usr/bin/python3"):
-        check.require(wanted in requires, f"requires {wanted}")
-    _require_no_findings(check)
+    python = f"python3 >= {check.project.release.python}"
+    _require_relations(check, requires={"/bin/sh", "/usr/bin/python3", "coreutils", python}, provides={_itself(check)})
+    _require_scriptlets(check, _baked_scriptlets(check))
     root = check.folder / "root"
     note = _install(check, root)
+    documents = root / "usr" / "share"
+    beside = {
+        "README.md": documents / "doc" / name / "README.md",
+        "LICENSE": documents / "licenses" / name / "LICENSE",
+        "man/faas-runtime.1": documents / "man" / "man1" / "faas-runtime.1.gz",
+    }
+    require_same_bytes(check, beside)
     require_payload(check, root / _PAYLOAD.lstrip("/"))
+    _require_no_findings(check)
     require_answers(check, launcher(root / "usr" / "bin" / "faas-runtime"))
     return note
 
@@ -78,10 +92,13 @@ def _verify_devel(check: Check, files: Mapping[str, _Listed]) -> str | None:
     licenses = f"/usr/share/licenses/{name}"
     expected = {"/usr/include/faas.h": _FILE, licenses: _FOLDER, f"{licenses}/LICENSE": _FILE}
     _require_files(check, files, expected)
+    main = f"{name} = {check.project.release.version.rpm}"
+    _require_relations(check, requires={main}, provides={_itself(check)})
+    _require_scriptlets(check, [])
     root = check.folder / "root"
     note = _install(check, root)
     header = root / "usr" / "include" / "faas.h"
-    check.require_equal(header.read_bytes(), _from_sdist(check, "include/faas.h"), "bytes of faas.h")
+    require_same_bytes(check, {"include/faas.h": header, "LICENSE": root / licenses.lstrip("/") / "LICENSE"})
     for language in ("c", "c++"):
         check.run(
             *("gcc", "-x", language, "-Wall", "-Wextra", "-pedantic", "-Werror", "-fsyntax-only"),
@@ -99,6 +116,9 @@ def _verify_source(check: Check, files: Mapping[str, _Listed]) -> None:
     check.require_equal(files[release.sdist_name].sha256, sha256_of(sdist), "sha256 of the source tarball")
     baked = check.project.dist / "baked" / "specs" / spec
     check.require_equal(files[spec].sha256, sha256_of(baked), "sha256 of the spec")
+    # rpm says of a source package what its packages provide; nothing comes of that.
+    _require_relations(check, requires=set(), provides=None)
+    _require_scriptlets(check, [])
 
 
 def _require_header(check: Check) -> dict[str, _Listed]:
@@ -135,10 +155,57 @@ def _require_files(check: Check, files: Mapping[str, _Listed], modes: Mapping[st
     check.require_equal({file.time for file in files.values()}, {str(check.project.release.epoch)}, "times")
 
 
+def _itself(check: Check) -> str:
+    release = check.project.release
+    name = f"{release.name}-devel" if check.output.kind == "rpm-devel" else release.name
+    return f"{name} = {release.version.rpm}-{release.rpm.release}"
+
+
+def _require_relations(check: Check, *, requires: set[str], provides: set[str] | None) -> None:
+    """What the package requires (of rpm itself: anything) and provides (if told), and that it has no other relation."""
+    form = "".join(f"[{kind} %{{{kind}NEVRS}}\n]" for kind in _RELATIONS)
+    found: dict[str, set[str]] = {kind: set() for kind in _RELATIONS}
+    for line in _query(check, form).splitlines():
+        kind, _, relation = line.partition(" ")
+        if not relation.startswith("rpmlib("):
+            found[kind].add(relation)
+    expected = {"REQUIRE": requires, "PROVIDE": found["PROVIDE"] if provides is None else provides}
+    for kind in _RELATIONS:
+        check.require_same_set(found[kind], expected.get(kind, set()), f"{kind.lower()}s")
+
+
+def _require_scriptlets(check: Check, expected: list[tuple[str, ...]]) -> None:
+    """The scriptlets and triggers, their interpreters and their very text."""
+    options = ("--nosignature", "-qp", "--scripts", "--triggers", "--filetriggers")
+    printed = check.run.output("rpm", *_own_database(check), *options, check.path)
+    rest, *parts = _PRINTED.split(printed)
+    found = [
+        (kind, interpreter, condition or "", text.strip())
+        for kind, interpreter, condition, text in zip(*(parts[i::4] for i in range(4)), strict=True)
+    ]
+    kinds = [scriptlet[0] for scriptlet in expected]
+    check.require_equal(sorted(one[0] for one in found), sorted(kinds), "kinds of scriptlets")
+    check.require_equal((rest.strip(), sorted(found)), ("", sorted(expected)), "scriptlets, against the baked spec")
+
+
+def _baked_scriptlets(check: Check) -> list[tuple[str, ...]]:
+    """The scriptlets of the main package in the baked spec; none of them names an interpreter."""
+    baked = check.project.dist / "baked" / "specs" / f"{check.project.release.name}.spec"
+    _, *parts = _SECTION.split(check.run.output("rpmspec", "-P", baked))
+    return [
+        (_NAMES.get(kind, kind), "/bin/sh", condition or "", text.strip())
+        for kind, condition, text in zip(*(parts[i::3] for i in range(3)), strict=True)
+        if _SCRIPTLET.fullmatch(kind)
+    ]
+
+
 def _require_no_findings(check: Check) -> None:
-    """Run rpmlint over all packages of this build; here its waivers that name no file must be of use."""
+    """Run rpmlint over this release's packages; here its waivers that name no file must be of use."""
     waivers = [waiver for waiver in check.project.release.waivers if waiver.tool == "rpmlint"]
-    findings = rpmlint(check.run, check.project.release, *sorted(check.path.parent.glob("*.rpm")))
+    (job,) = builder.jobs(check.project)
+    paths = sorted(output.path for output in job.outputs)
+    packages = [check.path if path == check.output.path else check.project.dist / path for path in paths]
+    findings = rpmlint(check.run, check.project.release, *packages)
     lines = faults(findings, waivers, to_be_used=[waiver for waiver in waivers if not waiver.file])
     if lines:
         raise VerificationError("\n".join(lines), hint="mend the template, or accept it in release.yaml: waivers")
@@ -163,10 +230,3 @@ def _query(check: Check, form: str) -> str:
 def _own_database(check: Check) -> tuple[str | Path, ...]:
     """Return the options that keep rpm away from the host's database."""
     return ("--dbpath", check.folder / "database")
-
-
-def _from_sdist(check: Check, path: str) -> bytes:
-    release = check.project.release
-    with tarfile.open(check.project.dist / "sdist" / release.sdist_name) as archive:
-        member = archive.extractfile(f"{release.sdist_name.removesuffix('.tar.gz')}/{path}")
-        return member.read() if member else b""

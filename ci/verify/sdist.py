@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import datetime as dt
+import hashlib
+import io
 import stat
 import sys
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from email.parser import BytesParser
 
 from ci.files import sha256_of, unpack
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, payload_of
+from ci.verify.payload import LAUNCHER, payload_of, shipped
 
 _BESIDE_THE_PAYLOAD = {"LICENSE", "PKG-INFO", "README.md", "include/faas.h", "man/faas-runtime.1", "pyproject.toml"}
+_SINGLE = ("Name", "Version", "Summary", "License-Expression", "Requires-Python")
 
 
 def verify_sdist(check: Check) -> None:
@@ -31,7 +38,12 @@ def verify_sdist(check: Check) -> None:
     package = {path for path in expected if path.endswith(".py")}
     on_disk = (check.project.root / "runtime" / "faas_runtime").rglob("*.py")
     check.require_same_set(package, {f"faas_runtime/{path.name}" for path in on_disk}, "modules, against the checkout")
+    files = shipped(check)
+    runtime = check.project.root / "runtime"
+    different = sorted(path for path in expected - {"PKG-INFO"} if files.get(path) != (runtime / path).read_bytes())
+    check.require_equal(different, [], "files unlike the checkout's")
     for path, member in members.items():
+        check.require(member.isfile(), f"{path} is a file")
         mode = 0o755 if path == LAUNCHER else 0o644
         check.require_equal(stat.S_IMODE(member.mode), mode, f"mode of {path}")
         check.require_equal((member.uid, member.gid), (0, 0), f"owner of {path}")
@@ -45,12 +57,30 @@ def verify_wheel(check: Check) -> None:
     release = check.project.release
     info = f"{release.sdist_name.removesuffix('.tar.gz')}.dist-info"
     with zipfile.ZipFile(check.path) as archive:
-        names = set(archive.namelist())
-        _require_metadata(check, archive.read(f"{info}/METADATA"))
+        members = archive.infolist()
+        check.require_equal(archive.testzip(), None, "damaged file")
+        files = {member.filename: archive.read(member) for member in members}
+    moment = dt.datetime.fromtimestamp(release.epoch, dt.UTC).timetuple()[:6]
     payload = {path for path in payload_of(check) if path != LAUNCHER}
     beside = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
     expected = payload | {f"{info}/{name}" for name in beside}
-    check.require_same_set(names, expected, "files")
+    check.require_same_set(set(files), expected, "files")
+    check.require_equal(len(members), len(files), "number of files")
+    for member in members:
+        check.require_equal(member.external_attr >> 16, stat.S_IFREG | 0o644, f"mode of {member.filename}")
+        check.require_equal(member.date_time, moment, f"time of {member.filename}")
+    _require_metadata(check, files[f"{info}/METADATA"])
+    _require_record(check, files, f"{info}/RECORD")
+    source = shipped(check)
+    check.require(files[f"{info}/licenses/LICENSE"] == source["LICENSE"], "the licence is the source tarball's")
+    different = sorted(path for path in payload if files[path] != source[path])
+    check.require_equal(different, [], "files unlike the source tarball's")
+    commands = b"[console_scripts]\nfaas-runtime=faas_runtime.__main__:main\n"
+    check.require_equal(files[f"{info}/entry_points.txt"].strip(), commands.strip(), "entry points")
+    _install_and_ask(check)
+
+
+def _install_and_ask(check: Check) -> None:
     environment = check.folder / "environment"
     check.run(sys.executable, "-m", "venv", "--without-pip", environment)
     check.run(
@@ -69,6 +99,17 @@ def _require_installed_payload(check: Check) -> None:
             check.require_equal(sha256_of(package.parent / path), sha256, f"bytes of {path}")
 
 
+def _require_record(check: Check, files: Mapping[str, bytes], record: str) -> None:
+    """The wheel's list of its own files tells each one's SHA-256 and size; only the list itself goes without."""
+    expected = {(record, "", "")}
+    for name, data in files.items():
+        if name != record:
+            digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
+            expected.add((name, f"sha256={digest}", str(len(data))))
+    rows = [tuple(row) for row in csv.reader(io.StringIO(files[record].decode(errors="replace")))]
+    check.require_equal(sorted(rows), sorted(expected), "RECORD")
+
+
 def _require_metadata(check: Check, metadata: bytes) -> None:
     release = check.project.release
     fields = BytesParser().parsebytes(metadata)
@@ -77,3 +118,10 @@ def _require_metadata(check: Check, metadata: bytes) -> None:
     check.require_equal(fields["Summary"], release.summary, "Summary")
     check.require_equal(fields["License-Expression"], release.license, "License-Expression")
     check.require_equal(fields["Requires-Python"], f">={release.python}", "Requires-Python")
+    check.require_equal(fields.get_all("Requires-Dist"), None, "Requires-Dist")
+    several = sorted({key for key in _SINGLE if len(fields.get_all(key, [])) != 1})
+    check.require_equal(several, [], "fields that are not there once")
+    text = metadata.partition(b"\n\n")[2]
+    check.require(
+        text.strip() == shipped(check)["README.md"].strip(), "the description is the source tarball's README.md"
+    )

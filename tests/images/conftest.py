@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from ci import engines
 from ci.builders import functions
 from ci.commands import open_project
 from ci.engines import Engine
+from ci.errors import CommandFailed
 from ci.jobs import Options, Output, Workspace
 from ci.run import Runner
 from ci.verify import image
@@ -19,7 +23,8 @@ from ci.verify.check import Check, Function
 from tests.images import stand_ins
 from tests.support import copy_checkout, run_ci
 
-REGISTRY = "tests.invalid/faas-runtime"
+# The storage is one for the whole machine: what another run of the tests makes there must bear another name.
+REGISTRY = f"tests.invalid/faas-runtime-{os.getpid()}"
 
 
 @pytest.fixture(scope="session")
@@ -31,13 +36,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The stand-ins' references in the storage that buildah and podman share."""
     references = {}
-    for name, make in (("ubi", stand_ins.ubi), ("alpine", stand_ins.alpine)):
-        folder = tmp_path_factory.mktemp(name)
-        make(folder)
-        references[name] = stand_ins.store("buildah", folder, name)
-    yield references
-    for reference in references.values():
-        stand_ins.remove("buildah", reference)
+    try:
+        for name, make in (("ubi", stand_ins.ubi), ("alpine", stand_ins.alpine)):
+            folder = tmp_path_factory.mktemp(name)
+            make(folder)
+            references[name] = stand_ins.store("buildah", folder, name)
+        yield references
+    finally:
+        for reference in references.values():
+            stand_ins.remove("buildah", reference)
 
 
 @pytest.fixture(scope="session")
@@ -58,16 +65,46 @@ def checkout_for_tests(target: Path) -> Path:
 def built(tmp_path_factory: pytest.TempPathFactory, run: Runner, options: list[str]) -> Iterator[Path]:
     """A checkout in which all images of this machine's architecture are built."""
     checkout = checkout_for_tests(tmp_path_factory.mktemp("built") / "checkout")
-    done = run_ci(checkout, "images", *options)
-    assert done.returncode == 0, done.stderr
-    # The stand-ins exist for one architecture; that the other one is lacking is told.
-    assert "faas-runtime-0.1.0-ubi-arm64.oci.tar" in done.stdout
-    assert "unavailable" in done.stdout
-    yield checkout
-    for engine in (Engine(name="buildah"), Engine(name="docker")):
-        if not engines.why_not(run, engine.name):
-            for tag in ("ubi", "alpine", "micro", "micro-arm64"):
-                engine.remove(run, f"{REGISTRY}/faas-runtime:0.1.0-{tag}")
+    try:
+        done = run_ci(checkout, "images", *options)
+        assert done.returncode == 0, done.stderr
+        # The stand-ins exist for one architecture; that the other one is lacking is told.
+        assert "faas-runtime-0.1.0-ubi-arm64.oci.tar" in done.stdout
+        assert "unavailable" in done.stdout
+        # What Debian's archive held is an input that no file names, so the build has to.
+        assert re.search(r"Debian \w+: base-files \S+, libc6 \d", done.stdout + done.stderr)
+        yield checkout
+    finally:
+        for engine in (Engine(name="buildah"), Engine(name="docker")):
+            for tag in ("ubi", "alpine", "micro", "micro-arm64") if not engines.why_not(run, engine.name) else ():
+                with contextlib.suppress(CommandFailed):  # it is gone already
+                    engine.remove(run, f"{REGISTRY}/faas-runtime:0.1.0-{tag}")
+
+
+@pytest.fixture(scope="session")
+def cannot_run(run: Runner, bases: dict[str, str]) -> dict[str, str]:
+    """The engines with a read-only root that cannot run any container here, each with its reason."""
+    faults = {name: fault for name in ("podman", "docker") if (fault := engines.why_not(run, name))}
+    if "podman" not in faults and (fault := why_podman_starts_nothing(run, bases["alpine"])):
+        faults["podman"] = fault
+    return faults
+
+
+def why_podman_starts_nothing(run: Runner, reference: str) -> str:
+    """What its own OCI runtime and runc say when they are to start a stand-in; empty if one of them does."""
+    podman, name = Engine(name="podman"), f"trial-{os.getpid()}"
+    program, *rest = podman.start_command(reference, "/bin/true", name=name)
+    faults = []
+    for runtime in ((), ("--runtime=runc",)) if shutil.which("runc") else ((),):
+        try:
+            run(program, *runtime, *rest)
+        except CommandFailed as error:
+            faults.append(engines.last_words(error))
+        else:
+            return ""
+        finally:
+            podman.end(run, name)
+    return "; ".join(faults)
 
 
 def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> str | None:
@@ -85,13 +122,25 @@ def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Functio
     return image.verify(check)
 
 
-@pytest.fixture(scope="session")
-def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
-    """The C function, built against this machine's glibc by the job that the snapshot has for it."""
+def require_engine(run: Runner, name: str) -> None:
+    """Report a test as not run for want of an engine; CI has to have all but docker."""
+    if fault := engines.why_not(run, name):
+        if "CI" in os.environ and name != "docker":
+            pytest.fail(f"{name}: {fault}")
+        pytest.skip(f"not run: {name}: {fault}")
+
+
+def c_function_of(built: Path, folder: Path, job_name: str, machine: str) -> Function:
+    """The C function, built by one of the jobs that the snapshot has for it."""
     project = open_project(built, Options())
-    job = next(job for job in functions.jobs(project) if job.id == "function-c")
-    folder = tmp_path_factory.mktemp("function")
+    job = next(job for job in functions.jobs(project) if job.id == job_name)
     (folder / "out").mkdir()
     run = Runner(log=folder / "log")
     job.build(Workspace(project=project, job=job.id, folder=folder, out=folder / "out", run=run))
-    return Function(language="c", library=folder / "out" / f"lib{functions.NAME}.so")
+    return Function(language="c", library=folder / "out" / f"lib{functions.NAME}.so", machine=machine)
+
+
+@pytest.fixture(scope="session")
+def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
+    """The C function against this machine's glibc."""
+    return c_function_of(built, tmp_path_factory.mktemp("function"), "function-c", "x86_64")

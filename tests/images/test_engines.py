@@ -1,22 +1,23 @@
-"""The engines: which one is taken, what is said when none works, and that each builds the same micro image."""
+"""The engines: which one is taken, what is said when none works, where bases are had."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
-import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from ci import bases, engines
 from ci.engines import Engine
-from ci.errors import UnavailableError, UsageError
-from ci.files import sha256_of
+from ci.errors import CommandFailed, UnavailableError, UsageError
 from ci.run import Runner
-from ci.verify.check import Function
-from tests.images.conftest import verify
-from tests.support import run_ci
+from tests.images.conftest import require_engine
+from tests.images.registry import Registry, serving
 
 
 def broken_client(folder: Path, name: str, complaint: str) -> None:
@@ -86,54 +87,107 @@ def test_a_reference_with_a_digest_needs_no_tag(reference: str, plain: str) -> N
     assert bases.plain(reference) == plain
 
 
-@pytest.mark.parametrize("engine", ["podman", "docker"])
-def test_every_engine_builds_the_same_archive(
-    built: Path, c_function: Function, tmp_path: Path, run: Runner, engine: str
+@pytest.fixture(name="base")
+def local_registry(tmp_path: Path) -> Iterator[tuple[Registry, Runner, str]]:
+    """A registry, a runner that reaches it, and the pinned reference of what it holds."""
+    with serving(tmp_path) as (registry, environment):
+        run = Runner(log=tmp_path / "log", env=environment)
+        yield registry, run, f"{registry.name}:1@{registry.index}"
+        for engine in working(run):
+            for name in (":1", *(f"@{digest}" for digest in (registry.index, *registry.digests.values()))):
+                with contextlib.suppress(CommandFailed):
+                    engine.remove(run, f"{registry.name}{name}")
+
+
+def working(run: Runner) -> list[Engine]:
+    return [Engine(name=name) for name in engines.NAMES if not engines.why_not(run, name)]
+
+
+@pytest.mark.parametrize("name", engines.NAMES)
+def test_each_architecture_is_pulled_by_its_own_digest(
+    base: tuple[Registry, Runner, str], tmp_path: Path, name: str
 ) -> None:
-    if fault := engines.why_not(run, engine):
-        if "CI" in os.environ and engine == "podman":
-            pytest.fail(f"{engine}: {fault}")
-        pytest.skip(f"{engine}: {fault}")
-    checkout = tmp_path / "checkout"
-    shutil.copytree(built, checkout, symlinks=True)
-    name = "faas-runtime-0.1.0-micro-amd64.oci.tar"
-    done = run_ci(checkout, "images", f"--engine={engine}", "--flavour=micro")
-    assert done.returncode == 0, done.stderr
-    assert "image-micro-amd64: started" in done.stderr
-    assert sha256_of(checkout / "dist" / "images" / name) == sha256_of(built / "dist" / "images" / name)
-    assert ("without BuildKit" in done.stdout) == (engine == "docker" and not engines.has_buildkit(run))
-    assert verify(checkout, checkout / "dist" / "images" / name, tmp_path / "check", [c_function], engine) is None
+    registry, run, reference = base
+    require_engine(run, name)
+    engine, cache = Engine(name=name), tmp_path / "bases.json"
+
+    def pull(architecture: str) -> engines.StoredImage:
+        found = bases.look_up(run, engine, cache, reference, architecture)
+        assert found.digest == registry.digests[architecture]
+        return engine.pull(run, bases.pulled_by(reference, found.digest), f"linux/{architecture}")
+
+    for architecture in ("amd64", "arm64"):
+        assert pull(architecture).architecture == architecture
+    asked = len(registry.requests)
+    for architecture in ("amd64", "arm64"):  # the digest is the same now, and no registry is asked for it
+        assert bases.look_up(run, engine, cache, reference, architecture).digest == registry.digests[architecture]
+    assert len(registry.requests) == asked
 
 
-def test_buildah_alone_runs_an_image_and_says_what_it_cannot(built: Path, c_function: Function, tmp_path: Path) -> None:
-    archive = built / "dist" / "images" / "faas-runtime-0.1.0-micro-amd64.oci.tar"
-    note = verify(built, archive, tmp_path / "check", [c_function], "buildah")
-    assert note == "run by buildah, whose root is not read-only"
+@pytest.mark.parametrize("name", ["buildah", "podman"])
+def test_pulls_of_one_name_at_once_give_each_its_architecture(base: tuple[Registry, Runner, str], name: str) -> None:
+    _, run, reference = base
+    require_engine(run, name)
+    wanted = ["amd64", "arm64"] * 4
+    with ThreadPoolExecutor(4) as pool:
+        pulled = pool.map(lambda one: Engine(name=name).pull(run, bases.plain(reference), f"linux/{one}"), wanted)
+        assert [image.architecture for image in pulled] == wanted
+
+
+@pytest.mark.parametrize("name", ["buildah", "podman"])
+@pytest.mark.parametrize("pinned", [True, False])
+def test_a_base_that_was_pulled_by_its_index_has_the_same_digest(
+    base: tuple[Registry, Runner, str], tmp_path: Path, name: str, pinned: bool
+) -> None:
+    registry, run, reference = base
+    require_engine(run, name)
+    engine, cache = Engine(name=name), tmp_path / "bases.json"
+    wanted = reference if pinned else f"{registry.name}:1"
+    before = bases.look_up(run, engine, cache, wanted, "arm64")
+    engine.pull(run, bases.plain(wanted), "linux/arm64")
+    assert bases.stored(run, engine, wanted, "arm64", before.digest) is not None
+    assert bases.look_up(run, engine, cache, wanted, "arm64") == before
+    assert before.digest == registry.digests["arm64"]
 
 
 @pytest.mark.parametrize("engine", ["buildah", "podman", "docker"])
-def test_what_a_killed_run_left_is_swept_up(built: Path, run: Runner, engine: str) -> None:
-    if fault := engines.why_not(run, engine):
-        pytest.skip(f"{engine}: {fault}")
-    with subprocess.Popen(["true"]) as dead:
-        dead.wait()
-    chosen = Engine(name=engine)
-    archive = built / "dist" / "images" / "faas-runtime-0.1.0-micro-amd64.oci.tar"
-    stale = f"localhost/faas-runtime-build-{dead.pid}:micro-amd64"
-    alive = engines.temporary("faas-runtime", "build", "micro-amd64")
-    for reference in (stale, alive):
-        chosen.load(run, archive, reference)
-    chosen.prepare(run, stale, engines.container_of(stale))
-    chosen.remove_stale(run, "faas-runtime")
-    assert chosen.stored(run, stale) is None
-    assert chosen.stored(run, alive) is not None
-    chosen.remove(run, alive)
+@pytest.mark.parametrize(("architecture", "said"), [("arm64", "pulled arm64 for linux/amd64"), ("", "not in its")])
+def test_a_pull_that_brings_something_else_is_an_error(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str, architecture: str, said: str
+) -> None:
+    inspected = {
+        "buildah": {
+            "FromImageID": "1",
+            "FromImageDigest": "2",
+            "OCIv1": {"architecture": architecture, "rootfs": {"diff_ids": []}},
+        }
+    }.get(engine, [{"Id": "1", "Architecture": architecture, "RootFS": {"Layers": []}}])
+    answer = f"echo '{json.dumps(inspected)}'" if architecture else "exit 1"
+    program = tmp_path / engine
+    program.write_text(f'#!/bin/sh\ncase "$*" in *inspect*) {answer};; *) echo 1;; esac\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(UnavailableError, match=said):
+        Engine(name=engine).pull(run, "tests.invalid/x:1", "linux/amd64")
 
 
-def test_nothing_is_left_running(run: Runner) -> None:
-    for engine in ("podman", "docker"):
-        if not engines.why_not(run, engine):
-            names = subprocess.run(
-                [engine, "ps", "--all", "--format", "{{.Names}}"], capture_output=True, text=True, check=True
-            ).stdout  # fmt: skip
-            assert f"verify-{os.getpid()}" not in names
+def test_a_base_without_the_architecture_is_told(base: tuple[Registry, Runner, str], tmp_path: Path) -> None:
+    _, run, reference = base
+    found = bases.look_up(run, Engine(name="buildah"), tmp_path / "bases.json", reference, "riscv64")
+    assert found.why_not.endswith("/base:1 has no image for riscv64")
+
+
+@pytest.mark.parametrize(("runc", "options"), [(True, ["--runtime=runc"]), (False, [])])
+def test_podman_takes_runc_where_its_own_runtime_starts_nothing(
+    run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runc: bool, options: list[str]
+) -> None:
+    (tmp_path / "podman").write_text('#!/bin/sh\ncase "$1" in run) exit 126;; esac\n')
+    (tmp_path / "runc").write_text("#!/bin/sh\n")
+    (tmp_path / "podman").chmod(0o755)
+    (tmp_path / "runc").chmod(0o755 if runc else 0o644)
+    (tmp_path / "sh").symlink_to(shutil.which("sh") or "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    podman = Engine(name="podman")
+    podman.prepare(run, "localhost/x:1", "x")
+    assert podman.start_command("localhost/x:1", name="x")[:-1][1 : 1 + len(options)] == options
+    assert podman.start_command("localhost/x:1", name="x")[1 + len(options)] == "run"

@@ -6,10 +6,14 @@ import gzip
 import io
 import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from ci import oci, tars
+from ci.errors import ReleaseError
 from ci.files import sha256_of
 
 EPOCH = 1_700_000_000
@@ -70,6 +74,61 @@ def test_removals_hold_against_what_is_below() -> None:
     assert set(added(below, layer(("new", b""), (".wh.gone", b"")), base_layers=1)) == {"new", ".wh.gone"}
     assert set(added(below, layer(("new", b""), (".wh.gone", b"")))) == {"kept", "new"}
     assert set(added(layer(("d/x", b"")), layer(("d/.wh..wh..opq", b""), ("d/y", b"")))) == {"d/y"}
+
+
+def linked(name: str) -> bytes:
+    return tars.pack({name: tars.link("elsewhere")}, 0)
+
+
+def test_what_lay_in_a_folder_does_not_lie_below_the_link_in_its_place() -> None:
+    assert set(added(layer(("d/x", b""), ("dx", b"")), linked("d"))) == {"d", "dx"}
+
+
+def test_an_opaque_root_hides_all_that_is_below() -> None:
+    assert set(added(layer(("a", b""), ("d/x", b"")), layer((".wh..wh..opq", b""), ("b", b"")))) == {"b"}
+
+
+def test_an_image_for_another_architecture_is_not_passed_off_as_the_wanted_one() -> None:
+    built = image(layer(("a", b"")), architecture="arm64")
+    with pytest.raises(ReleaseError, match="built it for arm64, not for amd64"):
+        oci.normalised(built, base_layers=0, architecture="amd64", epoch=EPOCH, title="t")
+
+
+def spoil(path: Path, change: Callable[[tars.Tree, str, str], object]) -> None:
+    """Change an archive's tree; `change` is told where the configuration and the layer lie."""
+    tree = tars.read(path)
+    _, manifest = oci.read_archive(path)
+    config, content = (
+        f"blobs/{one['digest'].replace(':', '/')}" for one in (manifest["config"], manifest["layers"][0])
+    )
+    change(tree, config, content)
+    path.write_bytes(tars.pack(tree, 0))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_blob_that_is_not_what_its_digest_says_is_found(tmp_path: Path, which: int) -> None:
+    write(image(layer(("a", b"1"))), tmp_path / "archive")
+
+    def change(tree: tars.Tree, *blobs: str) -> None:
+        tree[blobs[which]] = tars.file(gzip.compress(layer(("a", b"2"))))
+
+    spoil(tmp_path / "archive", change)
+    with pytest.raises(ReleaseError, match="is damaged"):
+        oci.read_archive(tmp_path / "archive")
+
+
+def test_a_blob_that_is_not_there_is_found(tmp_path: Path) -> None:
+    write(image(layer(("a", b"1"))), tmp_path / "archive")
+    spoil(tmp_path / "archive", lambda tree, _, content: tree.pop(content))
+    with pytest.raises(ReleaseError, match="is missing"):
+        oci.read_archive(tmp_path / "archive")
+
+
+def test_a_layer_that_the_configuration_does_not_name_is_found(tmp_path: Path) -> None:
+    config = {**image().config, "rootfs": {"type": "layers", "diff_ids": ["sha256:" + "0" * 64]}}
+    oci.write_archive(oci.Image(config=config, layers=(layer(("a", b"1")),)), tmp_path / "archive", tag="t")
+    with pytest.raises(ReleaseError, match="diff_ids"):
+        oci.read_archive(tmp_path / "archive")
 
 
 def test_what_engines_mount_is_no_content() -> None:

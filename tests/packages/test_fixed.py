@@ -59,6 +59,23 @@ def test_a_second_build_waits_for_the_first(run: Runner) -> None:
     assert order == ["first", "second"]
 
 
+def test_an_interrupt_ends_the_wait(run: Runner) -> None:
+    said: list[str] = []
+
+    def second() -> None:
+        with pytest.raises(BusyError, match="interrupted") as raised, fixed_folder("job", run):
+            pass
+        said.append(str(raised.value))
+
+    with fixed_folder("job", run):
+        thread = threading.Thread(target=second, daemon=True)
+        thread.start()
+        time.sleep(0.3)
+        run.children.end_all()
+        thread.join(5)
+        assert said
+
+
 def test_programs_of_a_killed_run_hold_the_lock(base: Path, run: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fixed, "_WAIT_SECONDS", 0.2)
     with fixed_folder("job", run) as (_, inside):

@@ -13,6 +13,7 @@ from ci.run import Runner
 from ci.verify import formula as verify_formula
 from ci.verify.check import Check
 from tests.packages.support import build, open_project
+from tests.support import c_function
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def check(built: Project, tmp_path: Path) -> Check:
         path=path,
         folder=folder,
         run=Runner(log=tmp_path / "log"),
-        functions=(),
+        functions=(c_function(tmp_path / "function"),),
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
-from ci.builders.msys2 import ENVIRONMENTS, jobs, package_name
+from ci.builders.msys2 import ENVIRONMENTS, hand_over, jobs, package_name, take_back
 from ci.errors import CommandFailed, VerificationError
 from ci.jobs import Output, Project
 from ci.run import Runner
 from ci.verify import msys2 as verify_msys2
 from ci.verify.check import Check
 from tests.packages.support import build, open_project
+from tests.support import c_function
 
 CODE = Path("ucrt64/lib/faas-runtime/faas_runtime")
 
@@ -108,7 +110,7 @@ def check_of(project: Project, path: Path, folder: Path) -> Check:
         path=path,
         folder=folder,
         run=Runner(log=folder.with_suffix(".log")),
-        functions=(),
+        functions=(c_function(folder.with_suffix(".function")),),
     )
 
 
@@ -140,6 +142,45 @@ def test_verification_refuses_other_files(built: Project, tmp_path: Path, run: R
 
 def test_there_is_a_job_for_each_environment_of_the_manifest(built: Project) -> None:
     assert [job.id for job in jobs(built)] == [f"msys2-{name}" for name in built.release.msys2.environments]
+
+
+def test_without_a_function_nothing_passes(built: Project, tmp_path: Path) -> None:
+    check = check_of(built, package(built), tmp_path / "check")
+    with pytest.raises(VerificationError, match="there is no function to ask it with"):
+        verify_msys2.verify(Check(**{**vars(check), "functions": ()}))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands anything over")
+def test_what_is_handed_over_is_inside_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "folder"
+    outside.mkdir()
+    (folder / "a" / "b").mkdir(parents=True)
+    (folder / "a" / "b" / "file").touch()
+    (folder / "a" / "link").symlink_to(outside)
+    order: list[Path] = []
+    real = os.chown
+
+    def chown(path: Path, uid: int, gid: int, *, follow_symlinks: bool = True) -> None:
+        order.append(Path(path))
+        real(path, uid, gid, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(os, "chown", chown)
+    hand_over(folder)
+    assert outside.stat().st_uid == 0
+    assert set(order) == {folder, *folder.rglob("*")}
+    assert {path.lstat().st_uid for path in order} == {65534}
+    assert all(order.index(path) < order.index(path.parent) for path in order if path != folder)
+
+
+def test_only_a_file_is_taken_back(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"package")
+    (tmp_path / "link").symlink_to("file")
+    os.mkfifo(tmp_path / "fifo")
+    for name in ("link", "fifo", "absent"):
+        with pytest.raises(VerificationError, match="makepkg left"):
+            take_back(tmp_path / name, tmp_path / "copy")
+    take_back(tmp_path / "file", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == b"package"
 
 
 def test_makepkg_takes_no_other_tarball(built: Project, tmp_path: Path) -> None:

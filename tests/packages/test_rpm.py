@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from ci.builders import functions
 from ci.builders.rpm import jobs
 from ci.errors import CommandFailed
-from ci.jobs import Output, Project
+from ci.jobs import Output, Project, Workspace
 from ci.run import Runner
 from ci.verify import rpm as verify_rpm
-from ci.verify.check import Check
-from tests.packages.support import main_rpm
+from ci.verify.check import Check, Function
+from tests.packages.support import main_rpm, open_project
+from tests.support import ROOT
 
 PYTHON_SPEC = """\
 Name: python3
@@ -166,7 +168,19 @@ def test_a_stranger_builds_from_the_spec_alone(built: Project, tmp_path: Path, r
     assert len(list(tmp_path.glob("*RPMS/**/*.rpm"))) == 3
 
 
-def check_of(project: Project, output: Output, folder: Path) -> Check:
+@pytest.fixture(scope="module")
+def c_function(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Function:
+    """The C function, built by the job that the snapshot has for it from the recipes of this checkout."""
+    project = open_project(ROOT, built.dist, built.release)
+    job = next(job for job in functions.jobs(project) if job.id == "function-c")
+    folder = tmp_path_factory.mktemp("function")
+    (folder / "out").mkdir()
+    run = Runner(log=folder / "log")
+    job.build(Workspace(project=project, job=job.id, folder=folder, out=folder / "out", run=run))
+    return Function(language="c", library=folder / "out" / f"lib{functions.NAME}.so")
+
+
+def check_of(project: Project, output: Output, folder: Path, *usable: Function) -> Check:
     folder.mkdir()
     return Check(
         project=project,
@@ -174,14 +188,14 @@ def check_of(project: Project, output: Output, folder: Path) -> Check:
         path=project.dist / output.path,
         folder=folder,
         run=Runner(log=folder.with_suffix(".log")),
-        functions=(),
+        functions=usable,
     )
 
 
 @pytest.mark.parametrize("kind", ["rpm", "rpm-devel", "srpm"])
-def test_verification_accepts_what_was_built(built: Project, tmp_path: Path, kind: str) -> None:
+def test_verification_accepts_what_was_built(built: Project, c_function: Function, tmp_path: Path, kind: str) -> None:
     (output,) = (output for output in jobs(built)[0].outputs if output.kind == kind)
-    assert verify_rpm.verify(check_of(built, output, tmp_path / "check")) is None
+    assert verify_rpm.verify(check_of(built, output, tmp_path / "check", c_function)) is None
 
 
 def test_verification_refuses_a_package_that_was_changed(built: Project, tmp_path: Path) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, copy_checkout
+from noxfile import alone
+from tests.support import ROOT, copy_checkout, search_path
 
 BOOTSTRAP = ROOT / "ci" / "bootstrap"
 # What the script itself is made of; everything else counts as missing.
-POSIX = ["sh", "cat", "dirname", "id", "sort", "tr", "printf", "cmp", "rm", "cp", "sed"]
+POSIX = ["sh", "cat", "dirname", "id", "sort", "tr", "printf", "rm", "sed"]
 
 
 @pytest.fixture
@@ -38,6 +42,29 @@ def stand_in_manager(folder: Path, name: str, calls: Path) -> None:
 def bootstrap(path: Path, *arguments: str, script: Path = BOOTSTRAP) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": str(path), "HOME": str(path)}
     return subprocess.run([script, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def link_environment(target: Path) -> None:
+    """This test's own environment, passed off as another one."""
+    target.mkdir(parents=True)
+    for part in ("bin", "lib", "pyvenv.cfg"):
+        (target / part).symlink_to(Path(sys.prefix) / part)
+
+
+def pass_off_environment(checkout: Path) -> None:
+    """Let `ci/bootstrap` find a `.venv` that it need not make."""
+    link_environment(checkout / ".venv")
+    version = f"Python {'.'.join(map(str, sys.version_info[:3]))}"
+    pinned = (checkout / "ci" / "requirements" / "nox.txt").read_text()
+    (checkout / ".venv" / ".requirements").write_text(f"{checkout}\n{version}\n{pinned}")
+
+
+def pass_off_session(checkout: Path) -> None:
+    """Let the noxfile find an environment of the release sessions that it need not make."""
+    link_environment(checkout / ".nox" / "release")
+    pinned = (checkout / "ci" / "requirements" / "release.txt").read_bytes()
+    wanted = hashlib.sha256(pinned + sys.version.encode()).hexdigest()
+    (checkout / ".nox" / "release" / ".requirements").write_text(wanted)
 
 
 @pytest.mark.parametrize(
@@ -71,16 +98,12 @@ def test_print_says_so_where_nothing_is_missing() -> None:
 
 
 def test_it_installs_what_is_missing_and_no_more(bare_path: Path, tmp_path: Path) -> None:
-    for directory in os.environ["PATH"].split(os.pathsep):
-        for program in Path(directory).iterdir() if Path(directory).is_dir() else ():
-            if program.name not in ("rpmbuild", "sudo", "apt-get") and not (bare_path / program.name).exists():
-                (bare_path / program.name).symlink_to(program)
+    search_path(bare_path, without=["rpmbuild", "sudo", "apt-get"])
     stand_in_manager(bare_path, "apt-get", tmp_path / "calls")
     (bare_path / "sudo").write_text('#!/bin/sh\nexec "$@"\n')
     (bare_path / "sudo").chmod(0o755)
     checkout = copy_checkout(tmp_path / "checkout")
-    (checkout / ".venv").mkdir()
-    shutil.copy(checkout / "ci" / "requirements" / "nox.txt", checkout / ".venv" / ".requirements")
+    pass_off_environment(checkout)
     done = bootstrap(bare_path, script=checkout / "ci" / "bootstrap")
     assert done.returncode == 0, done.stderr
     installed = (tmp_path / "calls").read_text().splitlines()
@@ -102,13 +125,7 @@ def test_the_script_is_sound() -> None:
 
 def test_nox_ends_with_the_exit_code_of_what_it_ran(tmp_path: Path) -> None:
     checkout = copy_checkout(tmp_path / "checkout")
-    own = Path(sys.executable).parent.parent
-    environment = checkout / ".nox" / "release"  # this test's own environment, passed off as the session's
-    environment.mkdir(parents=True)
-    for part in ("bin", "lib", "pyvenv.cfg"):
-        (environment / part).symlink_to(own / part)
-    pinned = (checkout / "ci" / "requirements" / "release.txt").read_bytes()
-    (environment / ".requirements").write_text(hashlib.sha256(pinned + sys.version.encode()).hexdigest())
+    pass_off_session(checkout)
     manifest = checkout / "release.yaml"
     manifest.write_text(manifest.read_text().replace("summary:", "sumary:"))
     done = subprocess.run(
@@ -116,3 +133,102 @@ def test_nox_ends_with_the_exit_code_of_what_it_ran(tmp_path: Path) -> None:
     )
     assert done.returncode == 10, done.stderr
     assert 'did you mean "summary"' in done.stderr
+
+
+STAND_IN_PYTHON = """#!/bin/sh
+case "$1 ${2-}" in
+    "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo made >>"${0%/*}/made" ;;
+    "-m nox") echo "$@" ;;
+    "-V ") echo Python 3.11.2 ;;
+esac
+"""
+
+
+def test_the_environment_is_made_again_where_it_no_longer_fits(bare_path: Path, tmp_path: Path) -> None:
+    for name in ("mkdir", "cp"):
+        (bare_path / name).symlink_to(shutil.which(name) or name)
+    python, made = bare_path / "python3", bare_path / "made"
+    python.unlink()
+    python.write_text(STAND_IN_PYTHON)
+    python.chmod(0o755)
+    checkout = copy_checkout(tmp_path / "checkout")
+
+    def makes_anew(checkout: Path) -> bool:
+        made.unlink(missing_ok=True)
+        done = bootstrap(bare_path, "plan", "--", "--json", script=checkout / "ci" / "bootstrap")
+        assert done.stdout == f"-m nox -f {checkout}/noxfile.py -s plan -- --json\n", done.stderr
+        return made.exists()
+
+    assert makes_anew(checkout)
+    assert not makes_anew(checkout)
+    moved = checkout.rename(tmp_path / "moved")
+    assert makes_anew(moved)
+    inside = moved / ".venv" / "bin" / "python"
+    inside.write_text(inside.read_text().replace("3.11.2", "3.12.0"))
+    assert makes_anew(moved)
+    inside.unlink()
+    assert makes_anew(moved)
+    with (moved / "ci" / "requirements" / "nox.txt").open("a") as pinned:
+        pinned.write("# another one\n")
+    assert makes_anew(moved)
+    assert not makes_anew(moved)
+
+
+def test_a_search_path_takes_links_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dangling").symlink_to("nowhere")
+        (tmp_path / name / "left-out").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}/first{os.pathsep}{tmp_path}/absent{os.pathsep}{tmp_path}/second")
+    folder = search_path(tmp_path / "bin", without=["left-out"])
+    assert [path.name for path in folder.iterdir()] == ["dangling"]
+    assert (folder / "dangling").readlink() == tmp_path / "first" / "dangling"
+
+
+STAND_IN_CI = """
+import signal, sys, time
+from pathlib import Path
+
+def end(number, frame):
+    time.sleep(0.5)
+    Path("ended").write_text(signal.Signals(number).name)
+    sys.exit(130)
+
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, end if "handles" in sys.argv else signal.SIG_DFL)
+Path("begun").touch()
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("handles", [True, False])
+def test_nox_hands_signals_on_and_waits(tmp_path: Path, number: signal.Signals, handles: bool) -> None:
+    checkout = copy_checkout(tmp_path / "checkout")
+    pass_off_session(checkout)
+    (checkout / "ci" / "__main__.py").write_text(STAND_IN_CI)
+    argv = [sys.executable, "-m", "nox", "-s", "snapshot", "--", *(["handles"] if handles else [])]
+    with subprocess.Popen(argv, cwd=checkout, start_new_session=True) as nox:
+        deadline = time.monotonic() + 20
+        while not (checkout / "begun").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        nox.send_signal(number)
+        code = nox.wait(20)
+    assert code == (130 if handles else 128 + number)
+    assert not handles or (checkout / "ended").read_text() == number.name
+
+
+def test_one_session_at_a_time_makes_an_environment(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with alone(tmp_path / ".nox" / "lock"):
+            order.append("second")
+
+    with alone(tmp_path / ".nox" / "lock"):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.3)
+        order.append("first")
+    thread.join(10)
+    assert order == ["first", "second"]

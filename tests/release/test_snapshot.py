@@ -18,7 +18,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.support import ROOT, copy_checkout, run_ci
+from tests.support import ROOT, copy_checkout, run_ci, search_path
 
 
 def report(checkout: Path) -> dict[str, Any]:
@@ -117,18 +117,8 @@ def test_a_broken_manifest_tells_all_faults_and_changes_nothing(unbuilt: Path) -
     assert not (unbuilt / "dist").exists()
 
 
-def search_path(folder: Path, *, without: str = "") -> Path:
-    """A folder with links to every program on PATH but one."""
-    folder.mkdir()
-    for directory in os.environ["PATH"].split(os.pathsep):
-        for program in Path(directory).iterdir() if Path(directory).is_dir() else ():
-            if program.name != without and not (folder / program.name).is_symlink():
-                (folder / program.name).symlink_to(program)
-    return folder
-
-
 def test_a_missing_tool_is_told_before_anything_is_built(unbuilt: Path, tmp_path: Path) -> None:
-    done = run_ci(unbuilt, "snapshot", env={"PATH": str(search_path(tmp_path / "bin", without="rpmbuild"))})
+    done = run_ci(unbuilt, "snapshot", env={"PATH": str(search_path(tmp_path / "bin", without=["rpmbuild"]))})
     assert done.returncode == 12
     assert "rpmbuild: not found on PATH" in done.stderr
     assert "ci/bootstrap" in done.stderr
@@ -136,7 +126,7 @@ def test_a_missing_tool_is_told_before_anything_is_built(unbuilt: Path, tmp_path
 
 
 def test_a_tool_that_is_too_old_is_told_before_anything_is_built(unbuilt: Path, tmp_path: Path) -> None:
-    programs = search_path(tmp_path / "bin", without="rpmbuild")
+    programs = search_path(tmp_path / "bin", without=["rpmbuild"])
     (programs / "rpmbuild").write_text("#!/bin/sh\necho RPM version 4.11.3\n")
     (programs / "rpmbuild").chmod(0o755)
     done = run_ci(unbuilt, "snapshot", env={"PATH": str(programs)})

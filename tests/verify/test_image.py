@@ -1,0 +1,128 @@
+"""Faults planted in an image, which is made here of entries and settings: no engine takes part."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from ci import bases, tars
+from ci.errors import VerificationError
+from ci.jobs import Project
+from ci.tars import Entry, Tree
+from ci.verify import container, image
+from ci.verify.check import Check
+from ci.verify.payload import payload_of, shipped
+from tests.verify.conftest import Checking
+
+PAYLOAD = "usr/lib/faas-runtime"
+ENV = [image._PATH, "LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"]
+
+
+@pytest.fixture
+def check(built: Project, checking: Checking) -> Check:
+    return checking("image", built.dist / "images" / "faas-runtime-0.1.0-alpine-amd64.oci.tar")
+
+
+def alpine(check: Check) -> Tree:
+    """What the Containerfile of alpine makes, with the names that Alpine gives."""
+    user = check.project.release.images.user
+    files = shipped(check)
+    tree = {f"{PAYLOAD}/{path}": tars.file(files[path]) for path in payload_of(check)}
+    names = ("lib/ld-musl-x86_64.so.1", "usr/lib/libgcc_s.so.1", "usr/lib/libpython3.12.so.1.0", "usr/bin/python3.12")
+    stdlib = "usr/lib/python3.12"
+    extension = f"{stdlib}/lib-dynload/_ctypes.cpython-312-x86_64-linux-musl.so"
+    modules = (f"{stdlib}/os.pyc", f"{stdlib}/encodings/utf_8.pyc", extension, "etc/os-release")
+    tree |= {name: tars.file(b"") for name in (*names, *modules)}
+    tree |= {
+        "usr/bin/python3": tars.link("python3.12"),
+        "lib/libc.musl-x86_64.so.1": tars.link("ld-musl-x86_64.so.1"),
+        "usr/bin/faas-runtime": tars.link("../lib/faas-runtime/bin/faas-runtime"),
+        "var/runtime/bootstrap": tars.link("../../usr/lib/faas-runtime/bin/faas-runtime"),
+        "licenses/faas-runtime/LICENSE": tars.file(files["LICENSE"]),
+        "etc/passwd": tars.file(
+            f"root:x:0:0:root:/:/sbin/nologin\nfaas:x:{user}:{user}::/var/task:/sbin/nologin\n".encode()
+        ),
+        "etc/group": tars.file(f"root:x:0:\nfaas:x:{user}:\n".encode()),
+    }
+    empty = {name: tars.folder() for name in ("dev", "proc", "run", "sys", "tmp", "var/task")}
+    return tars.with_parents({**tree, **empty})
+
+
+def test_what_alpine_carries_passes(check: Check) -> None:
+    image._require_alpine(check, alpine(check))
+
+
+@pytest.mark.parametrize(
+    ("path", "entry"),
+    [
+        ("etc/shadow", tars.file(b"root::")),
+        ("usr/bin/backdoor", tars.file(b"", 0o755)),
+        ("bin/sh", tars.link("../usr/bin/backdoor")),
+        ("bin", tars.file(b"")),
+        ("usr/lib/python3.12/sitecustomize.py", tars.file(b"")),
+        ("opt", tars.folder()),
+        ("etc/passwd", tars.file(b"root::0:0:root:/:/bin/sh\n")),
+    ],
+)
+def test_what_nothing_carries_is_refused(check: Check, path: str, entry: Entry) -> None:
+    with pytest.raises(VerificationError, match=path):
+        image._require_alpine(check, {**alpine(check), path: entry})
+
+
+def test_a_link_in_the_payload_is_refused(check: Check) -> None:
+    tree = {**alpine(check), f"{PAYLOAD}/faas_runtime/loop.py": tars.link("/var/task/loop.py")}
+    with pytest.raises(VerificationError, match=r"neither files nor folders in the payload: .*loop.py"):
+        image._require_payload(check, tree)
+
+
+def settings(check: Check, **changes: Any) -> dict[str, Any]:
+    release = check.project.release
+    config = {
+        "User": f"{release.images.user}:{release.images.user}",
+        "WorkingDir": "/var/task",
+        "Entrypoint": ["/var/runtime/bootstrap"],
+        "Cmd": ["simple_handler.handle"],
+        "Env": ENV,
+        "Labels": {"name": release.name},
+    }
+    created = f"{release.date}T00:00:00Z"
+    return {"architecture": "amd64", "os": "linux", "created": created, "config": {**config, **changes}}
+
+
+def test_the_settings_of_an_image_pass(check: Check) -> None:
+    for flavour, env in (("alpine", ENV), ("micro", ENV[1:]), ("ubi", [*ENV, "container=oci"])):
+        image._require_settings(check, settings(check, Env=env), flavour, "amd64")
+
+
+@pytest.mark.parametrize("flavour", ["ubi", "alpine", "micro"])
+@pytest.mark.parametrize(
+    "env", [[*ENV, "LD_PRELOAD=/tmp/x.so"], ["PATH=/tmp", *ENV[1:]], [*ENV, ENV[1]], [*ENV, "LAMBDA_TASK_ROOT=/"], None]
+)
+def test_another_environment_is_refused(check: Check, flavour: str, env: list[str] | None) -> None:
+    with pytest.raises(VerificationError, match=r"environment|number of variables"):
+        image._require_settings(check, settings(check, Env=env), flavour, "amd64")
+
+
+def test_what_is_missing_is_a_fault_of_the_image(check: Check) -> None:
+    with pytest.raises(VerificationError, match="settings"):
+        image._require_settings(check, {}, "micro", "amd64")
+    configs: tuple[dict[str, Any], ...] = ({}, {"config": {}}, {"config": {"Labels": None}})
+    for config in configs:
+        with pytest.raises(VerificationError, match="labels"):
+            image._require_labels(check, config, {}, "micro")
+
+
+def test_without_a_function_nothing_is_claimed(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Started:
+        name = "podman"
+
+        def prepare(self, *_: object) -> None: ...
+        def end(self, *_: object) -> None: ...
+        def remove(self, *_: object) -> None: ...
+
+    monkeypatch.setattr(bases, "emulation_missing", lambda _: "")
+    monkeypatch.setattr(container, "_engine_that_runs", lambda *_: Started())
+    note = container.require_runs(dataclasses.replace(check, functions=()), "alpine", "amd64")
+    assert note == "not run: no function for musl/x86_64 could be built here"

@@ -1,0 +1,50 @@
+"""Faults planted in an MSYS2 package, each of which installs and answers as the good one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci.builders.msys2 import package_name
+from ci.errors import VerificationError
+from ci.jobs import Project
+from ci.verify import msys2
+from tests.verify.conftest import Checking, Spoiling
+
+PKGBUILD = "msys2/PKGBUILD"
+DEPENDS = 'depends=("${MINGW_PACKAGE_PREFIX}-python>=3.9")\n'
+COMMANDS = "  _install_commands\n"
+LICENSE = '"${prefix}/share/licenses/${_realname}/LICENSE"'
+REMOVING = "Exec = /usr/bin/rm -rf ${code}/__pycache__\n"
+
+
+def package(project: Project) -> Path:
+    return project.dist / "msys2" / package_name(project.release, "ucrt64")
+
+
+def test_what_was_built_passes(built: Project, checking: Checking) -> None:
+    assert (msys2.verify(checking("msys2", package(built))) or "").startswith("the .cmd was not started")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (DEPENDS, DEPENDS.replace('=("', '=("evil" "'), "PKGINFO: .*evil"),
+        (DEPENDS, f'{DEPENDS}conflicts=("python")\n', "PKGINFO: .*conflict"),
+        (DEPENDS, f'{DEPENDS}replaces=("python")\n', "PKGINFO: .*replaces"),
+        (DEPENDS, f'{DEPENDS}provides=("python")\n', "PKGINFO: .*provides"),
+        (DEPENDS, f'{DEPENDS}optdepends=("evil: more")\n', "PKGINFO: .*optdepend"),
+        (REMOVING, "Exec = /usr/bin/rm -rf /\n", "clean.hook"),
+        ("When = PostTransaction\n", "When = PostTransaction\nNeedsTargets\n", "compile.hook"),
+        (COMMANDS, f'{COMMANDS}  echo "//" >> "${{prefix}}/include/faas.h"\n', "faas.h .* source tarball"),
+        (COMMANDS, f"{COMMANDS}  echo x > {LICENSE}\n", "LICENSE .* source tarball"),
+        (COMMANDS, f'{COMMANDS}  cp README.md "${{prefix}}/share/man/man1/faas-runtime.1"\n', "faas-runtime.1"),
+        (COMMANDS, f'{COMMANDS}  echo x >> "${{prefix}}/share/doc/${{_realname}}/README.md"\n', "README.md"),
+        (COMMANDS, f'{COMMANDS}  ln -s faas.h "${{prefix}}/include/alias.h"\n', "alias.h"),
+    ],
+)
+def test_a_planted_fault_is_refused(checking: Checking, spoiling: Spoiling, old: str, new: str, said: str) -> None:
+    spoilt = spoiling("msys2", PKGBUILD, old, new)
+    with pytest.raises(VerificationError, match=said):
+        msys2.verify(checking("msys2", package(spoilt)))
