@@ -65,8 +65,8 @@ class RuntimeApi:
     def __init__(self, host: str = "127.0.0.1") -> None:
         """Listen on a port of its own at the address `host`."""
         self._events: queue.Queue[Event | None] = queue.Queue()
-        self._answers: queue.Queue[Answer] = queue.Queue()
-        self._waiting: dict[str, queue.Queue[Answer]] = {}
+        self._answers: queue.Queue[Answer | None] = queue.Queue()
+        self._waiting: dict[str, queue.Queue[Answer | None]] = {}
         self._is_closed = threading.Event()
         self._server = _Server((host, 0), self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True)
@@ -89,11 +89,16 @@ class RuntimeApi:
         return f"{host!s}:{port}"
 
     def close(self) -> None:
-        """Stop listening: a runtime that waits for an invocation loses its connection and gets no other."""
+        """Stop listening: a runtime that waits for an invocation loses its connection and gets no other.
+
+        Who waits for an answer gets `NoAnswer` at once.
+        """
         if self._is_closed.is_set():
             return
         self._is_closed.set()
         self._events.put(None)
+        for answers in (self._answers, *list(self._waiting.values())):
+            answers.put(None)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -133,11 +138,14 @@ class RuntimeApi:
         self._waiting.get(answer.request_id or "", self._answers).put(answer)
 
 
-def _first(answers: queue.Queue[Answer], timeout: float) -> Answer:
+def _first(answers: queue.Queue[Answer | None], timeout: float) -> Answer:
     try:
-        return answers.get(timeout=timeout)
+        answer = answers.get(timeout=timeout)
     except queue.Empty:
         raise NoAnswer(f"the runtime has not answered within {timeout:g} s") from None
+    if answer is None:
+        raise NoAnswer("the stand-in was closed before the runtime answered")
+    return answer
 
 
 def _event(payload: bytes, request_id: str, extra: Mapping[str, str]) -> Event:

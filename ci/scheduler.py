@@ -95,20 +95,24 @@ class Scheduler:
         try:
             record = self._build(step, needs, begun)
         except ReleaseError as error:
-            self.console.finished(job.id, FAILED, "")
+            self._tell_failure(job)
             return Outcome(step=step, state=FAILED, why=str(error).splitlines()[0], error=error)
         except OSError as error:
-            self.console.finished(job.id, FAILED, "")
+            self._tell_failure(job)
             problem = HostError(f"{job.id}: {error}", hint="mend that and run the same command again")
             return Outcome(step=step, state=FAILED, why=str(error), error=problem)
         except Exception as error:  # a fault of this tooling, which must not take the other jobs with it
-            self.console.finished(job.id, FAILED, "")
+            self._tell_failure(job)
             fault = ReleaseError(
                 f"{job.id}: {traceback.format_exc()}", hint="this is a fault of the tooling: report it"
             )
             return Outcome(step=step, state=FAILED, why=repr(error), error=fault)
         self.console.finished(job.id, DONE, f"{record.seconds:.1f} s" + (f"; {record.note}" if record.note else ""))
         return Outcome(step=step, state=DONE, record=record)
+
+    def _tell_failure(self, job: Job) -> None:
+        # A program that an interrupted run has ended itself did not fail.
+        self.console.finished(job.id, "interrupted" if self.children.ended else FAILED, "")
 
     def _build(self, step: Step, needs: Mapping[str, str], begun: float) -> JobRecord:
         project, job = self.project, step.job

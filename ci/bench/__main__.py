@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--python", help="the interpreter for the runtime; default: the one that its launcher names")
     parser.add_argument("--document", action="store_true", help="put the results into OPTIMIZATION.md and docs/")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started ends too
     try:
         kept = [PARTS[part](chosen) for part in chosen.parts or PARTS]
         if chosen.document:

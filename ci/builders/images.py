@@ -106,6 +106,8 @@ def _job_where_possible(project: Project, engine: Engine, flavour: Flavour, run:
     if flavour.base is None:
         return _image_job(project, engine, flavour)
     cache = project.dist / ".cache" / "bases.json"
+    if shutil.which(_SKOPEO.name) is None:  # what the plan says of every image then
+        return _image_job(project, engine, flavour)
     found = bases.look_up(run, engine, cache, flavour.base, flavour.architecture)
     lacking = found.why_not or bases.emulation_missing(flavour.architecture)
     return _image_job(project, engine, flavour, lacking, digest=found.digest)
