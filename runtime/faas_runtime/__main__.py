@@ -2,7 +2,7 @@
 
 import sys
 
-from .environment import Environment
+from .environment import Environment, system
 from .errors import FaasError, FunctionError
 
 TYPE_CHECKING = False
@@ -45,10 +45,20 @@ def _run(arguments: "Sequence[str]") -> int:
         return INTERRUPTED
 
 
+def _fill_standard_streams() -> None:
+    """Open what the parent has closed: the next socket would take its number, and what the function prints."""
+    for number in range(3):
+        try:
+            system.fstat(number)
+        except OSError:
+            system.open("nul" if sys.platform == "win32" else "/dev/null", 2)  # O_RDWR; takes the lowest free number
+
+
 def bootstrap(environment: Environment) -> int:
     """Serve the function until the process is asked to end."""
     import faulthandler
 
+    _fill_standard_streams()
     from .loop import run
 
     try:

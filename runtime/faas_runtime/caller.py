@@ -3,7 +3,7 @@
 from . import abi
 from .abi import Bytes, Memory, ViewFunction, WriteFunction, failure
 from .calls import Procedure
-from .errors import FunctionError
+from .errors import ConnectionLost, FunctionError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class Caller:
         self._call = function.call
         self._trace = trace
         self._traced: bytes | None = b""
+        self._is_calling = False
         self._response = response = Memory(abi.RESPONSE_SIZE)
         self._argument = response.argument
         self._words = response.words
@@ -52,7 +53,9 @@ class Caller:
             self._traced = invocation.trace_id
             self._trace.set(invocation.trace_id)
         self._bytes[:] = self._empty
+        self._is_calling = True
         status = self._call(invocation.memory.argument, self._argument)
+        self._is_calling = False
         if status or self._stream is not None or self._unsent is not None:
             return self._outcome(status)
         words = self._words
@@ -113,18 +116,19 @@ class Caller:
         if unsent is None and error is None:
             try:
                 stream.send(self._large())
-                stream.end(None)
             except FunctionError as invalid:
                 error = invalid
+            except ConnectionLost as lost:
+                unsent = lost
         if unsent is not None:
             stream.abandon(unsent)
-        elif error is not None:
+        else:
             stream.end(error)
         return None
 
     def _stream_out(self, _: "int | None", data: "int | None", length: "int | None") -> int:
         """The callback `write`: nothing may be raised into the function."""
-        if self._unsent is not None or self._invocation is None:
+        if not self._is_calling or self._unsent is not None or self._invocation is None:
             return 1
         try:
             if self._stream is None:

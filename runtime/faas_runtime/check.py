@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check import inspect; inspect(*sys.argv[2:])"
 
+# The child's own exit codes: a library that ends the process while it is loaded would choose 0 or 1.
+RUNS = 100
+WRONG = 101
+
 
 def check(output: "TextIO", name: str) -> int:
     """Check a library, named as a handler or by its path; returns 0 if it can be run, otherwise 1."""
@@ -37,15 +41,15 @@ def check(output: "TextIO", name: str) -> int:
         print(f"WRONG: loading it crashed: {signal.Signals(number).name}", file=output)
         print("  mend: look at what runs on loading: constructors, static initialisers, thread-local data", file=output)
         return 1
-    if done.returncode not in (0, 1):
+    if done.returncode not in (RUNS, WRONG):
         print(f"WRONG: loading it ended the process with exit code {done.returncode}", file=output)
         return 1
     sys.stderr.write(done.stderr.decode("utf-8", "replace"))
-    return done.returncode
+    return 0 if done.returncode == RUNS else 1
 
 
 def inspect(name: str, root: str) -> None:
-    """What the child does: print the facts one a line, or what is wrong, and exit with 0 or 1."""
+    """What the child does: print the facts one a line, or what is wrong, and exit with RUNS or WRONG."""
     try:
         handler = Handler.parse(name, root)
         path = next((path for path in handler.paths if os.path.isfile(path)), None)
@@ -67,9 +71,9 @@ def inspect(name: str, root: str) -> None:
         say("WRONG", f"{error.error_type}: {what}")
         if mend:
             say("  mend", mend)
-        _leave(1)
+        _leave(WRONG)
     say("result", f"runs here: set _HANDLER to {_named(handler, library.path)}")
-    _leave(0)
+    _leave(RUNS)
 
 
 def say(what: str, fact: str) -> None:

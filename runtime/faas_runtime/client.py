@@ -178,6 +178,7 @@ class RuntimeApi:
 
     def close(self) -> None:
         """Close the connection."""
+        self.is_busy = False
         self.connection.close()
 
     @property
@@ -201,9 +202,10 @@ class RuntimeApi:
     def interrupt(self) -> None:
         """End the wait for an invocation, from another thread; what arrived by then can still be answered."""
         self.is_stopping = self.connection.is_stopping = True
-        if not self.is_busy and self.connection.socket is not None:
+        socket = self.connection.socket  # once: its own thread may close it meanwhile
+        if not self.is_busy and socket is not None:
             try:
-                self.connection.socket.shutdown(0)  # SHUT_RD
+                socket.shutdown(0)  # SHUT_RD
             except OSError:
                 pass  # it is closed already
 

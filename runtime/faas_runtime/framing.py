@@ -164,6 +164,8 @@ def parse_head(head: bytes, start: int = 0) -> "tuple[bytes, Answer]":
     is_status = len(status) == 3 and status.isdigit() and rest[3:4] in (b"", b" ")
     if not version.startswith(b"HTTP/1.") or not is_status:
         raise malformed("status line", first)
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines):
+        raise malformed("line end in the head", head)
     if b"\0" in head:
         raise malformed("NUL byte in the head", head)
     headers: dict[bytes, bytes] = {}
@@ -175,6 +177,8 @@ def parse_head(head: bytes, start: int = 0) -> "tuple[bytes, Answer]":
         value = rest.strip(b" \t")
         if not colon or not name or b" " in name or b"\t" in name:
             raise malformed("header", line)
+        if name == b"transfer-encoding" and name in headers:
+            raise malformed("second Transfer-Encoding", value)
         if name == b"content-length" and headers.get(name, value) != value:
             raise malformed("second Content-Length", value)
         headers[name] = value

@@ -59,13 +59,15 @@ def log(message: str, level: str = "INFO", invocation: "Invocation | None" = Non
     data = line.encode("utf-8", "backslashreplace")
     try:
         if _sink.telemetry is None:
-            _write(STDERR, data + b"\n")
+            _write_if_open(data + b"\n")
         else:
             kind = _FRAME | number << 2 | _TIMESTAMP | (0 if _sink.is_json else _TEXT)
             head = kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + int(now * 1e6).to_bytes(8, "big")
             _write(_sink.telemetry, head + data)
-    except OSError:
-        pass  # a closed standard error must not end an invocation
+    except (OSError, OverflowError):
+        if _sink.telemetry is not None:  # the platform's descriptor is none: say it where somebody may look
+            _sink.telemetry = None
+            _write_if_open(data + b"\n")
 
 
 def log_failure(error: "FunctionError", invocation: "Invocation | None" = None) -> None:
@@ -87,6 +89,14 @@ def _json_line(message: str, level: str, now: float, invocation: "Invocation | N
         fields["tenantId"] = tenant.decode("utf-8", "replace") if tenant else None
     fields.update(more)
     return json_text({name: value for name, value in fields.items() if value})
+
+
+def _write_if_open(data: bytes) -> None:
+    """Write to standard error; that it is closed must not end an invocation."""
+    try:
+        _write(STDERR, data)
+    except OSError:
+        pass
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -67,7 +67,11 @@ def run(environment: "Environment") -> None:
     try:
         function = start(environment, connection)
         try:
-            connection.begin(connection.next_request)
+            try:
+                connection.begin(connection.next_request)
+            except RuntimeApiError:
+                if not environment.is_managed:
+                    raise  # on managed instances, the poller tries again
             # What is not needed for that is imported while the request is waiting: on a single processor, the platform
             # has to get its turn first.
             if sys.platform == "linux":

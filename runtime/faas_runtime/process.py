@@ -1,6 +1,7 @@
 """What a process needs beside its first request: pollers, signals, last words. Imported while that is waiting."""
 
 import _thread
+import sys
 
 from .caller import Caller
 from .client import RuntimeApi
@@ -23,7 +24,7 @@ FIRST_PAUSE_S = 0.1
 def poll(function: "Function", connection: Connection) -> None:
     """Serve invocations until the process is asked to end: as many at once as the platform wants."""
     environment = function.environment
-    first = RuntimeApi(connection, is_asked=True)
+    first = RuntimeApi(connection, is_asked=connection.socket is not None)
     others = [RuntimeApi(Connection(environment.runtime_api)) for _ in range(environment.concurrency - 1)]
     clients = [first, *others]
     watcher = Watcher(clients)
@@ -49,8 +50,11 @@ def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]") -> None:
     _thread.stack_size(STACK_SIZE)
     failures: list[Exception] = []
     running = []
+    stacks: list[object] = []  # which must outlive their threads
 
     def run(client: RuntimeApi, ended: "_thread.LockType | None") -> None:
+        if ended is not None:
+            stacks.append(_alternate_stack())
         try:
             _persist(function, client, None)
         except Exception as error:
@@ -77,15 +81,39 @@ def _persist(function: "Function", client: RuntimeApi, trace: "TraceVariable | N
     """Serve; when the Runtime API fails, try again with growing pauses, as the contract of managed instances says."""
     from time import sleep
 
+    from .log import log
+
     caller = Caller(function, trace)
     failed = 0
     while True:
         received_at = client.received_at
         try:
             return serve(client, caller)
-        except RuntimeApiError:
+        except RuntimeApiError as error:
             failed = 1 if client.received_at > received_at else failed + 1
-            if failed > TRIES or client.is_stopping:
+            # An answer that the platform could not take is no reason to ask for more: only `next` is tried again.
+            if client.is_busy or failed > TRIES or client.is_stopping:
                 raise
+            log(f"{error}; trying again", "WARN")
             client.close()
             sleep(FIRST_PAUSE_S * 2 ** (failed - 1))
+
+
+def _alternate_stack() -> object:
+    """Give this thread a stack of its own for the handlers of fatal signals; faulthandler does so for the main one.
+
+    Without it, a stack overflow would end the process without a word. Returns what must be kept (sigaltstack(2)).
+    """
+    from . import abi
+    from .calls import HandlerFunction
+
+    try:
+        sigaltstack = HandlerFunction(abi.python_symbol("sigaltstack"))
+    except (OSError, AttributeError):
+        return None  # not on this system
+    stack, wanted = bytearray(1 << 16), abi.Memory(3 * abi.WORD)
+    wanted.words[0] = abi.address_of(stack)
+    wanted.words[1] = wanted.words[2] = 0
+    wanted.words[2 if sys.platform == "linux" else 1] = len(stack)  # Linux: address, flags, size
+    sigaltstack(wanted.argument, None)
+    return stack

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 UNKNOWN_TYPES = {"Runtime": "Runtime.Unknown", "Function": "Function.Unknown"}
 CAUSE_LIMIT = 1 << 20  # the platform drops larger ones, and may refuse the request
-MESSAGE_LIMIT = 1 << 18  # characters; managed instances take bodies up to 1 MiB
-STACK_LIMIT = 1 << 16
+MESSAGE_LIMIT = 1 << 17  # characters, of up to six bytes once escaped; managed instances take bodies up to 1 MiB
+TYPE_LIMIT = 256
+STACK_LIMIT = 1 << 15
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 # JSON wants these escaped, and nothing else (RFC 8259, section 7).
@@ -41,7 +42,7 @@ def error_document(error: "FunctionError") -> bytes:
         stack.append(frame)
     document = {
         "errorMessage": error.message[:MESSAGE_LIMIT],
-        "errorType": error.error_type[:MESSAGE_LIMIT],
+        "errorType": error.error_type[:TYPE_LIMIT],
         "stackTrace": stack,
     }
     return json_text(document).encode("utf-8", "replace")

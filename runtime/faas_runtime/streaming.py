@@ -30,7 +30,11 @@ class Stream:
         if not connection.is_open():
             connection.close()
             connection.open()
-        self._send(head + _FIELDS)
+        try:
+            self._send(head + _FIELDS)
+        except ConnectionLost:
+            connection.close()
+            raise
 
     def send(self, data: "bytes | memoryview") -> None:
         """Send a piece."""
@@ -58,8 +62,12 @@ class Stream:
             body = b2a_base64(error_document(error), newline=False)
             kind = header_type(error.error_type).encode()
             trailers = b"%b: %b\r\n%b: %b\r\n" % (_ERROR_TYPE, kind, _ERROR_BODY, body)
-        self._send(b"0\r\n%b\r\n" % trailers)
-        self._settle()
+        try:
+            self._send(b"0\r\n%b\r\n" % trailers)
+        except ConnectionLost as lost:
+            self.abandon(lost)
+        else:
+            self._settle()
 
     def abandon(self, reason: Exception) -> None:
         """Give up in the middle, after a piece that nobody took; the server may have said why."""

@@ -1,6 +1,7 @@
 /* Handlers that stream, sleep, hang, crash or leave. */
 #define _POSIX_C_SOURCE 200809L
 #include <faas.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,4 +163,36 @@ FAAS_EXPORT int32_t talk(const faas_request *request, faas_response *response)
     fflush(stdout);
     fputs(getenv("_LAMBDA_TELEMETRY_LOG_FD") == NULL ? "unset\n" : "set\n", stderr);
     return 9;
+}
+
+static faas_write late_write;
+static void *late_stream;
+static char late_result[] = "?";
+
+static void *write_late(void *unused)
+{
+    wait_ms(200);
+    late_result[0] = late_write(late_stream, "late", 4) == 0 ? 'S' : 'R'; /* sent, or refused */
+    return unused;
+}
+
+/* Breaks the rule that nobody writes once the handler has returned; the next answer tells what came of it. */
+FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
+{
+    pthread_t thread;
+    response->data = late_result;
+    response->len = 1;
+    if (late_write != NULL)
+        return 0;
+    late_write = request->write;
+    late_stream = request->stream;
+    return pthread_create(&thread, NULL, write_late, NULL);
+}
+
+/* Writes to standard output, by its number. */
+FAAS_EXPORT int32_t shout(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    (void)response;
+    return write(1, "GET /evil HTTP/1.1\r\n\r\n", 22) < 0;
 }

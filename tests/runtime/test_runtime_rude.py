@@ -1,0 +1,152 @@
+"""What no well-behaved parent, platform or function does; none of it may end in a wrong answer or in silence."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ci.runtime_api import RuntimeApi
+from tests.runtime.support import (
+    ACCEPTED,
+    FUNCTIONS,
+    LAUNCHER,
+    OVER,
+    PYTHON,
+    TIMEOUT_S,
+    Runtime,
+    ScriptedServer,
+    compile_library,
+    invocation,
+    status,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors and signals of POSIX")
+MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "0<&- 1>&- 2>&-"])
+def test_what_the_function_prints_never_reaches_the_platform(functions: Path, closed: str) -> None:
+    shell = ("sh", "-c", f'exec "$@" {closed}', "sh", *PYTHON, str(LAUNCHER))
+    with (
+        ScriptedServer([invocation(), ACCEPTED, OVER]) as server,
+        Runtime(server.address, "rough.shout", functions, command=shell) as runtime,
+    ):
+        runtime.end()
+    assert server.actions == ["GET next", "POST response", "GET next"]
+    assert not any("evil" in request.path for request in server.requests)
+
+
+def test_a_write_after_the_return_is_refused(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "rough.linger", functions) as runtime:
+        assert api.invoke(b"1", timeout=TIMEOUT_S).body == b"?"
+        deadline = time.monotonic() + TIMEOUT_S
+        answer = b"?"
+        while answer == b"?" and time.monotonic() < deadline:
+            time.sleep(0.05)
+            answer = api.invoke(b"2", timeout=TIMEOUT_S).body
+        assert answer == b"R"
+        assert runtime.is_alive
+
+
+def test_a_refused_stream_is_not_taken_for_the_next_event(functions: Path) -> None:
+    refused = status(410, b"too late")
+    with (
+        ScriptedServer([invocation(b"abc"), refused], [invocation(b"x"), ACCEPTED], [OVER]) as server,
+        Runtime(server.address, "rough.stream", functions) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert server.actions.count("GET next") == 3
+    assert "410" in errors
+    assert exit_code == 3
+
+
+def test_managed_500_on_an_answer_ends_the_process(functions: Path) -> None:
+    with (
+        ScriptedServer([invocation(), OVER]) as server,
+        Runtime(server.address, "probe.echo", functions, environment=MANAGED) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert server.actions == ["GET next", "POST response"]
+    assert exit_code == 3
+    assert "500" in errors
+
+
+def test_managed_first_next_is_tried_again(functions: Path) -> None:
+    with Runtime("127.0.0.1:1", "probe.echo", functions, environment=MANAGED) as runtime:
+        exit_code, errors = runtime.end()
+    assert exit_code == 3
+    assert errors.count("trying again") == 5
+
+
+@pytest.mark.parametrize("id_", ["a\nX: 1", "a\rX: 1", "a\nTransfer-Encoding: chunked\n\nGET /evil"])
+def test_a_lone_line_end_in_a_header_is_no_http(functions: Path, id_: str) -> None:
+    with (
+        ScriptedServer([invocation(b"{}", f"Lambda-Runtime-Invocation-Id: {id_}"), ACCEPTED]) as server,
+        Runtime(server.address, "probe.echo", functions) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert server.actions == ["GET next"]
+    assert exit_code == 3
+    assert "line end in the head" in errors
+
+
+def test_a_deadline_beyond_all_numbers_is_none_each_time(functions: Path) -> None:
+    event = invocation(b"{}", f"Lambda-Runtime-Deadline-Ms: {'9' * 25}")
+    with (
+        ScriptedServer([event, ACCEPTED, event, ACCEPTED, event, ACCEPTED, OVER]) as server,
+        Runtime(server.address, "probe.echo", functions) as runtime,
+    ):
+        exit_code, _ = runtime.end()
+    assert server.actions.count("POST response") == 3
+    assert exit_code == 3
+
+
+def test_two_lengths_are_refused_whatever_came_before(functions: Path) -> None:
+    twice = invocation(b"12345", "Content-Length: 5")
+    differing = invocation(b"12345", "Content-Length: 7")
+    with (
+        ScriptedServer([twice, ACCEPTED, twice, ACCEPTED, differing]) as server,
+        Runtime(server.address, "probe.echo", functions) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert [request.body for request in server.requests if request.method == "POST"] == [b"12345", b"12345"]
+    assert exit_code == 3
+    assert "second Content-Length" in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sigaltstack as Linux has it")
+def test_a_stack_overflow_names_itself_on_every_poller(functions: Path) -> None:
+    pollers = {"AWS_LAMBDA_MAX_CONCURRENCY": "2"}
+    for first in (True, False):  # whichever thread takes the event
+        script = [[invocation()], []] if first else [[], [invocation()]]
+        with (
+            ScriptedServer(*script, lingering=True) as server,
+            Runtime(server.address, "rough.overflow", functions, environment=pollers) as runtime,
+        ):
+            exit_code, errors = runtime.end()
+        assert exit_code == -signal.SIGSEGV
+        assert "Segmentation fault" in errors
+
+
+@pytest.mark.parametrize("descriptor", ["77", "99999999999999999999"])
+def test_a_telemetry_descriptor_that_is_none_loses_no_message(functions: Path, descriptor: str) -> None:
+    variables = {"_LAMBDA_TELEMETRY_LOG_FD": descriptor}
+    with (
+        ScriptedServer([invocation(), ACCEPTED, OVER]) as server,
+        Runtime(server.address, "probe.fail", functions, environment=variables) as runtime,
+    ):
+        _, errors = runtime.end()
+    assert "request r-1 failed" in errors
+    assert "Traceback" not in errors
+
+
+def test_check_is_not_fooled_by_a_library_that_quits(tmp_path: Path) -> None:
+    library = compile_library(FUNCTIONS / "quits.c", tmp_path)
+    done = subprocess.run([*PYTHON, str(LAUNCHER), "check", str(library)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "ended the process with exit code 0" in done.stdout
