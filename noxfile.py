@@ -150,6 +150,15 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Fuzz the runtime's parsers for some minutes, fifty times as long as the tests do."""
+    os.environ["FAAS_FUZZ_FACTOR"] = "50"
+    programs = environment(session, "tests")
+    files = [f"tests/runtime/test_runtime_{name}.py" for name in ("framing", "layout", "check")]
+    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long or not long", *files, *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure against what is promised; -- takes the parts to measure. Writes dist/bench/."""
     run(environment(session, "release"), "python", "-m", "ci.bench", *session.posargs)

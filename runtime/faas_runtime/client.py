@@ -270,16 +270,18 @@ class RuntimeApi:
             invocation.open_stream = self.stream
         get = answer.headers.get
         values = {name: value for header, name in TEXTS.items() if (value := get(header))}
+        # Before anything is changed: an event that is refused must leave nothing for the next one to meet.
+        request_id = _checked_id(values.get("request_id", b""))
+        self._pointed = None
         for name in TEXTS.values():
             invocation.keep(name, values.get(name))
         self._echo = b"".join(_field(b"Lambda-Runtime-Invocation-Id", values.get("invocation_id")))
         deadline = get(b"lambda-runtime-deadline-ms", b"")
         invocation.memory.longs[abi.DEADLINE] = int(deadline) if deadline.isdigit() and len(deadline) < 19 else 0
         reader = self.connection.reader
-        invocation.request_id = _checked_id(values.get("request_id", b""))
+        invocation.request_id = request_id
         invocation.trace_id = values.get("trace_id")
         invocation.place_payload(reader.buffer, answer.body_start, answer.body_end)
-        self._pointed = None
         self._learn(answer, values)
         self.is_busy = True
         self.received_at = monotonic()

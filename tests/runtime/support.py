@@ -24,6 +24,7 @@ RECIPES = ROOT / "recipes"
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 PYTHON = (os.environ.get("FAAS_TEST_PYTHON", sys.executable), "-I", "-S")  # the runtime may run on another one
+FUZZ_FACTOR = int(os.environ.get("FAAS_FUZZ_FACTOR", "1"))  # `nox -s fuzz` tries that many times as much
 TIMEOUT_S = 60  # only for what hangs: nothing is expected to take a time of its own
 
 

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.runtime_api import RuntimeApi
-from tests.runtime.support import FUNCTIONS, LAUNCHER, PYTHON, SUFFIX, TIMEOUT_S, Runtime, compile_c
+from tests.runtime.support import FUNCTIONS, FUZZ_FACTOR, LAUNCHER, PYTHON, SUFFIX, TIMEOUT_S, Runtime, compile_c
 
 MACHINE = 18  # where an ELF file says which processor it is for
 AARCH64 = (183).to_bytes(2, "little")
@@ -145,7 +145,7 @@ def test_crash_on_loading(tmp_path: Path) -> None:
     assert facts["WRONG"] == "loading it crashed: SIGABRT"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * FUZZ_FACTOR, deadline=None)
 @given(st.data())
 def test_broken_heads_are_read_or_not(
     functions: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
@@ -159,7 +159,7 @@ def test_broken_heads_are_read_or_not(
     assert found is None or found.file_format in ("ELF", "Mach-O", "PE")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * FUZZ_FACTOR, deadline=None)
 @given(st.text(max_size=40), st.sampled_from(["", "x", "x.y", SUFFIX, "./", "/", "\0"]))
 def test_any_handler_name_is_read_or_refused(text: str, ending: str) -> None:
     try:

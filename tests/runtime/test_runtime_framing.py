@@ -9,6 +9,8 @@ from faas_runtime.reports import header_type
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.runtime.support import FUZZ_FACTOR
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nA: 1\r\nTransfer-Encoding: chunked\r\n\r\n"
 ANSWERS = {
     "length": b"HTTP/1.1 200 OK\r\nA: 1\r\nContent-Length: 4\r\n\r\nbody",
@@ -107,7 +109,7 @@ def test_lengths_beyond_reason_take_no_memory(length: str) -> None:
         assert len(reader.buffer) == 65536
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * FUZZ_FACTOR, deadline=None)
 @given(st.binary(max_size=80), st.sampled_from(sorted(ANSWERS)), st.integers(0, 100), st.integers(0, 100))
 def test_fuzzed_answers_are_read_or_refused(noise: bytes, name: str, start: int, end: int) -> None:
     """Whatever arrives: an answer that lies in what was received, or one of the runtime's own errors."""

@@ -14,6 +14,8 @@ from faas_runtime.invocation import Invocation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.runtime.support import FUZZ_FACTOR
+
 FIELDS = ["Trace-Id", "Invocation-Id", "Client-Context", "Cognito-Identity", "Aws-Tenant-Id", "Invoked-Function-Arn"]
 NAMES = {name: name.lower().replace("-", "_").removeprefix("aws_").removeprefix("invoked_") for name in FIELDS}
 Seen = tuple[object, ...]
@@ -107,7 +109,7 @@ def check(events: list[dict[str, object]], cut: int) -> None:
         assert seen(api, wire, answer) == seen(fresh, other, answer)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150 * FUZZ_FACTOR, deadline=None)
 @given(st.lists(EVENT, min_size=2, max_size=6), st.integers(1, 700))
 def test_same_meaning_with_and_without_a_layout(events: list[dict[str, object]], cut: int) -> None:
     check(events, cut)
@@ -178,3 +180,9 @@ def test_layouts_are_used_and_bounded() -> None:
         tenant = "t" * rest.randrange(1, 50)
         seen(api, wire, answer_of({**plain, "payload": b"", "values": ["", "", "", "", tenant, ""]}))
     assert len(api._layouts) <= 8
+
+
+def test_a_refused_event_leaves_nothing_behind() -> None:
+    usual: dict[str, object] = {"id": "r-1", "deadline": "1", "payload": b"", "length": "Content-Length"}
+    usual["values"] = ["", "", "", "a", "", ""]
+    check([usual, usual, {**usual, "id": "r/4"}, usual], 10**9)
