@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from ci import changelog, manifest_nodes, manifest_rules, versions
+from ci.files import write_atomically
 from ci.manifest_nodes import Document
 from ci.manifest_text import Fault, decode, raise_for
 from ci.release import (
@@ -60,22 +59,8 @@ def write_source_sha256(path: Path, sha256: str) -> None:
     end = spot.start + len(document.text[spot.start : spot.end].rstrip())
     text = f'{document.text[: spot.start]}"{sha256}"{document.text[end:]}'
     if text != document.text:
-        _replace(path.resolve(), text.encode())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(path.stat().st_mode & 0o7777)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        target = path.resolve()
+        write_atomically(target, text.encode(), mode=target.stat().st_mode & 0o7777)
 
 
 def _read(path: Path) -> Document:

@@ -8,12 +8,22 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from ci.bake import bake_recipe
 from ci.run import Runner
 from ci.verify.check import Function
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def not_there(what: str, *, optional: bool = False) -> NoReturn:
+    """Report that a test cannot run for want of something that CI has to have, unless it is `optional`."""
+    if os.environ.get("CI") and not optional:
+        pytest.fail(f"{what} is not installed, and CI needs it", pytrace=False)
+    pytest.skip(f"not run: {what} is not installed")
 
 
 def copy_checkout(target: Path) -> Path:

@@ -13,6 +13,7 @@ import pytest
 
 from ci.bench.server import INCLUDE, Command, Native, Server, compile_native
 from ci.run import Runner
+from tests.support import not_there
 
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
 
@@ -21,8 +22,10 @@ CommandOf = Callable[[str], Command]
 
 @pytest.fixture(scope="session")
 def native(tmp_path_factory: pytest.TempPathFactory) -> Native:
-    if not sys.platform.startswith("linux") or shutil.which("gcc") is None:
-        pytest.skip("the bench needs Linux and gcc")
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the bench needs Linux")
+    if shutil.which("gcc") is None:
+        not_there("gcc")
     folder = tmp_path_factory.mktemp("native")
     return compile_native(Runner(log=folder / "log"), folder)
 

@@ -17,13 +17,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
 
 from ci.bake import bake_recipe
 from ci.files import tree_files
-from tests.support import ROOT
+from tests.support import ROOT, not_there
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = ROOT / "runtime" / "include"
@@ -32,13 +31,6 @@ STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{INCLUDE}")
 MACHINE = platform.machine()
 OLD_GLIBC = f"{MACHINE}-linux-gnu.2.28"
 """What functions are compiled for that have to load on every Debian of the matrix."""
-
-
-def not_there(what: str, *, optional: bool = False) -> NoReturn:
-    """Report that a test cannot run for want of something that CI has to have, unless it is `optional`."""
-    if os.environ.get("CI") and not optional:
-        pytest.fail(f"{what} is not installed, and CI needs it", pytrace=False)
-    pytest.skip(f"not run: {what} is not installed")
 
 
 def program(name: str, *, optional: bool = False) -> str:

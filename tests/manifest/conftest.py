@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 
 from ci import manifest
 from ci.errors import ManifestError
+from tests.support import not_there
 
 VALID = """\
 format: 1
@@ -126,7 +126,7 @@ def need() -> Callable[[str], str]:
     def find(tool: str) -> str:
         path = shutil.which(tool)
         if path is None:
-            (pytest.fail if os.environ.get("CI") else pytest.skip)(f"{tool} is not installed")
+            not_there(tool)
         return path
 
     return find

@@ -101,10 +101,10 @@ def test_a_manifest_that_cannot_be_read_stays(sample: Path, right: str, old: str
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     sample: Path, right: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(_: int) -> None:
+    def full(*_: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fchmod", full)
     with pytest.raises(OSError, match="No space left"):
         manifest.write_source_sha256(sample, HASH)
     assert sample.read_text(encoding="utf-8") == right

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import CACHE, call, lock, not_there, program
+from tests.glue.support import CACHE, call, lock, program
 from tests.runtime.support import RUNTIME
+from tests.support import not_there
 
 SUITES = {"bullseye": (3, 9), "trixie": (3, 13), "sid": (3, 14)}
 """The oldest Python that the runtime supports, one between, and the newest; sid's may be newer than this."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.support import FUNCTIONS, RECIPES, RUNTIME, compile_library
+from tests.support import not_there
 
 sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
 sys.dont_write_bytecode = True
@@ -54,7 +55,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def c_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The C recipe, rendered, tested and built."""
     if shutil.which("make") is None:
-        pytest.skip("make is not installed")
+        not_there("make")
     project = bake("c-function", tmp_path_factory.mktemp("c"))
     flags = "CFLAGS=-O2 -Wpedantic -Werror"
     include = f"FAAS_INCLUDE={RUNTIME / 'include'}"
@@ -66,7 +67,7 @@ def c_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def cargo_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """One target folder for all crates, so that their dependency is built once."""
     if shutil.which("cargo") is None:
-        pytest.skip("cargo is not installed")
+        not_there("cargo")
     return {**os.environ, "CARGO_TARGET_DIR": str(tmp_path_factory.mktemp("target"))}
 
 

@@ -12,6 +12,7 @@ import pytest
 from faas_runtime import abi
 
 from tests.runtime.support import FUNCTIONS, RUNTIME, compile_c
+from tests.support import not_there
 
 Layout = list[tuple[str, str, int, int]]
 
@@ -59,7 +60,7 @@ def test_no_hidden_padding(c_layout: Layout) -> None:
 def test_header_is_clean_in_cpp(tmp_path: Path, standard: str) -> None:
     compiler = shutil.which(os.environ.get("CXX", "c++"))
     if compiler is None:
-        pytest.skip("no C++ compiler")
+        not_there("a C++ compiler")
     source = tmp_path / "function.cpp"
     source.write_text(
         "#include <faas.h>\n"

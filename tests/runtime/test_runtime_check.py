@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from ci.runtime_api import RuntimeApi
 from tests.runtime.support import FUNCTIONS, FUZZ_FACTOR, LAUNCHER, PYTHON, SUFFIX, TIMEOUT_S, Runtime, compile_c
+from tests.support import not_there
 
 MACHINE = 18  # where an ELF file says which processor it is for
 AARCH64 = (183).to_bytes(2, "little")
@@ -95,8 +96,10 @@ def test_other_processor(echo: Path) -> None:
 
 
 def test_other_c_library(tmp_path: Path) -> None:
-    if shutil.which("musl-gcc") is None or binary.this_machine().libc != "glibc":
-        pytest.skip("no musl-gcc beside glibc")
+    if binary.this_machine().libc != "glibc":
+        pytest.skip("a musl library is at home on this machine")
+    if shutil.which("musl-gcc") is None:
+        not_there("musl-gcc")
     library = tmp_path / "libspoilt.so"
     include = f"-I{LAUNCHER.parent.parent / 'include'}"
     command = ["musl-gcc", "-shared", "-fPIC", include, "-o", str(library), str(FUNCTIONS / "probe.c")]
