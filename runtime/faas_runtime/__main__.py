@@ -2,7 +2,7 @@
 
 import sys
 
-from .environment import Environment, system
+from .environment import Environment, system, variable
 from .errors import FaasError, FunctionError
 
 TYPE_CHECKING = False
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 BROKEN = 70  # EX_SOFTWARE: a fault of the runtime itself
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+COMMANDS = ("check", "invoke", "new", "serve")
 
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
@@ -28,10 +29,14 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
 def _run(arguments: "Sequence[str]") -> int:
     try:
-        if len(arguments) > 1 or (arguments and (arguments[0].startswith("-") or arguments[0] == "check")):
+        if len(arguments) > 1 or (arguments and (arguments[0].startswith("-") or arguments[0] in COMMANDS)):
             from .command import run_command
 
             return run_command(arguments)
+        if variable("FAAS_RUNTIME_LISTEN") and not variable("AWS_LAMBDA_RUNTIME_API"):  # an image outside of Lambda
+            from .command import run_command
+
+            return run_command(["serve", *arguments])
         return bootstrap(Environment(arguments[0] if arguments else None))
     except FaasError as error:
         from .log import log, log_failure
