@@ -10,30 +10,39 @@ if TYPE_CHECKING:
     from .function import Function
     from .invocation import Invocation
     from .streaming import Stream
-    from .trace import TraceVariable
+    from .trace import Setter, TraceVariable
 
 INVALID_RESPONSE = "Function.InvalidResponse"
 LENGTH_LIMIT = 2**31 - 1  # what is longer is a length gone wrong, such as -1
 COPIED_SIZE = 65536  # up to here, a copy costs less than a view; it is sent together with the head anyway
+LAST_TURN = 2**31 - 1  # then they begin again at 1: it has to fit into a pointer
 _HEADER_BYTES = frozenset(range(0x20, 0x7F))
 _READ_ONLY = 0x100  # PyBUF_READ
 
 
 class Caller:
-    """A function with the memory for one call at a time; a thread has its own."""
+    """A function with the memory for one call at a time; a thread has its own.
+
+    What has no underscore is for the fast path, which does itself what `call` and `release` do.
+    """
 
     def __init__(self, function: "Function", trace: "TraceVariable | None" = None) -> None:
         self._function = function
-        self._call = function.call
+        self.function_call = function.call
         self._trace = trace
-        self._traced: bytes | None = b""
-        self._is_calling = False
+        self.turn = 0
+        """The number of the call in progress, 0 between calls; the function gets it as the request's `stream`."""
+        self.turns = 0
+        """The number of the last call."""
+        self.has_written = False
+        """Whether the function has tried to stream during the call."""
         self._response = response = Memory(abi.RESPONSE_SIZE)
-        self._argument = response.argument
-        self._words = response.words
-        self._bytes = memoryview(response.data)
-        self._empty = bytes(response.data)
-        self._data = Bytes.from_buffer(response.data, abi.DATA * abi.WORD)
+        self.argument = response.argument
+        self.words = response.words
+        self.bytes = memoryview(response.data)
+        self.blank = bytes(response.data)
+        self.data = Bytes.from_buffer(response.data, abi.DATA * abi.WORD)
+        """The answer, up to whatever length is asked for."""
         self._release: Procedure | None = None
         self._released_by = 0
         self._content_type: bytes | None = None
@@ -49,33 +58,39 @@ class Caller:
         """
         if invocation.known_to is not self:
             self._introduce(invocation)
-        if self._traced != invocation.trace_id and self._trace is not None:
-            self._traced = invocation.trace_id
+        if self._trace is not None:
             self._trace.set(invocation.trace_id)
-        self._bytes[:] = self._empty
-        self._is_calling = True
-        status = self._call(invocation.memory.argument, self._argument)
-        self._is_calling = False
-        if status or self._stream is not None or self._unsent is not None:
+        self.bytes[:] = self.blank
+        self.turns = self.turn = invocation.memory.words[abi.STREAM] = self.turns % LAST_TURN + 1
+        status = self.function_call(invocation.memory.argument, self.argument)
+        self.turn = 0
+        return self.result(status)
+
+    def trace_place(self, size: int) -> "memoryview | Setter | None":
+        """Where trace ids of this size go before each call; None where they go nowhere."""
+        return self._trace.place(size) if self._trace is not None else None
+
+    def result(self, status: int) -> "tuple[bytes | memoryview, bytes | None] | None":
+        """What became of a call, as `call` tells it."""
+        if status or self.has_written:
             return self._outcome(status)
-        words = self._words
-        content_type = self._checked_type() if words[abi.CONTENT_TYPE] else None
-        length = words[abi.LEN]
-        if length <= COPIED_SIZE and words[abi.DATA]:
-            data: bytes = self._data[0:length]  # type: ignore[assignment]
+        content_type = self.content_type()
+        length = self.words[abi.LEN]
+        if length <= COPIED_SIZE and self.words[abi.DATA]:
+            data: bytes = self.data[0:length]  # type: ignore[assignment]
             return data, content_type
         return self._large(), content_type
 
     def release(self) -> None:
         """Hand the response back to the function, which frees what it allocated."""
-        address = self._words[abi.RELEASE]
+        address = self.words[abi.RELEASE]
         if address:
             if address != self._released_by:
                 self._release = Procedure(address)
                 self._released_by = address
             assert self._release is not None
-            self._release(self._argument)
-            self._words[abi.RELEASE] = 0
+            self._release(self.argument)
+            self.words[abi.RELEASE] = 0
 
     def _introduce(self, invocation: "Invocation") -> None:
         """Fill in what the function's environment says, once for each request structure."""
@@ -90,15 +105,16 @@ class Caller:
         self._invocation = invocation
 
     def _large(self) -> "bytes | memoryview":
-        length = self._words[abi.LEN]
+        length = self.words[abi.LEN]
         if not length:
             return b""
-        if not self._words[abi.DATA] or length > LENGTH_LIMIT:
-            where = "too many" if self._words[abi.DATA] else "at the address NULL"
+        if not self.words[abi.DATA] or length > LENGTH_LIMIT:
+            where = "too many" if self.words[abi.DATA] else "at the address NULL"
             raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes, {where}")
-        return view(self._words[abi.DATA], length)
+        return view(self.words[abi.DATA], length)
 
-    def _checked_type(self) -> "bytes | None":
+    def content_type(self) -> "bytes | None":
+        """The answer's content type, if it has one of its own."""
         content_type: bytes | None = self._response.texts[abi.CONTENT_TYPE]
         if content_type != self._content_type and content_type and not _HEADER_BYTES.issuperset(content_type):
             message = f"the content type {content_type!r} cannot be sent in a header"
@@ -110,9 +126,10 @@ class Caller:
         """What follows from a call that failed, or that streamed."""
         stream, unsent = self._stream, self._unsent
         self._stream = self._unsent = None
+        self.has_written = False
         error = failure(self._response, f"{self._function.symbol} returned {status}") if status else None
         if stream is None:
-            raise error or unsent or AssertionError
+            raise unsent or error or AssertionError  # a head that broke off may have been taken all the same
         if unsent is None and error is None:
             try:
                 stream.send(self._large())
@@ -126,15 +143,15 @@ class Caller:
             stream.end(error)
         return None
 
-    def _stream_out(self, _: "int | None", data: "int | None", length: "int | None") -> int:
+    def _stream_out(self, turn: "int | None", data: "int | None", length: "int | None") -> int:
         """The callback `write`: nothing may be raised into the function."""
-        if not self._is_calling or self._unsent is not None or self._invocation is None:
+        if not self.turn or turn != self.turn or self._unsent is not None or self._invocation is None:
             return 1
+        self.has_written = True
         try:
             if self._stream is None:
                 assert self._invocation.open_stream is not None
-                content_type = self._checked_type() if self._words[abi.CONTENT_TYPE] else None
-                self._stream = self._invocation.open_stream(content_type)
+                self._stream = self._invocation.open_stream(self.content_type())
             if data and length:
                 self._stream.send(view(data, length))
         except Exception as error:

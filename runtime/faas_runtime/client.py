@@ -3,6 +3,7 @@
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 """
 
+import sys
 from time import monotonic
 
 from . import abi
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from .errors import FunctionError, InitError
     from .framing import Answer
     from .invocation import Invocation
-    from .layout import Layout
     from .streaming import Stream
 
 TEXTS = {
@@ -27,16 +27,17 @@ TEXTS = {
     b"lambda-runtime-cognito-identity": "cognito_identity",
     b"lambda-runtime-aws-tenant-id": "tenant_id",
 }
-LAYOUTS = 8  # heads of different lengths whose layouts are remembered
 REFUSALS = {
     400: "it does not know the request, or the request was malformed",
     403: "it does not expect an answer to this request now",
     410: "the invocation has timed out",
     413: "the answer is too large; the caller has been told",
 }
+NOT_ASKED = -1
 JSON = b"Content-Type: application/json\r\n"
-# Servers close connections that idle, but none so soon. After a longer call, one system call looks whether it did.
-SURELY_OPEN_S = 0.0002
+# A blocked receive ends when receiving is shut down; on Windows, only when sending is, too.
+_SHUTDOWN = 2 if sys.platform == "win32" else 0
+ARRIVAL_S = 1.0  # how long the rest of an event that has begun to arrive is waited for when the process is to end
 
 
 class RuntimeApi:
@@ -46,116 +47,53 @@ class RuntimeApi:
         """A client on a connection, over which the first invocation may have been asked for already."""
         common = connection.common
         self.connection = connection
-        self._reader = connection.reader
         self._common = common.encode()
         self._next = connection.next_request
-        self._response = f"POST {PATH}/invocation/%b/response{common}%bContent-Length: %d\r\n\r\n".encode()
-        self._plain = self._response.replace(b"%bContent-Length", JSON + b"Content-Length") + b"%b"
-        self._invocation: Invocation | None = None
-        self._layout: Layout | None = None
-        self._layouts: dict[int, Layout] = {}
-        self._pointed: bytearray | None = None
-        self._accepted = b"-"
+        self._received = 0 if is_asked else NOT_ASKED
+        """How much has arrived of the answer to a `next` that was sent already."""
+        self.response = f"POST {PATH}/invocation/%b/response{common}%bContent-Length: %d\r\n\r\n".encode()
+        """The head of an answer: request id, more fields, size."""
+        self.invocation: Invocation | None = None
+        """The invocation that came last."""
+        self.parsed: tuple[Answer, dict[str, bytes]] | None = None
+        """The head that it came with, and what that gave for each of `TEXTS`."""
         self.received_at = 0.0
-        """When the last invocation came, on the monotonic clock."""
-        self._is_asked = is_asked
-        self._echo = b""
+        """When it came, on the monotonic clock."""
+        self.echo = b""
+        """The field by which the platform wants to recognise the outcome."""
         self.is_busy = False
         """Whether an invocation is in hand; a watcher reads it from another thread."""
         self.is_stopping = False
+        self._stop_at = 0.0
 
     def next(self) -> "Invocation":
         """Wait for the next invocation, however long that takes."""
         self.is_busy = False
         if self.is_stopping:
             raise Stopped
-        layout, connection = self._layout, self.connection
-        socket = connection.socket
-        if layout is None or socket is None:
-            return self._parsed(self._answer())
-        reader = self._reader
-        try:
-            socket.sendall(self._next)
-            received = socket.recv_into(reader.buffer)
-        except OSError:
-            received = 0
-        head = bytes(reader.view[: layout.size])
-        if layout.fixed(head) != layout.texts or received < layout.size:
-            layout = self._other_layout(received)
-            if layout is None:
-                return self._parsed(self._answer(received))
-            head = bytes(reader.view[: layout.size])
-        request_id, deadline, length, trace_id, invocation_id = layout.live(head)
-        # What was learnt about the values has to hold for these: one word each, digits, part of a path.
-        if not (
-            request_id.replace(b"-", b"").isalnum()
-            and deadline.isdigit()
-            and 0 not in head
-            and length.isdigit()
-            and (not trace_id or trace_id.split() == [trace_id])
-            and (not invocation_id or invocation_id.split() == [invocation_id])
-        ):
-            return self._parsed(self._answer(received))
-        end = layout.size + int(length)
-        if received != end:
-            self._complete(received, end)
-        invocation = self._invocation
-        assert invocation is not None
-        buffer = reader.buffer
-        if self._pointed is not buffer:
-            self._point(invocation, layout)
-        for at in layout.ends:
-            buffer[at] = 0
-        invocation.request_id = request_id
-        invocation.trace_id = trace_id or None
-        invocation.memory.words[abi.PAYLOAD_LEN] = end - layout.size
-        invocation.memory.longs[abi.DEADLINE] = int(deadline)
-        self._echo = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id if invocation_id else b""
-        self.is_busy = True
-        self.received_at = monotonic()
-        return invocation
+        return self._parsed(self._answer())
+
+    def asked(self, received: int) -> None:
+        """Let the following `next` go on where so much has been received of the answer to one that was sent."""
+        self._received = received
 
     def respond(self, invocation: "Invocation", data: "bytes | memoryview", content_type: "bytes | None") -> None:
         """Send the answer to an invocation."""
-        connection = self.connection
-        socket = connection.socket
-        size = len(data)
-        if content_type is None and not self._echo and size <= JOINED_SIZE:
-            request = self._plain % (invocation.request_id, size, data)
+        connection, size = self.connection, len(data)
+        request = self.response % (invocation.request_id, self.fields(content_type), size)
+        if size <= JOINED_SIZE:
+            self.check(self.path, connection.exchange(request + data))
         else:
-            fields = (JSON if content_type is None else b"Content-Type: %b\r\n" % content_type) + self._echo
-            request = self._response % (invocation.request_id, fields, size)
-            if size <= JOINED_SIZE:
-                request += data
-        if (
-            socket is None
-            or size > JOINED_SIZE
-            or not connection.is_proven
-            or monotonic() - self.received_at > SURELY_OPEN_S
-        ):
-            self.check(self._path(), connection.exchange(request, data if size > JOINED_SIZE else b""))
-            connection.is_proven = connection.socket is not None
-            return
-        try:
-            sent = socket.send(request)
-        except OSError:  # nothing of it has left, so it may go out again
-            self.check(self._path(), connection.exchange(request))
-            return
-        try:
-            if sent < len(request):
-                socket.sendall(request[sent:])
-            received = socket.recv_into(self._reader.buffer)
-        except OSError:
-            received = 0
-        if received != len(self._accepted) or not self._reader.buffer.startswith(self._accepted):
-            answer = connection.finish(request, received)
-            if answer.status == 202 and connection.socket is not None and received == answer.body_end:
-                self._accepted = bytes(connection.reader.view[:received])
-            self.check(self._path(), answer)
+            self.check(self.path, connection.exchange(request, data))
+        connection.is_proven = connection.socket is not None
+
+    def fields(self, content_type: "bytes | None") -> bytes:
+        """The fields of an answer that are not the same for all."""
+        return (JSON if content_type is None else b"Content-Type: %b\r\n" % content_type) + self.echo
 
     def fail(self, invocation: "Invocation", error: "FunctionError") -> None:
         """Tell that an invocation failed."""
-        self._tell(f"/invocation/{invocation.request_id.decode()}/error", error, self._echo)
+        self._tell(f"/invocation/{invocation.request_id.decode()}/error", error, self.echo)
 
     def fail_init(self, error: "InitError") -> None:
         """Tell that the function cannot be initialised, or not be restored from its snapshot."""
@@ -165,9 +103,9 @@ class RuntimeApi:
         """Begin a streamed answer to the invocation in hand."""
         from .streaming import Stream
 
-        fields = JSON if content_type is None else b"Content-Type: %b\r\n" % content_type
-        path = self._path()
-        return Stream(self, path, f"POST {PATH}{path}".encode() + self._common + fields + self._echo)
+        path = self.path
+        head = f"POST {PATH}{path}".encode() + self._common + self.fields(content_type)
+        return Stream(self, path, head)
 
     def wait_for_restore(self) -> None:
         """Wait until the process is restored from its snapshot; what was connected before it no longer is."""
@@ -182,70 +120,37 @@ class RuntimeApi:
         self.connection.close()
 
     @property
-    def current_invocation(self) -> "Invocation | None":
-        """The invocation that came last."""
-        return self._invocation
-
-    @property
     def current_request(self) -> str:
         """The id of the invocation that came last."""
-        return self._invocation.request_id.decode() if self._invocation else ""
+        return self.invocation.request_id.decode() if self.invocation else ""
 
     @property
     def deadline_ms(self) -> int:
         """The deadline of the invocation that came last."""
-        return self._invocation.deadline_ms if self._invocation else 0
+        return self.invocation.deadline_ms if self.invocation else 0
 
-    def _path(self) -> str:
+    @property
+    def path(self) -> str:
+        """Where the answer to the invocation that came last goes."""
         return f"/invocation/{self.current_request}/response"
 
     def interrupt(self) -> None:
-        """End the wait for an invocation, from another thread; what arrived by then can still be answered."""
-        self.is_stopping = self.connection.is_stopping = True
+        """End the wait for an invocation, from another thread; one that has begun to arrive gets some time for it.
+
+        To be called again and again until the poller has ended.
+        """
+        if not self.is_stopping:
+            self._stop_at = monotonic() + ARRIVAL_S
+            self.is_stopping = self.connection.is_stopping = True
         socket = self.connection.socket  # once: its own thread may close it meanwhile
-        if not self.is_busy and socket is not None:
+        is_arriving = self.connection.reader.count and monotonic() < self._stop_at
+        if not self.is_busy and not is_arriving and socket is not None:
             try:
-                socket.shutdown(0)  # SHUT_RD
+                socket.shutdown(_SHUTDOWN)
             except OSError:
                 pass  # it is closed already
 
-    def _answer(self, received: int = 0) -> "Answer":
-        """The answer to `next`, which has been sent if there was a connection."""
-        connection = self.connection
-        try:
-            if self._is_asked or (connection.socket is not None and self._layout is not None):
-                was_asked, self._is_asked = self._is_asked, False
-                return connection.finish(self._next, received, repeatable=not was_asked)
-            return connection.exchange(self._next, repeatable=True)
-        except RuntimeApiError:
-            if self.is_stopping:
-                raise Stopped from None
-            raise
-
-    def _other_layout(self, received: int) -> "Layout | None":
-        """The layout of what was received, if it is another one that has been seen before."""
-        reader = self.connection.reader
-        end = reader.buffer.find(b"\r\n\r\n", 0, received) + 4
-        layout = self._layouts.get(end)
-        if layout is None or layout.fixed(bytes(reader.view[:end])) != layout.texts:
-            return None
-        self._layout = layout
-        self._pointed = None
-        return layout
-
-    def _point(self, invocation: "Invocation", layout: "Layout") -> None:
-        """Let the request point to where the values lie in the buffer."""
-        buffer = self._pointed = self.connection.reader.buffer
-        base = abi.address_of(buffer)
-        for name in TEXTS.values():
-            invocation.keep(name, layout.values.get(name))
-        for place, start in layout.pointers:
-            invocation.memory.words[place] = base + start
-        invocation.memory.words[abi.PAYLOAD] = base + layout.size
-        invocation.buffer = buffer
-        invocation.payload_at = layout.size
-
-    def _complete(self, received: int, end: int) -> None:
+    def complete(self, received: int, end: int) -> None:
         """Receive the rest of an event, or drop the connection that brought more than an event."""
         if received > end:
             self.connection.close()
@@ -257,44 +162,50 @@ class RuntimeApi:
         except RuntimeApiError:
             self.connection.close()
             raise
+        finally:
+            reader.count = 0
+
+    def _answer(self) -> "Answer":
+        """The answer to `next`, which may have been sent, and even be arriving, already."""
+        connection = self.connection
+        received, self._received = self._received, NOT_ASKED
+        try:
+            if received == NOT_ASKED:
+                return connection.exchange(self._next, repeatable=True)
+            return connection.finish(self._next, received, repeatable=connection.is_proven)
+        except RuntimeApiError:
+            if self.is_stopping:
+                raise Stopped from None
+            raise
 
     def _parsed(self, answer: "Answer") -> "Invocation":
         """The invocation that an answer of any form brings."""
         if answer.status != 200:
             raise RuntimeApiError(f"the Runtime API gave no invocation: it answered {self._status(answer)}")
-        invocation = self._invocation
+        invocation = self.invocation
         if invocation is None:
             from .invocation import Invocation
 
-            invocation = self._invocation = Invocation()
+            invocation = self.invocation = Invocation()
             invocation.open_stream = self.stream
         get = answer.headers.get
         values = {name: value for header, name in TEXTS.items() if (value := get(header))}
         # Before anything is changed: an event that is refused must leave nothing for the next one to meet.
         request_id = _checked_id(values.get("request_id", b""))
-        self._pointed = None
         for name in TEXTS.values():
             invocation.keep(name, values.get(name))
-        self._echo = b"".join(_field(b"Lambda-Runtime-Invocation-Id", values.get("invocation_id")))
+        self.echo = b"".join(_field(b"Lambda-Runtime-Invocation-Id", values.get("invocation_id")))
         deadline = get(b"lambda-runtime-deadline-ms", b"")
         invocation.memory.longs[abi.DEADLINE] = int(deadline) if deadline.isdigit() and len(deadline) < 19 else 0
         reader = self.connection.reader
         invocation.request_id = request_id
         invocation.trace_id = values.get("trace_id")
         invocation.place_payload(reader.buffer, answer.body_start, answer.body_end)
-        self._learn(answer, values)
+        reader.count = 0
+        self.parsed = answer, values
         self.is_busy = True
         self.received_at = monotonic()
         return invocation
-
-    def _learn(self, answer: "Answer", values: "dict[str, bytes]") -> None:
-        from .layout import Layout
-
-        self._layout = Layout.of(answer, bytes(self.connection.reader.view[: answer.body_start]), values)
-        if self._layout is not None:
-            if len(self._layouts) >= LAYOUTS:
-                self._layouts.clear()
-            self._layouts[self._layout.size] = self._layout
 
     def _tell(self, path: str, error: "FunctionError", fields: bytes = b"") -> None:
         """POST an error."""

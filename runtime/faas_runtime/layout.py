@@ -6,6 +6,7 @@ same meaning; one that does not is parsed.
 """
 
 from _operator import itemgetter
+from _struct import Struct
 
 from . import abi
 
@@ -25,43 +26,58 @@ _POINTERS = (
     (abi.TRACE_ID, b"lambda-runtime-trace-id"),
     (abi.INVOCATION_ID, b"lambda-runtime-invocation-id"),
 )
-_NOTHING = slice(0, 0)
+
+
+# Of values that stand in paths, headers and C strings: letters and digits all look like `a`, some punctuation like
+# itself, and whatever else there may be like `!`.
+_USUAL = b"-=;:._+,"
+_LETTERS = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+SHAPES = bytes(ord("a") if byte in _LETTERS else byte if byte in _USUAL else ord("!") for byte in range(256))
 
 
 class Layout:
-    """One shape of a head: `live` takes the changing values out of it, `fixed` the rest, which has to be `texts`."""
+    """One shape of a head: `unpack` takes it apart, into texts that have to be `texts` and, between them, the values.
 
-    __slots__ = ("ends", "fixed", "live", "pointers", "size", "texts", "values")
+    `live` takes out of the parts, in this order, request id, deadline, length of the event, trace id, invocation id;
+    what is not given is empty.
+    """
 
-    def __init__(self, answer: "Answer", head: bytes, values: "dict[str, bytes]") -> None:
-        self.size = len(head)
+    __slots__ = ("ends", "live", "pointers", "shape", "size", "texts", "trace_size", "unpack", "values")
+
+    def __init__(self, answer: "Answer", head: bytearray, values: "dict[str, bytes]") -> None:
+        self.size = size = answer.body_start
         self.values = values
         """The request's fields that do not change, as long as the head has this layout."""
-        spans = {name: _span(answer, name) for name in _LIVE}
-        self.live = itemgetter(*spans.values())
-        given = sorted((span.start, span.stop) for span in spans.values() if span.stop)
-        ends = [0, *(stop for _, stop in given)]
-        fixed = [slice(start, stop) for start, stop in zip(ends, [*(start for start, _ in given), self.size])]
-        self.fixed = itemgetter(*fixed)
-        self.texts = self.fixed(head)
-        self.pointers = [(place, spans[name].start) for place, name in _POINTERS if spans[name].stop]
+        given = [name for name in _LIVE if answer.headers.get(name)]
+        given.sort(key=answer.places.__getitem__)
+        spans = {name: (answer.places[name], answer.places[name] + len(answer.headers[name])) for name in given}
+        sizes, end = [], 0
+        for start, stop in spans.values():
+            sizes += [start - end, stop - start]
+            end = stop
+        # The last part is empty, and stands for whatever is not given.
+        self.unpack = Struct("".join(f"{size}s" for size in (*sizes, size - end, 0))).unpack_from
+        places = {name: 2 * number + 1 for number, name in enumerate(given)}
+        self.live = itemgetter(*(places.get(name, len(sizes) + 1) for name in _LIVE))
+        parts = self.unpack(head)
+        self.texts = parts[::2]
+        request_id, _, _, trace_id, invocation_id = self.live(parts)
+        self.shape = (request_id + trace_id + invocation_id).translate(SHAPES)
+        """What these three look like: letters and digits are all the same, other characters have to be as they are."""
+        self.trace_size = len(trace_id)
+        self.pointers = [(place, spans[name][0]) for place, name in _POINTERS if name in spans]
         """The request's fields that point into the head."""
-        self.ends = [spans[name].stop for _, name in _POINTERS if spans[name].stop]
+        self.ends = [spans[name][1] for _, name in _POINTERS if name in spans]
         """Where the strings that they point to end: a NUL byte has to be put there."""
 
     @classmethod
-    def of(cls, answer: "Answer", head: bytes, values: "dict[str, bytes]") -> "Layout | None":
-        """The layout of an answer, unless it is of an unusual kind that is better parsed each time."""
+    def of(cls, buffer: bytearray, answer: "Answer", values: "dict[str, bytes]") -> "Layout | None":
+        """The layout of an answer's head, which begins the buffer, unless it is better parsed each time."""
         headers = answer.headers
-        is_plain = head.count(b"\r\n") == len(headers) + 2  # no header is given twice
+        is_plain = buffer.count(b"\r\n", 0, answer.body_start) == len(headers) + 2  # no header is given twice
         is_plain = is_plain and len(headers.get(b"lambda-runtime-deadline-ms", b"")) <= 18  # it fits into 64 bits
         usual = is_plain and answer.keep_alive and not answer.head_start and b"transfer-encoding" not in headers
-        return cls(answer, head, values) if usual and answer.headers.get(b"content-length") else None
-
-
-def _span(answer: "Answer", name: bytes) -> slice:
-    value = answer.headers.get(name)
-    if not value:
-        return _NOTHING
-    start = answer.places[name]
-    return slice(start, start + len(value))
+        if not usual or not answer.headers.get(b"content-length"):
+            return None
+        layout = cls(answer, buffer, values)
+        return layout if b"!" not in layout.shape else None

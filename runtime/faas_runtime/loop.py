@@ -8,11 +8,14 @@ from .errors import ConnectionLost, FunctionError, InitError, RuntimeApiError, S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Protocol
 
     from .environment import Environment
     from .function import Function
     from .invocation import Invocation
+
+    Answer = tuple[bytes | memoryview, bytes | None] | None
 
     class Client(Protocol):
         """Where invocations come from and outcomes go."""
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     class Handler(Protocol):
         """What answers invocations."""
 
-        def call(self, invocation: Invocation) -> tuple[bytes | memoryview, bytes | None] | None:
+        def call(self, invocation: Invocation) -> Answer:
             """The answer and its content type; None if it was streamed; raises `FunctionError` for a failure."""
 
         def release(self) -> None:
@@ -38,23 +41,29 @@ if TYPE_CHECKING:
 
 def serve(client: "Client", handler: "Handler") -> None:
     """Take invocations from the client and answer them with the handler, until the client raises `Stopped`."""
-    following, call, respond, release = client.next, handler.call, client.respond, handler.release
     while True:
         try:
-            invocation = following()
+            invocation = client.next()
         except Stopped:
             return
-        try:
-            answer = call(invocation)
-            if answer is not None:
-                data, content_type = answer
-                respond(invocation, data, content_type)
-        except FunctionError as error:
-            _fail(client, invocation, error)
-        except ConnectionLost as error:
-            _lost(invocation, error)
-        finally:
-            release()
+        finish(client, handler, invocation, handler.call)
+
+
+def finish(
+    client: "Client", handler: "Handler", invocation: "Invocation", result: "Callable[[Invocation], Answer]"
+) -> None:
+    """Bring an invocation to its end: get its result, and tell the client that or why there is none."""
+    try:
+        answer = result(invocation)
+        if answer is not None:
+            data, content_type = answer
+            client.respond(invocation, data, content_type)
+    except FunctionError as error:
+        _fail(client, invocation, error)
+    except ConnectionLost as error:
+        _lost(invocation, error)
+    finally:
+        handler.release()
 
 
 def run(environment: "Environment") -> None:
@@ -91,7 +100,7 @@ def start(environment: "Environment", connection: Connection) -> "Function":
 
     try:
         function = Function(environment)
-        function.run_hook("faas_init")
+        function.initialise()
         if environment.initialization == "snap-start":
             from .snapshot import wait_for_restore
 

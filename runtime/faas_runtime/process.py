@@ -7,16 +7,17 @@ from .caller import Caller
 from .client import RuntimeApi
 from .connection import Connection
 from .errors import RuntimeApiError
+from .fast_path import FastPath
 from .last_words import guard
-from .loop import serve
 from .trace import TraceVariable
-from .watcher import Watcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .function import Function
+    from .watcher import Watcher
 
 STACK_SIZE = 8 << 20  # as main threads have it; musl gives others 128 KiB
+_LIMITS = "the process's limits of threads and of memory, of which each thread takes 8 MiB for its stack"
 TRIES = 5
 FIRST_PAUSE_S = 0.1
 
@@ -27,24 +28,25 @@ def poll(function: "Function", connection: Connection) -> None:
     first = RuntimeApi(connection, is_asked=connection.socket is not None)
     others = [RuntimeApi(Connection(environment.runtime_api)) for _ in range(environment.concurrency - 1)]
     clients = [first, *others]
-    watcher = Watcher(clients)
+    watcher = function.watch()
     guard(clients)
-    watcher.start()
+    watcher.follow(first)
+    watcher.take_over()
     try:
         if others:
-            _poll_in_threads(function, clients)
+            _poll_in_threads(function, clients, watcher)
         elif environment.is_managed:
             _persist(function, first, TraceVariable())
         else:
-            serve(first, Caller(function, TraceVariable()))
+            FastPath(first, Caller(function, TraceVariable())).serve()
     finally:
         watcher.stop()
 
 
-def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]") -> None:
+def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]", watcher: "Watcher") -> None:
     """One poller is the main thread. One that fails leaves the others alone; the last failure ends the process."""
     # What is imported when it is needed elsewhere: on Python 3.9, two threads at once can meet a half-made module.
-    from . import framing, invocation, layout, reports, streaming  # noqa: F401
+    from . import framing, invocation, reports, streaming  # noqa: F401
     from .log import log
 
     _thread.stack_size(STACK_SIZE)
@@ -55,6 +57,7 @@ def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]") -> None:
     def run(client: RuntimeApi, ended: "_thread.LockType | None") -> None:
         if ended is not None:
             stacks.append(_alternate_stack())
+            watcher.follow(client)
         try:
             _persist(function, client, None)
         except Exception as error:
@@ -68,8 +71,14 @@ def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]") -> None:
     for client in clients[1:]:
         ended = _thread.allocate_lock()
         ended.acquire()
+        try:
+            _thread.start_new_thread(run, (client, ended))
+        except (RuntimeError, MemoryError) as error:
+            started = 1 + len(running)
+            log(f"{error}: {started} invocations at once are served, and not {len(clients)}; see {_LIMITS}", "WARN")
+            del clients[started:]
+            break
         running.append(ended)
-        _thread.start_new_thread(run, (client, ended))
     run(clients[0], None)
     for ended in running:
         ended.acquire()
@@ -83,12 +92,12 @@ def _persist(function: "Function", client: RuntimeApi, trace: "TraceVariable | N
 
     from .log import log
 
-    caller = Caller(function, trace)
+    poller = FastPath(client, Caller(function, trace))
     failed = 0
     while True:
         received_at = client.received_at
         try:
-            return serve(client, caller)
+            return poller.serve()
         except RuntimeApiError as error:
             failed = 1 if client.received_at > received_at else failed + 1
             # An answer that the platform could not take is no reason to ask for more: only `next` is tried again.

@@ -58,7 +58,7 @@ class Stream:
 
             from .reports import error_document, header_type
 
-            log_failure(error, self._api.current_invocation)
+            log_failure(error, self._api.invocation)
             body = b2a_base64(error_document(error), newline=False)
             kind = header_type(error.error_type).encode()
             trailers = b"%b: %b\r\n%b: %b\r\n" % (_ERROR_TYPE, kind, _ERROR_BODY, body)

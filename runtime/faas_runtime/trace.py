@@ -17,6 +17,16 @@ class _PutEnv(CFuncPtr):
     _argtypes_ = (abi.Address,)
 
 
+class Setter:
+    """A place for values that have to be handed over one by one."""
+
+    def __init__(self, variable: "TraceVariable") -> None:
+        self._variable = variable
+
+    def __setitem__(self, _: slice, value: bytes) -> None:
+        self._variable.set(value)
+
+
 class TraceVariable:
     """The variable, changed in place.
 
@@ -46,6 +56,13 @@ class TraceVariable:
             if not self._is_set:
                 self._put(abi.address_of(self._buffer))
                 self._is_set = True
+
+    def place(self, size: int) -> "memoryview | Setter | None":
+        """Where values of exactly this size are to be put from now on, one after the other; None for no value."""
+        if self._put is None and size:
+            return Setter(self)
+        self.set(b"-" * size)
+        return self._view[len(_PREFIX) : len(_PREFIX) + size] if size else None
 
     def _renew(self, size: int) -> None:
         self._buffer = bytearray(_PREFIX) + bytearray(size)

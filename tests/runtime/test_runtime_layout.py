@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from faas_runtime import abi
+from faas_runtime.caller import Caller
 from faas_runtime.client import RuntimeApi
 from faas_runtime.connection import Connection
 from faas_runtime.environment import Place
-from faas_runtime.errors import RuntimeApiError
+from faas_runtime.errors import ConnectionLost, RuntimeApiError
+from faas_runtime.fast_path import FastPath
+from faas_runtime.framing import Answer
 from faas_runtime.invocation import Invocation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,58 +24,87 @@ from tests.runtime.support import FUZZ_FACTOR
 
 FIELDS = ["Trace-Id", "Invocation-Id", "Client-Context", "Cognito-Identity", "Aws-Tenant-Id", "Invoked-Function-Arn"]
 NAMES = {name: name.lower().replace("-", "_").removeprefix("aws_").removeprefix("invoked_") for name in FIELDS}
+RECEIPT = b"HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n" + b'{"status":"OK"}'
 Seen = tuple[object, ...]
 
 
 class Wire:
-    """A socket that brings one answer to each `next`, in pieces, and leaves stale bytes behind them."""
+    """A socket that brings one event to each `next`, in pieces, and takes every answer."""
 
-    def __init__(self, cut: int) -> None:
-        self.waiting: list[bytes] = []
+    def __init__(self, cut: int, events: list[bytes]) -> None:
+        self.events = events
+        self.sent: list[bytes] = []
+        self._waiting: list[bytes] = []
         self._cut = cut
 
-    def bring(self, answer: bytes) -> None:
-        cut = min(self._cut, len(answer))
-        self.waiting = [piece for piece in (answer[:cut], answer[cut:]) if piece]
-
     def send(self, data: bytes) -> int:
+        answer = RECEIPT
+        if not data.startswith(b"POST"):
+            answer = self.events.pop(0) if self.events else b""
+        else:
+            self.sent.append(bytes(data))
+        cut = min(self._cut, len(answer))
+        self._waiting = [piece for piece in (answer[:cut], answer[cut:]) if piece]
         return len(data)
 
-    def sendall(self, data: bytes) -> None:
-        pass
+    sendall = send
 
     def close(self) -> None:
         pass
 
+    def recv(self, *_: int) -> bytes:
+        raise BlockingIOError
+
     def recv_into(self, place: bytearray | memoryview) -> int:
-        if not self.waiting:
+        if not self._waiting:
             return 0
-        piece = self.waiting.pop(0)
+        piece = self._waiting.pop(0)
         taken = piece[: len(place)]
         if len(taken) < len(piece):
-            self.waiting.insert(0, piece[len(taken) :])
+            self._waiting.insert(0, piece[len(taken) :])
         place[: len(taken)] = taken
         return len(taken)
 
 
-def client(cut: int) -> tuple[RuntimeApi, Wire]:
-    wire = Wire(cut)
-    connection = Connection(Place.parse("127.0.0.1:9"))
+class Poller:
+    """The fast path over such a socket, with a function in Python that writes down what it is given."""
 
-    def reopen() -> None:
-        connection.socket = wire  # type: ignore[assignment]
+    def __init__(self, cut: int, answers: list[bytes]) -> None:
+        self.wire = Wire(cut, answers)
+        connection = Connection(Place.parse("127.0.0.1:9"))
 
-    connection.open = reopen  # type: ignore[method-assign]
-    return RuntimeApi(connection), wire
+        def reopen() -> None:
+            connection.socket = self.wire  # type: ignore[assignment]
 
+        connection.open = reopen  # type: ignore[method-assign]
+        self.api = RuntimeApi(connection)
+        self.calls: list[Seen] = []
+        self._answer = bytearray(b"{}")
+        environment = SimpleNamespace(memory_limit_mb=1)
+        environment.function_name = environment.function_version = environment.log_group = environment.log_stream = None
+        function: Any = SimpleNamespace(call=self._call, environment=environment, symbol="handle")
+        self.caller = Caller(function)
+        self.path = FastPath(self.api, self.caller)
 
-def seen(api: RuntimeApi, wire: Wire, answer: bytes) -> Seen:
-    wire.bring(answer)
-    try:
-        invocation = api.next()
-    except RuntimeApiError as error:
-        return (type(error),)
-    return (*_facts(invocation), api._echo)
+    def _call(self, _request: object, _response: object) -> int:
+        assert self.api.invocation is not None
+        self.calls.append(_facts(self.api.invocation))
+        if self.api.invocation.payload == b"fail":
+            return 1
+        self.caller.words[abi.DATA] = abi.address_of(self._answer)
+        self.caller.words[abi.LEN] = len(self._answer)
+        return 0
+
+    def run(self) -> list[Seen]:
+        """Serve all events; what was seen of each, and whether it could be answered."""
+        while self.wire.events:
+            try:
+                self.path.serve()
+            except ConnectionLost:
+                break  # nothing is left
+            except RuntimeApiError as error:
+                self.calls.append((type(error),))
+        return [*self.calls, *self.wire.sent]  # type: ignore[list-item]
 
 
 def _facts(invocation: Invocation) -> Seen:
@@ -82,7 +117,7 @@ EVENT = st.fixed_dictionaries(
     {
         "id": st.sampled_from(["r-1", "r-2", "r.3", "r/4", "r 5", "", "12-ab"]),
         "deadline": st.sampled_from(["", "1", "1700000000000", "17000000000x0", "+1", "1_0"]),
-        "payload": st.sampled_from([b"", b"x", b"y" * 9, b"z" * 10, b"\r\n\r\n", b"w" * 99_999]),
+        "payload": st.sampled_from([b"", b"x", b"y" * 9, b"z" * 10, b"\r\n\r\n", b"fail", b"w" * 99_999]),
         "values": st.lists(VALUES, min_size=len(FIELDS), max_size=len(FIELDS)),
         "length": st.sampled_from(["Content-Length", "content-length"]),
     }
@@ -95,18 +130,18 @@ def answer_of(event: Mapping[str, object]) -> bytes:
     assert isinstance(values, list)
     lines = [
         *("HTTP/1.1 200 OK", f"Lambda-Runtime-Aws-Request-Id: {event['id']}"),
-        *(f"Lambda-Runtime-Deadline-Ms: {event['deadline']}", f"{event['length']}: {len(payload)}"),
+        *(f"Lambda-Runtime-Deadline-Ms: {event['deadline']}", f"{event['length']}: {event.get('size', len(payload))}"),
         *(f"Lambda-Runtime-{name}: {value}" for name, value in zip(FIELDS, values, strict=True)),
     ]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 
 
 def check(events: list[dict[str, object]], cut: int) -> None:
-    api, wire = client(cut)
-    for event in events:
-        answer = answer_of(event)
-        fresh, other = client(10**9)
-        assert seen(api, wire, answer) == seen(fresh, other, answer)
+    answers = [answer_of(event) for event in events]
+    apart = [Poller(10**9, [answer]).run() for answer in answers]
+    calls = [seen for run in apart for seen in run if not isinstance(seen, bytes)]
+    sent = [seen for run in apart for seen in run if isinstance(seen, bytes)]
+    assert Poller(cut, answers).run() == [*calls, *sent]
 
 
 @settings(max_examples=150 * FUZZ_FACTOR, deadline=None)
@@ -148,38 +183,66 @@ SAME_LENGTH = [
         )
     ),
     {"payload": b"y"},
+    *({"size": size} for size in ("x", "-", "0", "+")),
     {"length": "content-length"},
     {"values": ["12345678", "abcdefgh", "[]", "{}", "tenant", "arn"]},
     {"values": ["12345678", "abcdefgh", "{}", "{}", "tennnt", "ars"]},
 ]
 
 
+@pytest.mark.parametrize("cut", [10**9, 300, 200, 100, 60])
 @pytest.mark.parametrize("change", SAME_LENGTH, ids=repr)
-def test_heads_of_the_same_length(change: dict[str, object]) -> None:
+def test_heads_of_the_same_length(change: dict[str, object], cut: int) -> None:
     """The head has the size of one that is known, so whatever differs has to be noticed."""
-    api, wire = client(10**9)
-    base = answer_of(BASE)
-    first = seen(api, wire, base)
-    api._parsed = None  # type: ignore[assignment, method-assign]
-    assert seen(api, wire, base) == first  # without being parsed
-    del api._parsed
-    answer = answer_of({**BASE, **change})
-    assert len(answer) == len(base)
-    fresh, other = client(10**9)
-    assert seen(api, wire, answer) == seen(fresh, other, answer)
+    base, changed = answer_of(BASE), answer_of({**BASE, **change})
+    assert len(changed) == len(base)
+    poller = Poller(10**9, [base, base, base])
+    parsed = counted(poller)
+    poller.run()
+    assert parsed == [1, 0]  # the first event is parsed, the others are not; then there is no more
+    check([BASE, BASE, {**BASE, **change}, BASE], cut)
+
+
+LARGE: list[dict[str, object]] = [{**BASE, "payload": b"x" * size} for size in (10_000, 11_000, 70_000, 80_000, 10_000)]
+
+
+@pytest.mark.parametrize("cut", [10**9, 400, 60])
+def test_events_that_outgrow_the_buffer(cut: int) -> None:
+    check(LARGE, cut)
+
+
+def test_what_the_platform_wants_echoed_belongs_to_its_event() -> None:
+    unnamed = {**BASE, "values": ["12345678", "", "{}", "{}", "tenant", "arn"], "payload": b"fail"}
+    check([BASE, unnamed, BASE, unnamed, BASE, {**BASE, "payload": b"fail"}, unnamed], 10**9)
+
+
+def counted(poller: Poller) -> list[int]:
+    """How many answers are parsed: 1 for those that are, 0 for none being there."""
+    parsed: list[int] = []
+    answer = poller.api._answer
+
+    def counting() -> Answer:
+        parsed.append(len(poller.wire.events) and 1)
+        return answer()
+
+    poller.api._answer = counting  # type: ignore[method-assign]
+    return parsed
 
 
 def test_layouts_are_used_and_bounded() -> None:
-    api, wire = client(10**9)
     plain = {"id": "r-1", "deadline": "5", "values": [""] * len(FIELDS), "length": "Content-Length"}
-    for size in [*range(1, 400), *(10**power for power in range(5))] * 2:
-        assert seen(api, wire, answer_of({**plain, "payload": b"x" * size}))[3] == b"x" * size
-    assert 0 < len(api._layouts) <= 8
+    sizes = [*range(1, 400), *(10**power for power in range(5))] * 2
     rest = random.Random(1)
-    for _ in range(100):
-        tenant = "t" * rest.randrange(1, 50)
-        seen(api, wire, answer_of({**plain, "payload": b"", "values": ["", "", "", "", tenant, ""]}))
-    assert len(api._layouts) <= 8
+    tenants = ["t" * rest.randrange(1, 50) for _ in range(100)]
+    answers = [answer_of({**plain, "payload": b"x" * size}) for size in sizes]
+    answers += [answer_of({**plain, "payload": b"", "values": ["", "", "", "", tenant, ""]}) for tenant in tenants]
+    poller = Poller(10**9, answers)
+    parsed = counted(poller)
+    poller.run()
+    assert [call[3] for call in poller.calls[: len(sizes)]] == [b"x" * size for size in sizes]
+    assert len(poller.calls) == len(sizes) + len(tenants)
+    assert len(parsed) < 10 + len(tenants)
+    assert 0 < len(poller.path._layouts) <= 8
 
 
 def test_a_refused_event_leaves_nothing_behind() -> None:
