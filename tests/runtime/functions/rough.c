@@ -196,3 +196,16 @@ FAAS_EXPORT int32_t shout(const faas_request *request, faas_response *response)
     (void)response;
     return write(1, "GET /evil HTTP/1.1\r\n\r\n", 22) < 0;
 }
+
+/* Breaks the rule that a stream ends with its call: the second call writes to the stream of the first. */
+FAAS_EXPORT int32_t write_to_ended(const faas_request *request, faas_response *response)
+{
+    static void *ended;
+    static char result[1];
+
+    result[0] = ended == NULL ? '-' : request->write(ended, "late", 4) == 0 ? 'S' : 'R'; /* sent, or refused */
+    ended = request->stream;
+    response->data = result;
+    response->len = 1;
+    return 0;
+}
