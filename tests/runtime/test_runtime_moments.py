@@ -22,7 +22,9 @@ def name(listener: socket.socket) -> str:
 def read_request(peer: socket.socket) -> bytes:
     data = b""
     while b"\r\n\r\n" not in data:
-        data += peer.recv(65536)
+        piece = peer.recv(65536)
+        assert piece, f"the runtime has closed the connection after {data!r}"
+        data += piece
     return data
 
 
