@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import contenders, document, runtime, soak, tooling
+from ci.bench import contenders, document, emulator, runtime, soak, tooling
 from ci.bench.contenders import Subject
 from ci.bench.workshop import ROOT
 from ci.errors import ReleaseError
@@ -16,6 +16,7 @@ from ci.errors import ReleaseError
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "tooling": lambda chosen: tooling.measure(chosen.rounds),
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
+    "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),
 }
 

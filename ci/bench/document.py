@@ -23,7 +23,7 @@ CHART = ROOT / "docs" / "bench.svg"
 def write() -> None:
     """Put what lies in `dist/bench` into the document, and the chart beside it."""
     text = DOCUMENT.read_text()
-    for name, render in (("runtime", runtime_section), ("soak", soak_section)):
+    for name, render in (("runtime", runtime_section), ("emulator", runtime_section), ("soak", soak_section)):
         result = RESULTS / f"{name}.json"
         if result.exists():
             text = replace_section(text, name, render(json.loads(result.read_text())))

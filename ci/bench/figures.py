@@ -87,6 +87,8 @@ class Promise:
         """The limit in words."""
         if self.least is not None and self.most is not None:
             return f"{self.least:g} to {self.most:g}{self.unit}"
+        if self.least is not None:
+            return f"at least {self.least:g}{self.unit}"
         if self.below is not None:
             return f"under {self.below:g}{self.unit}"
         return f"at most {self.most:g}{self.unit}"

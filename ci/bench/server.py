@@ -83,6 +83,13 @@ def compile_native(run: Runner, folder: Path) -> Native:
     return native
 
 
+def compile_callers(run: Runner, folder: Path) -> Path:
+    """Compile the callers of an invoke API."""
+    program = folder / "callers"
+    run("gcc", *_COMPILE, "-pthread", "-o", program, SOURCES / "callers.c", SOURCES / "http.c")
+    return program
+
+
 @dataclass(frozen=True, kw_only=True)
 class Server:
     """Runs the server on one core."""
