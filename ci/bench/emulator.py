@@ -1,7 +1,7 @@
 """What the emulator (`faas-runtime serve`) adds to an invoke, how many a second it holds, and what it costs while idle.
 
-The callers are compiled, and each event that they send is checked on its way back. The same function without the emulator
-is the runtime under the bench's own Runtime API, as in `runtime`; here, nothing is pinned.
+The callers are compiled, and each event that they send is checked on its way back. The same function without the
+emulator is the runtime under the bench's own Runtime API, as in `runtime`; here, nothing is pinned.
 """
 
 from __future__ import annotations

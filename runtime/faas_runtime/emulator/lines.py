@@ -1,0 +1,75 @@
+"""What is written: the platform's lines about each invocation, the function's own output, words to the person.
+
+START, END and REPORT go to standard output, as those of AWS's emulator do. What the child writes passes through
+untouched, to the stream that it wrote to.
+"""
+
+import math
+import os
+import select
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .invocation import Invocation
+
+STDOUT, STDERR = 1, 2
+
+
+class Lines:
+    """Where lines go; whatever became of standard output and standard error, writing does not fail."""
+
+    def __init__(self, version: str, memory_mb: int, platform_to: int = STDOUT, output_to: int = STDOUT) -> None:
+        """START, END and REPORT go to the descriptor `platform_to`, the function's standard output to `output_to`.
+
+        `invoke` wants both on standard error (2), as its own standard output is the function's answer.
+        """
+        self._version = version
+        self._memory_mb = memory_mb
+        self._platform_to = platform_to
+        self._output_to = output_to
+
+    def start(self, invocation: "Invocation") -> None:
+        """The runtime gets an invocation."""
+        self._platform(invocation, f"START RequestId: {invocation.request_id} Version: {self._version}\n")
+
+    def end(self, invocation: "Invocation", duration_ms: float, init_ms: "float | None", used_mb: "int | None") -> None:
+        """It is over; `init_ms` for the first one of its environment, `used_mb` the peak of memory if it is known."""
+        init = "" if init_ms is None else f"Init Duration: {init_ms:.2f} ms\t"
+        self._platform(
+            invocation,
+            f"END RequestId: {invocation.request_id}\n"
+            f"REPORT RequestId: {invocation.request_id}\t{init}Duration: {duration_ms:.2f} ms\t"
+            f"Billed Duration: {math.ceil(duration_ms)} ms\tMemory Size: {self._memory_mb} MB\t"
+            f"Max Memory Used: {self._memory_mb if used_mb is None else used_mb} MB\t\n",
+        )
+
+    def output(self, descriptor: int, data: bytes) -> None:
+        """What the child wrote to its standard output (1) or standard error (2)."""
+        write(self._output_to if descriptor == STDOUT else STDERR, data)
+
+    def say(self, message: str) -> None:
+        """Tell the person who runs the emulator."""
+        write(STDERR, f"faas-runtime: {message}\n".encode("utf-8", "backslashreplace"))
+
+    def _platform(self, invocation: "Invocation", text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")
+        invocation.log(data)
+        write(self._platform_to, data)
+
+
+def write(descriptor: int, data: bytes) -> None:
+    """Write all of it, in order; that nobody reads it must not end an invocation."""
+    while data:
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:  # somebody who shares the terminal has switched it so
+            select.select([], [descriptor], [])
+        except OSError:
+            return
+
+
+def flush() -> None:
+    """What was printed by other means comes before what is written next."""
+    sys.stdout.flush()
+    sys.stderr.flush()

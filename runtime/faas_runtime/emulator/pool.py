@@ -1,0 +1,282 @@
+"""The execution environments of a function: as many as are needed at once, each used again and again.
+
+Under --watch there are generations of them, one for each state of the library. An invocation is answered by the
+generation that was the newest when it came, or by a newer one, so the first request after a save sees the new code.
+"""
+
+import asyncio
+import os
+import time
+from collections import deque
+
+from . import documents
+from .environment import READY, STARTING, Environment
+from .generation import Generation
+from .invocation import INIT_FAILED, Outcome
+from .source import NotThere, Source
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from .command import Options
+    from .invocation import Invocation
+    from .lines import Lines
+    from .runtime_api import Poller
+
+WATCH_S = 0.5  # between two looks at the library
+SETTLED_S = 1.0  # a process that idled for so long and died is started again by itself
+
+
+class Pool:
+    """Hands invocations to environments, and starts as many of those as are needed, up to `options.concurrency`."""
+
+    def __init__(self, options: "Options", lines: "Lines") -> None:
+        """`lines` writes START/END/REPORT, what the function prints, and what is told to the person."""
+        self._options = options
+        self._lines = lines
+        path = next((path for path in options.handler.paths if os.path.isfile(path)), options.handler.paths[0])
+        self._path = path
+        self._source = Source(path) if options.watch else None
+        self._current = Generation(0)
+        self._old: list[Generation] = []
+        self._idle: list[Poller] = []
+        self._waiting: deque[Invocation] = deque()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._watching: list[asyncio.Task[Any]] = []
+        self._settled: asyncio.Future[None] | None = None
+        self._is_stopping = False
+        limit = options.environment.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
+        self._places = int(limit) if limit.isascii() and limit.isdigit() and 0 < int(limit[:6]) <= 1024 else 1
+
+    async def start(self) -> None:
+        """Start the first environment; returns when it is ready or its init has failed (see `failure`)."""
+        self._settled = asyncio.get_running_loop().create_future()
+        if self._source is not None:
+            self._watching.append(self._run(self._watch()))
+        self._grow(1)
+        await self._settled
+
+    async def invoke(self, invocation: "Invocation") -> Outcome:
+        """Run an invocation: waits for a free environment, then for the outcome. Never raises for what a function does.
+
+        A streamed answer: returns when it begins; read `outcome.stream`, then await `invocation.finished`.
+        """
+        if self._source is not None and not self._current.is_preparing and self._source.changed():
+            self._renew()
+        invocation.generation = self._current.number
+        if not self._hand(invocation):
+            self._waiting.append(invocation)
+            self._grow(len(self._waiting))
+        return await asyncio.shield(invocation.outcome)  # a caller that gives up does not end it
+
+    async def stop(self) -> None:
+        """Let running invocations end, then end all processes: SIGTERM, after two seconds SIGKILL."""
+        self._is_stopping = True
+        while self._unfinished:
+            await asyncio.wait([invocation.finished for invocation in self._unfinished])
+        for task in self._watching:
+            task.cancel()
+        self._idle.clear()
+        for environment in self._environments:
+            environment.retire()
+        while self._environments:
+            await asyncio.sleep(0.005)
+        self._settle()
+        if self._source is not None:
+            self._source.close()
+
+    def kill(self) -> None:
+        """End all processes now, with what they have in hand."""
+        self._is_stopping = True
+        self._fail_waiting(Outcome(INIT_FAILED, documents.error_document("Runtime.Stopped", "the emulator is stopped")))
+        for environment in self._environments:
+            environment.kill()
+
+    @property
+    def failure(self) -> "Outcome | None":
+        """Why the newest environment has not come up; None if it has or is still starting."""
+        return None if self._current.alive or self._current.is_preparing else self._current.failure
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether an environment of the newest generation is on its way."""
+        return self._current.is_preparing or bool(self._current.alive)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether an environment of the newest generation has come up."""
+        return any(environment.state is READY for environment in self._current.environments)
+
+    # What environments tell
+
+    def polled(self, poller: "Poller") -> None:
+        """A poller waits: it gets who waits longest, if its generation is new enough for that."""
+        environment = _environment(poller)
+        generation = environment.generation
+        if generation == self._current.number:
+            self._current.failure = None
+            self._settle()
+        if self._waiting and self._waiting[0].generation <= generation and environment.is_alive:
+            environment.hand(poller, self._waiting.popleft())
+        elif generation == self._current.number and environment.is_alive:
+            self._idle.append(poller)
+        else:
+            environment.retire()
+
+    def poller_lost(self, poller: "Poller") -> None:
+        """One that was idle is gone."""
+        if poller in self._idle:
+            self._idle.remove(poller)
+
+    def ended(self, environment: Environment) -> None:
+        """A process has ended: others take its place if they are needed."""
+        self._idle = [poller for poller in self._idle if poller.environment is not environment]
+        generation = next(
+            (each for each in (self._current, *self._old) if environment in each.environments), self._current
+        )
+        generation.environments.remove(environment)
+        if environment.failure is not None:
+            self._lines.say(f"the function did not come up: {documents.told(environment.failure.payload)}")
+            generation.failure = environment.failure
+        if generation is self._current:
+            self._settle()
+            if environment.failure is not None:
+                self._give_up(generation, environment.failure)
+                return
+        elif not generation.environments:
+            self._forget(generation)
+        self._grow(max(len(self._waiting), 1 if self._is_missed(environment) else 0))
+
+    # Environments
+
+    @property
+    def _environments(self) -> "list[Environment]":
+        return [each for generation in (self._current, *self._old) for each in generation.environments]
+
+    @property
+    def _unfinished(self) -> "list[Invocation]":
+        return [*self._waiting, *(each for environment in self._environments for each in environment.invocations)]
+
+    def _hand(self, invocation: "Invocation") -> bool:
+        while self._idle:
+            poller = self._idle.pop()  # the one that was used last: its memory is warm, and others may rest
+            environment = _environment(poller)
+            if poller.is_waiting and environment.is_alive:
+                environment.hand(poller, invocation)
+                return True
+        return False
+
+    def _grow(self, wanted: int) -> None:
+        """Start environments for so many invocations that none is free for, within the limit."""
+        generation = self._current
+        if not wanted or generation.is_preparing:
+            return
+        if self._source is not None and generation.copy is None:
+            generation.is_preparing = True
+            self._watching[1:] = [self._run(self._prepare(generation, self._source))]
+            return
+        starting = sum(each.places for each in generation.environments if each.state is STARTING)
+        places = sum(each.places for each in generation.alive)
+        while starting < wanted and (places < self._options.concurrency or not places):
+            self._start(generation)
+            starting += self._places
+            places += self._places
+
+    def _start(self, generation: Generation) -> None:
+        options = self._options
+        environment = Environment(
+            self, generation.number, self._lines, timeout_s=options.timeout_s, places=self._places
+        )
+        generation.environments.append(environment)
+        self._run(environment.start(generation.handler(options), generation.variables(options, self._path)))
+
+    def _is_missed(self, environment: Environment) -> bool:
+        """Whether another one is started in its place without being asked: never twice in a row for nothing."""
+        if self._is_stopping or self._current.environments or environment.generation != self._current.number:
+            return False
+        lived = time.monotonic() - environment.ready_at if environment.ready_at else 0.0
+        return bool(environment.ready_at) and (environment.served > 0 or lived > SETTLED_S)
+
+    def _give_up(self, generation: Generation, failure: Outcome) -> None:
+        """An environment has not come up: who waits longest was to have it. No other is started in its place."""
+        if not generation.alive:
+            self._fail_waiting(failure)
+        elif not self.is_ready:
+            self._fail_waiting(failure, 1)
+
+    def _fail_waiting(self, outcome: Outcome, count: "int | None" = None) -> None:
+        for _ in range(len(self._waiting) if count is None else min(count, len(self._waiting))):
+            invocation = self._waiting.popleft()
+            self._lines.say(f"request {invocation.request_id} was not run, as the function did not come up")
+            invocation.settle(outcome)
+            invocation.finish()
+
+    def _settle(self) -> None:
+        if self._settled is not None and not self._settled.done():
+            self._settled.set_result(None)
+
+    # Generations
+
+    async def _watch(self) -> None:
+        """Start a new generation ahead of the first request."""
+        assert self._source is not None
+        while not self._is_stopping:
+            await asyncio.sleep(WATCH_S)
+            is_there = os.path.isfile(self._source.path)
+            if is_there and not self._current.is_preparing and self._source.changed():
+                self._renew()
+                self._grow(1)
+
+    def _renew(self) -> None:
+        """The library has changed: from here on, nothing new goes to the processes that there are."""
+        old = self._current
+        if old.copy is None and not old.environments:
+            return  # this one is not made yet
+        self._lines.say("the library has changed; it is loaded anew")
+        self._current = Generation(old.number + 1)
+        self._old.append(old)
+        idle, self._idle = self._idle, []
+        for poller in idle:
+            _environment(poller).retire()
+        if not self._waiting:
+            for environment in old.alive:
+                if environment.state is STARTING:
+                    environment.retire()
+        if not old.environments:
+            self._forget(old)
+
+    async def _prepare(self, generation: Generation, source: Source) -> None:
+        """Make the generation's copy of the library, then start what is needed."""
+        try:
+            generation.copy = await source.copy()
+        except (NotThere, OSError) as error:
+            document = documents.error_document("Runtime.LibraryNotFound", str(error))
+            generation.failure = Outcome(INIT_FAILED, document, error_type="Runtime.LibraryNotFound")
+        generation.is_preparing = False
+        if generation.copy is None:
+            assert generation.failure is not None
+            self._lines.say(documents.told(generation.failure.payload))
+            self._fail_waiting(generation.failure)
+            self._settle()
+        else:
+            self._grow(max(1, len(self._waiting)))
+
+    def _forget(self, generation: Generation) -> None:
+        if generation in self._old:
+            self._old.remove(generation)
+        if generation.copy is not None and self._source is not None:
+            self._source.discard(generation.copy)
+
+    def _run(self, coroutine: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
+        task = asyncio.ensure_future(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+
+def _environment(poller: "Poller") -> Environment:
+    environment = poller.environment
+    assert isinstance(environment, Environment)
+    return environment

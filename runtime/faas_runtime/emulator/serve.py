@@ -1,0 +1,159 @@
+"""`faas-runtime serve`: the function behind an emulator of Lambda, until a signal ends it."""
+
+import asyncio
+import json
+import signal
+import sys
+
+from ..errors import UsageError
+from . import documents, lambda_api, web_front
+from .front import Routes, Server
+from .lambda_api import LambdaApi
+from .lines import Lines
+from .messages import Answer
+from .pool import Pool
+from .web_front import WebFront
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .command import Options
+    from .heads import Head
+    from .messages import Request
+
+HEALTH = "/_faas/health"
+TAKEN_S = 2.0  # for clients to take their answers, after everything is answered
+SECOND_SIGNAL = 128  # plus its number, as shells report it
+
+
+class _Routes(Routes):
+    """Which part of the emulator a request is for."""
+
+    def __init__(self, options: "Options", lines: Lines) -> None:
+        self.pool = Pool(options, lines)
+        self.server = Server(self, options.concurrency)
+        self._lines = lines
+        self._lambda = LambdaApi(options, self.pool, self.server.run, lines.say)
+        self._web = WebFront(options, self.pool, lines.say)
+
+    def limit(self, head: "Head") -> int:
+        return lambda_api.limit(head) if lambda_api.is_lambda_path(head.target) else web_front.PAYLOAD_LIMIT
+
+    def refuse(self, head: "Head | None", status: int, reason: str) -> Answer:
+        self._lines.say(f"a request was refused ({status}): {reason}")
+        if head is None or lambda_api.is_lambda_path(head.target):
+            return lambda_api.refuse(head, status, reason)
+        return web_front.refusal(status)
+
+    async def handle(self, request: "Request") -> Answer:
+        if request.path == HEALTH:
+            return self._health()
+        if lambda_api.is_lambda_path(request.path):
+            return await self._lambda.handle(request)
+        return await self._web.handle(request)
+
+    def _health(self) -> Answer:
+        failure = self.pool.failure
+        if self.pool.is_ready:
+            status, found = 200, {"status": "ready"}
+        elif self.pool.is_starting:
+            status, found = 503, {"status": "starting"}
+        else:
+            error = documents.told(failure.payload) if failure else "its process has ended"
+            status, found = 503, {"status": "failed", "error": f"{error}; the next invocation starts another one"}
+        return Answer(status, json.dumps(found).encode(), [("Content-Type", "application/json")])
+
+
+class _Signals:
+    """SIGTERM and SIGINT: the first one ends the emulator when what it has in hand is over, the second one at once."""
+
+    def __init__(self) -> None:
+        self.first = asyncio.Event()
+        self.second = asyncio.Event()
+        self.number = 0
+        self._loop = asyncio.get_running_loop()
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
+            try:
+                self._loop.add_signal_handler(number, self._take, int(number))
+            except NotImplementedError:  # Windows
+                signal.signal(number, self._take_anywhere)
+
+    def _take(self, number: int) -> None:
+        self.number = number
+        (self.second if self.first.is_set() else self.first).set()
+
+    def _take_anywhere(self, number: int, _frame: object) -> None:
+        self._loop.call_soon_threadsafe(self._take, number)
+
+
+def serve(options: "Options") -> int:
+    """Serve until a signal comes; returns the exit code."""
+    return asyncio.run(_serve(options))
+
+
+async def _serve(options: "Options") -> int:
+    lines = Lines(options.version, options.memory_mb)
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: _explain(loop, context, lines))
+    signals = _Signals()
+    routes = _Routes(options, lines)
+    try:
+        port = await routes.server.listen(options.host, options.port)
+    except OSError as error:
+        raise UsageError(_cannot_listen(options, error)) from error
+    _greet(options, port, lines)
+    routes.server.run(routes.pool.start())
+    await signals.first.wait()
+    return await _stop(routes, signals)
+
+
+async def _stop(routes: _Routes, signals: _Signals) -> int:
+    """End in order: what is in hand first, then the processes; or at once."""
+
+    async def in_order() -> None:
+        routes.server.close()
+        await routes.pool.stop()
+        await routes.server.drain(TAKEN_S)
+
+    ending, second = asyncio.ensure_future(in_order()), asyncio.ensure_future(signals.second.wait())
+    await asyncio.wait([ending, second], return_when=asyncio.FIRST_COMPLETED)
+    if not ending.done():
+        routes.pool.kill()
+        routes.server.abort()
+        await asyncio.wait([ending], timeout=1.0)
+        return SECOND_SIGNAL + signals.number
+    second.cancel()
+    return 0
+
+
+def _greet(options: "Options", port: int, lines: Lines) -> None:
+    shown = "127.0.0.1" if options.host in ("*", "0.0.0.0", "::") else options.host  # noqa: S104
+    shown = f"[{shown}]" if ":" in shown else shown
+    url = f"http://{shown}:{port}"
+    everywhere = " (all addresses)" if shown != options.host.strip("[]") and ":" not in shown else ""
+    lines.say(f"serving {options.environment['_HANDLER']} at {url}{everywhere}")
+    lines.say(f"try it: curl {url}/2015-03-31/functions/function/invocations -d '{{}}'")
+
+
+def _cannot_listen(options: "Options", error: OSError) -> str:
+    place = f"{options.host}:{options.port}"
+    return (
+        f"cannot listen at {place}: {error.strerror or error}. "
+        f"Choose another port with --port (0: a free one), or end what uses port {options.port}"
+    )
+
+
+def _explain(loop: asyncio.AbstractEventLoop, context: "dict[str, Any]", lines: Lines) -> None:
+    """What went wrong in the event loop; that connections break is daily life."""
+    error = context.get("exception")
+    if isinstance(error, (ConnectionError, TimeoutError)):
+        return
+    if isinstance(error, OSError):
+        lines.say(f"{context.get('message')}: {error}")
+        return
+    print("faas-runtime: a fault of the emulator itself:", file=sys.stderr, flush=True)
+    loop.default_exception_handler(context)

@@ -1,0 +1,230 @@
+/* Handlers that show one thing each to the emulator's tests. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <faas.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef BUILD
+#define BUILD "1"
+#endif
+
+static char answer[65536];
+
+uint32_t faas_abi_version(void)
+{
+    return FAAS_ABI_VERSION;
+}
+
+static void wait_ms(long ms)
+{
+    struct timespec left = {ms / 1000, (ms % 1000) * 1000000};
+    while (nanosleep(&left, &left) == -1 && errno == EINTR)
+        ;
+}
+
+/* INIT decides how the init goes; a file named by INIT_FILE fails it as long as it is there. */
+int32_t faas_init(faas_response *response)
+{
+    const char *how = getenv("INIT"), *file = getenv("INIT_FILE");
+    if (file != NULL && access(file, F_OK) == 0)
+        how = "fails";
+    if (how == NULL)
+        return 0;
+    if (strcmp(how, "fails") == 0) {
+        response->error_type = "Function.NoDatabase";
+        response->error_message = "the database is away";
+        return 1;
+    }
+    if (strcmp(how, "exits") == 0)
+        exit(9);
+    if (strcmp(how, "hangs") == 0)
+        wait_ms(60000);
+    return 0;
+}
+
+static int32_t say(faas_response *response, const char *text)
+{
+    response->data = text;
+    response->len = strlen(text);
+    return 0;
+}
+
+static long number(const faas_request *request)
+{
+    char text[32] = "";
+    size_t len = request->payload_len < sizeof text - 1 ? request->payload_len : sizeof text - 1;
+    if (len > 0)
+        memcpy(text, request->payload, len);
+    return atol(text);
+}
+
+FAAS_EXPORT int32_t echo(const faas_request *request, faas_response *response)
+{
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
+}
+
+FAAS_EXPORT int32_t build(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    return say(response, "\"" BUILD "\"");
+}
+
+FAAS_EXPORT int32_t context(const faas_request *request, faas_response *response)
+{
+    const char *client = request->client_context ? request->client_context : "null";
+    const char *root = getenv("LAMBDA_TASK_ROOT");
+    snprintf(answer, sizeof answer,
+             "{\"id\":\"%s\",\"arn\":\"%s\",\"trace\":\"%s\",\"tenant\":\"%s\",\"client\":%s,\"name\":\"%s\","
+             "\"version\":\"%s\",\"memory\":%u,\"group\":\"%s\",\"stream\":\"%s\",\"deadline\":%lld,\"extra\":\"%s\","
+             "\"handler\":\"%s\",\"root\":\"%s\",\"listen\":\"%s\"}",
+             request->request_id, request->function_arn, request->trace_id ? request->trace_id : "",
+             request->tenant_id ? request->tenant_id : "", client, request->function_name, request->function_version,
+             request->memory_limit_mb, request->log_group, request->log_stream, (long long)request->deadline_ms,
+             getenv("EXTRA") ? getenv("EXTRA") : "", getenv("_HANDLER"), root ? root : "",
+             getenv("FAAS_RUNTIME_LISTEN") ? getenv("FAAS_RUNTIME_LISTEN") : "");
+    return say(response, answer);
+}
+
+FAAS_EXPORT int32_t fail(const faas_request *request, faas_response *response)
+{
+    (void)request;
+    response->error_type = "Function.OutOfCoffee";
+    response->error_message = "no coffee";
+    return 1;
+}
+
+/* The event is the number of milliseconds; answers the process's id. */
+FAAS_EXPORT int32_t nap(const faas_request *request, faas_response *response)
+{
+    wait_ms(number(request));
+    snprintf(answer, sizeof answer, "%ld", (long)getpid());
+    return say(response, answer);
+}
+
+/* Event 0: answers the process's id; below: a signal; above: an exit code. */
+FAAS_EXPORT int32_t end(const faas_request *request, faas_response *response)
+{
+    long how = number(request);
+    if (how > 0)
+        _exit((int)how);
+    if (how < 0) {
+        signal((int)-how, SIG_DFL);
+        raise((int)-how);
+    }
+    snprintf(answer, sizeof answer, "%ld", (long)getpid());
+    return say(response, answer);
+}
+
+/* Answers, and ends the process a little later. */
+FAAS_EXPORT int32_t last(const faas_request *request, faas_response *response)
+{
+    if (number(request) > 0)
+        alarm((unsigned)number(request));
+    signal(SIGALRM, SIG_DFL);
+    snprintf(answer, sizeof answer, "%ld", (long)getpid());
+    return say(response, answer);
+}
+
+FAAS_EXPORT int32_t talk(const faas_request *request, faas_response *response)
+{
+    fprintf(stdout, "out: %.*s\n", (int)request->payload_len, (const char *)request->payload);
+    fflush(stdout);
+    fprintf(stderr, "err: no end of line");
+    return say(response, "\"talked\"");
+}
+
+/* The event is the number of bytes that it answers. */
+FAAS_EXPORT int32_t large(const faas_request *request, faas_response *response)
+{
+    static char *data;
+    size_t size = (size_t)number(request);
+    free(data);
+    data = malloc(size + 1);
+    memset(data, 'x', size);
+    data[0] = data[size - 1] = '"';
+    response->data = data;
+    response->len = size;
+    return 0;
+}
+
+/* Writes a piece, waits for the file that the event names if it is a JSON string, writes another one. */
+FAAS_EXPORT int32_t pieces(const faas_request *request, faas_response *response)
+{
+    size_t len = request->payload_len;
+    response->content_type = "text/plain";
+    request->write(request->stream, "one,", 4);
+    if (len > 2 && len < 4000 && *(const char *)request->payload == '"') {
+        memcpy(answer, (const char *)request->payload + 1, len - 2);
+        answer[len - 2] = '\0';
+        while (access(answer, F_OK) != 0)
+            wait_ms(2);
+    }
+    request->write(request->stream, "two,", 4);
+    return say(response, "three");
+}
+
+/* Writes 64 KiB again and again, 32 MiB in all, and tells on standard error how far it has come. */
+FAAS_EXPORT int32_t flood(const faas_request *request, faas_response *response)
+{
+    int i;
+    (void)response;
+    memset(answer, 'y', sizeof answer);
+    for (i = 1; i <= 512; i++) {
+        if (request->write(request->stream, answer, sizeof answer) != 0)
+            break;
+        if (i % 64 == 0)
+            fprintf(stderr, "wrote %d\n", i);
+    }
+    return 0;
+}
+
+/* Fails after a piece; dies after a piece when the event is 1; naps for the rest of its life when it is 2. */
+FAAS_EXPORT int32_t broken(const faas_request *request, faas_response *response)
+{
+    request->write(request->stream, "half", 4);
+    if (number(request) == 1)
+        _exit(5);
+    if (number(request) == 2)
+        wait_ms(60000);
+    response->error_type = "Function.LostThread";
+    response->error_message = "what was I saying?";
+    return 1;
+}
+
+/* A web function: an answer that is to be mapped, with the event's path in it. */
+FAAS_EXPORT int32_t web(const faas_request *request, faas_response *response)
+{
+    const char *event = request->payload, *key = strstr(event, "\"rawPath\":\""), *end;
+    char path[1024] = "";
+    if (key != NULL && (end = strchr(key + 11, '"')) != NULL && end - key - 11 < 1000)
+        memcpy(path, key + 11, (size_t)(end - key - 11));
+    if (strcmp(path, "/bad") == 0)
+        return say(response, "{\"statusCode\":\"many\"}");
+    if (strcmp(path, "/plain") == 0)
+        return say(response, "{\"hello\":\"there\"}");
+    if (strcmp(path, "/die") == 0)
+        _exit(4);
+    if (strcmp(path, "/nap") == 0)
+        wait_ms(60000);
+    snprintf(answer, sizeof answer,
+             "{\"statusCode\":201,\"headers\":{\"X-Path\":\"%s\",\"content-type\":\"text/plain\"},"
+             "\"cookies\":[\"a=1\",\"b=2\"],\"body\":\"hello\"}", path);
+    return say(response, answer);
+}
+
+static const char prelude[] = "{\"statusCode\":202,\"headers\":{\"X-Kind\":\"streamed\"}}\0\0\0\0\0\0\0\0body ";
+
+FAAS_EXPORT int32_t web_stream(const faas_request *request, faas_response *response)
+{
+    response->content_type = "application/vnd.awslambda.http-integration-response";
+    request->write(request->stream, prelude, 20);
+    request->write(request->stream, prelude + 20, sizeof prelude - 1 - 20);
+    return say(response, "and more");
+}

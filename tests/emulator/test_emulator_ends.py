@@ -1,0 +1,256 @@
+"""What ends badly: processes that die, hang or never come up, and how the emulator itself ends."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, read_all, wait_for
+from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME
+
+Serve = Callable[..., Emulator]
+HEALTH = "/_faas/health"
+
+
+@pytest.mark.parametrize(
+    ("event", "how"),
+    [
+        (b"3", "Runtime exited with error: exit status 3"),
+        (b"-11", "Runtime exited with error: signal: segmentation fault"),
+        (b"-9", "Runtime exited with error: signal: killed"),
+        (b"-6", "Runtime exited with error: signal: aborted"),
+    ],
+)
+def test_a_process_that_dies_is_told_and_replaced(serve: Serve, event: bytes, how: str) -> None:
+    emulator = serve("end")
+    before = emulator.invoke(b"0").json
+    answer = emulator.invoke(event)
+    identity = answer.headers["x-amzn-requestid"]
+    assert answer.status == 502
+    assert answer.json == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {identity} Error: {how}"}
+    assert answer.headers["x-amz-function-error"] == "Unhandled"
+    after = emulator.invoke(b"0")
+    assert (after.status, after.json != before) == (200, True)
+    assert f"END RequestId: {identity}\nREPORT RequestId: {identity}\t" in emulator.out
+    assert f"request {identity}: {how}" in emulator.err
+
+
+def test_a_function_that_is_late_is_ended_and_replaced(serve: Serve) -> None:
+    emulator = serve("nap", "--timeout", "1")
+    before = emulator.invoke(b"0").json
+    answer = emulator.invoke(b"30000")
+    identity = answer.headers["x-amzn-requestid"]
+    assert (answer.status, answer.body) == (200, b"Task timed out after 1.00 seconds")
+    wait_for(lambda: before not in emulator.children, "it lives")
+    assert emulator.invoke(b"0").json != before
+    assert re.search(rf"REPORT RequestId: {identity}\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t", emulator.out)
+
+
+def test_a_failed_init_is_answered_with_its_own_error_and_tried_again(serve: Serve, tmp_path: Path) -> None:
+    fault = tmp_path / "fault"
+    fault.touch()
+    emulator = serve("echo", INIT_FILE=str(fault))
+    wait_for(lambda: emulator.request("GET", HEALTH).json["status"] == "failed", "it did not fail")
+    assert "the database is away" in emulator.request("GET", HEALTH).json["error"]
+    for _ in range(2):
+        answer = emulator.invoke()
+        assert (answer.status, answer.json["errorType"]) == (502, "Function.NoDatabase")
+    count = emulator.err.count("the function did not come up: ")
+    fault.unlink()
+    assert emulator.invoke().status == 200
+    assert emulator.request("GET", HEALTH).status == 200
+    assert count == 3, "one for the start, and one for each invocation"
+
+
+def test_many_invocations_of_what_cannot_start_are_all_answered(serve: Serve) -> None:
+    emulator = serve("echo", INIT="exits")
+    with ThreadPoolExecutor(8) as executor:
+        answers = list(executor.map(lambda _: emulator.invoke(), range(8)))
+    assert {(answer.status, answer.json["errorType"]) for answer in answers} == {(502, "Runtime.ExitError")}
+    assert "exit status 9" in answers[0].json["errorMessage"]
+
+
+def test_an_init_that_hangs_is_ended(serve: Serve) -> None:
+    emulator = serve("echo", "--timeout", "0.5", INIT="hangs")
+    answer = emulator.invoke()
+    assert (answer.status, answer.json["errorType"]) == (502, "Sandbox.Timedout")
+    wait_for(lambda: not emulator.children, "its process lives")
+
+
+def test_what_is_no_function_is_explained(serve: Serve) -> None:
+    answer = serve("nothing_of_that_name").invoke()
+    assert (answer.status, answer.json["errorType"]) == (502, "Runtime.HandlerNotFound")
+
+
+def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
+    with Emulator("mine.handle", environment={"LAMBDA_TASK_ROOT": str(tmp_path)}) as emulator:
+        answer = emulator.invoke()
+        assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotFound")
+        assert f"{tmp_path}/libmine" in answer.json["errorMessage"]
+
+
+def test_a_death_between_invocations_is_told_and_mended(serve: Serve) -> None:
+    emulator = serve("nap")
+    pid = emulator.invoke(b"0").json
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: f"process {pid} ended between invocations" in emulator.err, "nobody tells")
+    wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "no other is started")
+    assert emulator.invoke(b"0").json != pid
+
+
+def test_a_process_that_dies_again_and_again_is_not_started_in_a_loop(serve: Serve) -> None:
+    emulator = serve("echo")
+    wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "it did not come up")
+    killed = 0
+    while emulator.children and killed < 20:
+        for pid in emulator.children:
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+            wait_for(lambda pid=pid: pid not in emulator.children, "it lives")  # type: ignore[misc]
+        time.sleep(0.1)
+    assert killed <= 2
+    assert emulator.invoke().status == 200
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_ends_when_asked_to_with_all_its_processes(serve: Serve, number: int) -> None:
+    emulator = serve("nap", "--concurrency", "2")
+    with ThreadPoolExecutor(2) as executor:
+        pids = [answer.json for answer in executor.map(emulator.invoke, [b"100"] * 2)]
+    assert emulator.end(number) == 0
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    assert "Traceback" not in emulator.err
+
+
+def test_a_caller_that_never_takes_its_answer_does_not_keep_it_alive(serve: Serve) -> None:
+    emulator = serve("large")
+    with emulator.connect() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n6000000" % INVOKE.encode())
+        wait_for(lambda: "REPORT" in emulator.out, "it was not run")
+        assert emulator.end() == 0
+
+
+@pytest.mark.parametrize(("init", "options"), [("hangs", ()), ("", ("--watch",))])
+def test_ends_while_nothing_has_come_up(tmp_path: Path, emulated: Path, init: str, options: tuple[str, ...]) -> None:
+    function = f"{emulated}.echo" if init else f"{tmp_path}/libmissing.so"
+    with Emulator(function, *options, environment={"INIT": init}) as emulator:
+        assert emulator.request("GET", HEALTH).json["status"] == "starting"
+        assert emulator.end() == 0
+        assert not emulator.err.count("Traceback")
+
+
+def test_an_invocation_in_hand_may_end(serve: Serve) -> None:
+    emulator = serve("nap")
+    with ThreadPoolExecutor() as executor:
+        answer = executor.submit(emulator.invoke, b"500")
+        wait_for(lambda: "START" in emulator.out, "it was not started")
+        assert emulator.end() == 0
+        assert answer.result().status == 200
+
+
+def test_a_second_signal_ends_it_at_once(serve: Serve) -> None:
+    emulator = serve("nap")
+    with emulator.connect() as connection:
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n60000" % INVOKE.encode())
+        wait_for(lambda: "START" in emulator.out, "it was not started")
+        (pid,) = emulator.children
+        emulator.process.send_signal(signal.SIGTERM)
+        wait_for(lambda: _refuses(emulator.port), "it listens")
+        assert emulator.end() == 128 + signal.SIGTERM
+        wait_for(lambda: not _lives(pid), "the function lives")
+        read_all(connection)
+
+
+def _refuses(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _lives(pid: int) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_a_port_in_use_is_named(serve: Serve, emulated: Path) -> None:
+    port = serve("echo").port
+    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", "--port", str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port}" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--port", "70000"), "70000"),
+        (("--timeout", "soon"), "--timeout"),
+        (("--concurrency", "0"), "--concurrency"),
+        (("--env-file", "/nowhere"), "/nowhere"),
+        (("--wach",), "--wach"),
+    ],
+)
+def test_wrong_usage_is_explained(emulated: Path, arguments: tuple[str, ...], message: str) -> None:
+    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_image_outside_of_lambda_serves(emulated: Path) -> None:
+    environment = {"FAAS_RUNTIME_LISTEN": "*:0", "LAMBDA_TASK_ROOT": str(emulated.parent)}
+    with Emulator("emulated.echo", environment=environment, command=()) as emulator:
+        assert emulator.invoke(b"1").body == b"1"
+        assert "(all addresses)" in emulator.err
+        if socket.has_ipv6:
+            with socket.create_connection(("::1", emulator.port), TIMEOUT_S):
+                pass
+
+
+def test_without_a_launcher_the_package_is_enough(emulated: Path, tmp_path: Path) -> None:
+    """As pip installs it."""
+    (tmp_path / "faas_runtime").symlink_to(RUNTIME / "faas_runtime")
+    start = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from faas_runtime.__main__ import main; sys.exit(main())"
+    )
+    command = [sys.executable, "-I", "-S", "-c", start, "serve", f"{emulated}.context", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
+            client.sendall(f"GET {INVOKE} HTTP/1.0\r\n\r\n".encode())
+            assert b"emulated.context" in read_all(client)
+        process.terminate()
+        process.stderr.read()
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="not run: there is no /proc here")
+def test_idle_it_uses_no_processor_time(serve: Serve) -> None:
+    emulator = serve("echo")
+    emulator.invoke()
+    with emulator.connect():
+        time.sleep(0.5)
+        before = [_switches(pid) for pid in (emulator.process.pid, *emulator.children)]
+        time.sleep(2)
+        after = [_switches(pid) for pid in (emulator.process.pid, *emulator.children)]
+    assert after[0] == before[0], "the emulator woke up"
+
+
+def _switches(pid: int) -> int:
+    """How often the process was put to sleep: it woke up as often."""
+    return sum(int(count) for count in re.findall(r"ctxt_switches:\t([0-9]+)", Path(f"/proc/{pid}/status").read_text()))

@@ -1,0 +1,249 @@
+"""The Invoke API of `faas-runtime serve`: what clients of AWS's emulator rely on, and what that one lacks."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.support import INVOKE, Emulator, wait_for
+
+Shared = Callable[[str], Emulator]
+Serve = Callable[..., Emulator]
+ID = r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}"
+REPORT = (
+    r"REPORT RequestId: (\S+)\t(Init Duration: [0-9]+\.[0-9]{2} ms\t)?Duration: ([0-9]+\.[0-9]{2}) ms\t"
+    r"Billed Duration: ([0-9]+) ms\tMemory Size: ([0-9]+) MB\tMax Memory Used: ([0-9]+) MB\t\n"
+)
+
+
+def test_answers_as_the_emulator_of_aws_does(shared: Shared) -> None:
+    answer = shared("echo").invoke(b'{"a": 1}')
+    assert (answer.status, answer.body) == (200, b'{"a": 1}')
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["x-amz-executed-version"] == "$LATEST"
+    assert re.fullmatch(ID, answer.headers["x-amzn-requestid"])
+    assert "x-amz-function-error" not in answer.headers
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT"])
+def test_any_method_invokes(shared: Shared, method: str) -> None:
+    assert shared("echo").request(method, INVOKE, b"[1]").body == b"[1]"
+
+
+def test_no_event_is_an_empty_object(shared: Shared) -> None:
+    assert shared("echo").request("POST", INVOKE).body == b"{}"
+
+
+def test_an_error_of_the_function_is_an_answer(shared: Shared) -> None:
+    answer = shared("fail").invoke()
+    assert answer.status == 200
+    assert answer.headers["x-amz-function-error"] == "Unhandled"
+    assert (answer.json["errorType"], answer.json["errorMessage"]) == ("Function.OutOfCoffee", "no coffee")
+
+
+def test_defaults_are_those_of_the_emulator_of_aws(shared: Shared) -> None:
+    answer = shared("context").invoke()
+    found = answer.json
+    assert found["arn"] == "arn:aws:lambda:us-east-1:012345678912:function:test_function"
+    assert (found["name"], found["version"], found["memory"]) == ("test_function", "$LATEST", 3008)
+    assert (found["group"], found["stream"]) == ("/aws/lambda/Functions", "$LATEST")
+    assert found["id"] == answer.headers["x-amzn-requestid"]
+    assert 290 < found["deadline"] / 1000 - time.time() <= 300
+    assert (found["trace"], found["tenant"], found["client"]) == ("", "", None)
+
+
+def test_the_environment_configures_the_function(serve: Serve, emulated: Path, tmp_path: Path) -> None:
+    file = tmp_path / "variables"
+    file.write_text("EXTRA=from the file\nAWS_LAMBDA_FUNCTION_NAME=mine\n")
+    emulator = serve(
+        "context", "--env-file", str(file), "--timeout", "7",
+        AWS_REGION="eu-west-1", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="128", AWS_LAMBDA_FUNCTION_VERSION="3",
+        AWS_LAMBDA_FUNCTION_TIMEOUT="9", FAAS_RUNTIME_LISTEN="127.0.0.1:1",
+    )  # fmt: skip
+    answer = emulator.invoke()
+    found = answer.json
+    assert found["arn"] == "arn:aws:lambda:eu-west-1:012345678912:function:mine"
+    assert (found["memory"], found["version"], found["extra"]) == (128, "3", "from the file")
+    assert answer.headers["x-amz-executed-version"] == "3"
+    assert 0 < found["deadline"] / 1000 - time.time() <= 7
+    assert (found["handler"], found["root"]) == ("emulated.context", str(emulated.parent))
+    assert found["listen"] == ""
+    assert "Version: 3\n" in emulator.out
+    assert "\tMemory Size: 128 MB\t" in emulator.out
+
+
+@pytest.mark.parametrize(
+    ("name", "called"),
+    [
+        ("anything", "anything"),
+        ("anything:live", "anything:live"),
+        ("anything/invocations?Qualifier=7", "anything:7"),
+        ("arn%3Aaws%3Alambda%3Aeu-west-1%3A123456789012%3Afunction%3Amine%3Alive", "mine:live"),
+        ("arn:aws:lambda:eu-west-1:123456789012:function:mine", "mine"),
+        ("123456789012:function:mine", "mine"),
+    ],
+)
+def test_any_name_is_the_functions(shared: Shared, name: str, called: str) -> None:
+    path = f"/2015-03-31/functions/{name}" + ("" if "/" in name else "/invocations")
+    answer = shared("context").invoke(path=path)
+    assert answer.json["arn"] == f"arn:aws:lambda:us-east-1:012345678912:function:{called}"
+
+
+def test_headers_reach_the_function(shared: Shared) -> None:
+    client = base64.b64encode('{"custom":\n{"name": "Jürgen"}}'.encode()).decode()
+    answer = shared("context").invoke(
+        X_Amz_Client_Context=client, X_Amzn_Trace_Id="Root=1-2;Sampled=1", X_Amz_Tenant_Id="blue"
+    )
+    assert answer.json["client"] == {"custom": {"name": "Jürgen"}}
+    assert (answer.json["trace"], answer.json["tenant"]) == ("Root=1-2;Sampled=1", "blue")
+
+
+@pytest.mark.parametrize("event", [b"{", b"", b'{"a": NaN}', b"\xff", b"[" * 100000, b'{"a":1} x', b"\xef\xbb\xbf{}"])
+def test_a_broken_event_never_reaches_the_function(shared: Shared, event: bytes) -> None:
+    answer = shared("echo").invoke(event or b" ")
+    assert answer.status == 400
+    assert answer.headers["x-amzn-errortype"] == "InvalidRequestContentException"
+    assert answer.json["Type"] == "User"
+    assert "json" in answer.json["message"]
+
+
+@pytest.mark.parametrize("event", [b"1" * 9000, b'"\\ud800"', b"null", b' {"a":1e400} '])
+def test_unusual_json_passes_through_untouched(shared: Shared, event: bytes) -> None:
+    assert shared("echo").invoke(event).body == event
+
+
+def test_what_is_refused_says_so(shared: Shared) -> None:
+    emulator = shared("echo")
+    refused = [
+        (emulator.invoke(X_Amz_Invocation_Type="Later"), 400, "InvalidParameterValueException"),
+        (emulator.invoke(X_Amz_Client_Context="?"), 400, "InvalidRequestContentException"),
+        (emulator.invoke(X_Amz_Client_Context="ew=="), 400, "InvalidRequestContentException"),
+        (emulator.invoke(path="/2015-03-31/functions"), 404, "ResourceNotFoundException"),
+        (emulator.invoke(path="/2021-11-15/functions/function/invocations"), 404, "ResourceNotFoundException"),
+        (emulator.invoke(path="/2015-03-31/functions/%0Ax/invocations"), 400, "InvalidParameterValueException"),
+    ]
+    for answer, status, kind in refused:
+        assert (answer.status, answer.headers["x-amzn-errortype"]) == (status, kind)
+        assert answer.json["message"]
+
+
+def test_lines_are_those_of_the_emulator_of_aws(serve: Serve) -> None:
+    emulator = serve("talk")
+    first, second = (emulator.invoke(event).headers["x-amzn-requestid"] for event in (b"1", b"2"))
+    wait_for(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
+    found = re.fullmatch(
+        rf"START RequestId: (\S+) Version: \$LATEST\nout: 1\nEND RequestId: (\S+)\n{REPORT}"
+        rf"START RequestId: (\S+) Version: \$LATEST\nout: 2\nEND RequestId: (\S+)\n{REPORT}",
+        emulator.out,
+    )
+    assert found, emulator.out
+    ids = [found[number] for number in (1, 2, 3, 9, 10, 11)]
+    assert ids == [first] * 3 + [second] * 3
+    assert found[4]
+    assert not found[12], "one process has one init"
+    assert int(found[6]) - 1 < float(found[5]) <= int(found[6])
+    assert emulator.err.count("err: no end of line") == 2
+
+
+def test_the_tail_of_the_log(serve: Serve) -> None:
+    emulator = serve("talk")
+    event = json.dumps("x" * 5000).encode()
+    tails = [
+        base64.b64decode(emulator.invoke(each, X_Amz_Log_Type="Tail").headers["x-amz-log-result"]).decode()
+        for each in (b'"short"', event)
+    ]
+    assert re.fullmatch(
+        rf'START RequestId: \S+ Version: \$LATEST\nout: "short"\nerr: no end of lineEND RequestId: \S+\n{REPORT}',
+        tails[0],
+    )
+    assert len(tails[1]) == 4096
+    assert tails[1].endswith("MB\t\n")
+    assert "x-amz-log-result" not in emulator.invoke().headers
+
+
+def test_dry_run_runs_nothing(serve: Serve) -> None:
+    emulator = serve("echo")
+    answer = emulator.invoke(X_Amz_Invocation_Type="DryRun")
+    assert (answer.status, answer.body) == (204, b"")
+    assert emulator.out == ""
+
+
+def test_an_event_is_answered_before_it_is_run(serve: Serve) -> None:
+    emulator = serve("nap")
+    answer = emulator.invoke(b"300", X_Amz_Invocation_Type="Event")
+    assert (answer.status, answer.body) == (202, b"")
+    assert "END" not in emulator.out
+    wait_for(lambda: f"REPORT RequestId: {answer.headers['x-amzn-requestid']}" in emulator.out, "it was not run")
+
+
+def test_an_event_that_fails_is_told_and_not_repeated(serve: Serve) -> None:
+    emulator = serve("fail")
+    identity = emulator.invoke(X_Amz_Invocation_Type="Event").headers["x-amzn-requestid"]
+    message = f"asynchronous request {identity} failed: Function.OutOfCoffee: no coffee"
+    wait_for(lambda: message in emulator.err, "nobody tells")
+    emulator.invoke()
+    assert emulator.out.count("START") == 2
+
+
+def test_invocations_at_once_get_a_process_each(serve: Serve) -> None:
+    emulator = serve("nap", "--concurrency", "3")
+    with ThreadPoolExecutor(8) as executor:
+        pids = [answer.json for answer in executor.map(emulator.invoke, [b"150"] * 8)]
+    assert len(set(pids)) == 3
+    assert sorted(emulator.children) == sorted(set(pids))
+
+
+def test_a_runtime_with_several_pollers_is_one_process(serve: Serve) -> None:
+    emulator = serve("nap", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as executor:
+        answers = list(executor.map(emulator.invoke, [b"500"] * 4))
+    assert len({answer.body for answer in answers}) == 1
+    assert time.monotonic() - started < 4 * 0.5
+
+
+def test_a_caller_that_leaves_changes_nothing(serve: Serve) -> None:
+    emulator = serve("nap")
+    with emulator.connect() as connection:
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n200" % INVOKE.encode())
+        wait_for(lambda: "START" in emulator.out, "it was not started")
+    pid = emulator.invoke(b"0").json
+    wait_for(lambda: emulator.out.count("REPORT") == 2, "it was not finished")
+    assert pid in emulator.children
+    assert "Traceback" not in emulator.err
+
+
+@pytest.mark.parametrize(("size", "status"), [(6 << 20, 200), ((6 << 20) + 1, 413)])
+def test_events_have_a_limit(shared: Shared, size: int, status: int) -> None:
+    event = b'"' + b"x" * (size - 2) + b'"'
+    answer = shared("echo").invoke(event)
+    assert answer.status == status
+    if status == 200:
+        assert answer.body == event
+    else:
+        assert answer.headers["x-amzn-errortype"] == "RequestEntityTooLargeException"
+
+
+def test_asynchronous_events_have_a_smaller_limit(shared: Shared) -> None:
+    answer = shared("echo").invoke(b'"' + b"x" * (1 << 20) + b'"', X_Amz_Invocation_Type="Event")
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize(("size", "is_taken"), [(6291556, True), (6291557, False), (20_000_000, False)])
+def test_answers_have_a_limit(shared: Shared, size: int, is_taken: bool) -> None:
+    emulator = shared("large")
+    answer = emulator.invoke(str(size).encode())
+    assert answer.status == 200
+    if is_taken:
+        assert len(answer.body) == size
+    else:
+        assert answer.headers["x-amz-function-error"] == "Unhandled"
+        assert answer.json["errorType"] == "Function.ResponseSizeTooLarge"
+    assert emulator.invoke(b"3").body == b'"x"'
