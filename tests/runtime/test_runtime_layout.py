@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -136,7 +136,7 @@ def answer_of(event: Mapping[str, object]) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 
 
-def check(events: list[dict[str, object]], cut: int) -> None:
+def check(events: Sequence[Mapping[str, object]], cut: int) -> None:
     answers = [answer_of(event) for event in events]
     apart = [Poller(10**9, [answer]).run() for answer in answers]
     calls = [seen for run in apart for seen in run if not isinstance(seen, bytes)]
