@@ -1,0 +1,54 @@
+"""docs/tutorial.md can be followed to the letter: its commands are run one after the other in an empty folder."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from pathlib import Path
+
+from tests.docs.conftest import need, variables
+from tests.docs.follow import Reader
+from tests.docs.pages import blocks, sections
+
+PAGE = "tutorial.md"
+PORT = 8080
+NOT_RUN = [
+    ("Install", "needs other systems"),
+    ("Put it into an image", "needs the registries of the images"),
+    ("Put it into an image", "needs the registries of the images"),
+    ("Give it to Lambda", "needs an account at AWS"),
+]
+
+
+def test_what_is_not_run() -> None:
+    assert [(block.section, block.about) for block in blocks(PAGE) if block.note == "not run"] == NOT_RUN
+
+
+def test_can_be_followed(tmp_path: Path, wheel: Path) -> None:
+    need("bash", "cargo", "curl")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shutil.copy(wheel, folder)
+    environment = variables(tmp_path / "home")
+    port = free_port()
+    if port != PORT:  # somebody else's emulator runs here
+        environment["FAAS_RUNTIME_LISTEN"] = f"127.0.0.1:{port}"
+    with Reader(folder, environment, instead=(f":{PORT}", f":{port}")) as person:
+        for name, found in sections(PAGE).items():
+            begun = time.monotonic()
+            person.follow(found)
+            print(f"{name}: {time.monotonic() - begun:.1f} s")  # shown with -rA
+
+
+def free_port() -> int:
+    """The emulator's usual port, or another one if that is taken."""
+    for port in (PORT, 0):
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(listener.getsockname()[1])
+    raise AssertionError("no port is free")
