@@ -3,7 +3,7 @@
 import sys
 
 from .environment import Environment, system, variable
-from .errors import FaasError, FunctionError
+from .errors import FaasError, FunctionError, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,10 @@ def bootstrap(environment: Environment) -> int:
         faulthandler.enable(2)  # standard error, whatever has become of sys.stderr
     except (OSError, RuntimeError, ValueError):
         pass  # there is none
-    run(environment)
+    try:
+        run(environment)
+    except Stopped:
+        pass  # before there was a first invocation
     return 0
 
 

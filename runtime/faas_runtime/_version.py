@@ -1,4 +1,6 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
-"""The version of the runtime."""
+"""The version of the runtime, and where its source is: what tells of it reads it here."""
 
 __version__ = "0.1.0"
+HOME = "https://github.com/faas-runtime/faas-runtime"
+TAG = "v0.1.0"

@@ -108,7 +108,7 @@ def _loaded_libc() -> "str | None":
     return "glibc" if "libc.so.6" in text or "/libc-2." in text else None
 
 
-class _Elf:
+class Elf:
     """An ELF file's numbers, in its own width and order."""
 
     def __init__(self, data: bytes) -> None:
@@ -151,7 +151,7 @@ class _Elf:
 
 
 def _elf(data: bytes) -> Binary:
-    elf = _Elf(data)
+    elf = Elf(data)
     libc = None
     for name in elf.needed():
         if name.startswith((b"libc.musl", b"ld-musl")) or name == b"libc.so":

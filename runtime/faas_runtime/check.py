@@ -1,6 +1,7 @@
 """`faas-runtime check`: loads a library in a process of its own and says what it found.
 
-What a library does when it is loaded is up to it: a crash there ends the child, and is part of what is found.
+What a library does when it is loaded is up to it: a crash there ends the child, and is part of what is found. So is
+a wait without an end.
 """
 
 import os
@@ -8,7 +9,7 @@ import sys
 
 from . import binary
 from .calls import HandlerFunction, VersionFunction
-from .errors import InitError
+from .errors import InitError, UsageError
 from .function import HOOKS, check_version
 from .library import SUFFIX, Handler
 
@@ -22,30 +23,49 @@ _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check i
 RUNS = 100
 WRONG = 101
 
+TIME_LIMIT_S = 10.0  # Lambda's own for an initialisation
+ON_LOADING = "what runs on loading: constructors, static initialisers, thread-local data"
+
 
 def check(output: "TextIO", name: str) -> int:
     """Check a library, named as a handler or by its path; returns 0 if it can be run, otherwise 1."""
-    import subprocess
-
-    root = os.environ.get("LAMBDA_TASK_ROOT") or os.getcwd()
+    root = os.environ.get("LAMBDA_TASK_ROOT") or "."
     if os.path.exists(name) or "/" in name or os.sep in name:
-        root = os.getcwd()  # as a shell would complete it
-    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    command = [sys.executable, "-I", "-S", "-B", "-c", _CHILD, package, name, os.path.abspath(root)]
+        root = "."  # as a shell would complete it
+    try:
+        root = os.path.abspath(root)
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be told: {error}. Go to one that exists") from error
     output.flush()
-    done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, check=False)
-    if done.returncode < 0:
+    code = _load(output, name, root)
+    if code in (RUNS, WRONG):
+        return 0 if code == RUNS else 1
+    if code is None:
+        _wrong(output, f"loading it has not ended within {TIME_LIMIT_S:g} seconds")
+    elif code < 0:
         import signal
 
-        number = -done.returncode
-        print(f"WRONG: loading it crashed: {signal.Signals(number).name}", file=output)
-        print("  mend: look at what runs on loading: constructors, static initialisers, thread-local data", file=output)
-        return 1
-    if done.returncode not in (RUNS, WRONG):
-        print(f"WRONG: loading it ended the process with exit code {done.returncode}", file=output)
-        return 1
-    sys.stderr.write(done.stderr.decode("utf-8", "replace"))
-    return 0 if done.returncode == RUNS else 1
+        _wrong(output, f"loading it crashed: {signal.Signals(-code).name}")
+    else:
+        _wrong(output, f"loading it ended the process with exit code {code}")
+    return 1
+
+
+def _load(output: "TextIO", name: str, root: str) -> "int | None":
+    """Let a child inspect the library; its exit code, or None when it had to be ended."""
+    import subprocess
+
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    command = [sys.executable, "-I", "-S", "-B", "-c", _CHILD, package, name, root]
+    try:
+        return subprocess.run(command, stdout=output, check=False, timeout=TIME_LIMIT_S).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _wrong(output: "TextIO", what: str) -> None:
+    print(f"WRONG: {what}", file=output)
+    print(f"  mend: look at {ON_LOADING}", file=output)
 
 
 def inspect(name: str, root: str) -> None:

@@ -12,6 +12,8 @@ from .errors import RuntimeApiError, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .connection import Connection
     from .errors import FunctionError, InitError
     from .framing import Answer
@@ -63,6 +65,8 @@ class RuntimeApi:
         """The field by which the platform wants to recognise the outcome."""
         self.is_busy = False
         """Whether an invocation is in hand; a watcher reads it from another thread."""
+        self.wake: Callable[[], None] | None = None
+        """What is to be called when an invocation comes: a watcher that sleeps until then."""
         self.is_stopping = False
         self._stop_at = 0.0
 
@@ -205,6 +209,8 @@ class RuntimeApi:
         self.parsed = answer, values
         self.is_busy = True
         self.received_at = monotonic()
+        if self.wake is not None:
+            self.wake()
         return invocation
 
     def _tell(self, path: str, error: "FunctionError", fields: bytes = b"") -> None:

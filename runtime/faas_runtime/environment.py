@@ -20,6 +20,7 @@ from .errors import UsageError
 
 HTTP_PORT = 80
 CONCURRENCY_LIMIT = 1024  # threads; beyond this the number is a mistake
+PORT_DIGITS = 5
 
 NO_RUNTIME_API = """\
 AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from.
@@ -45,7 +46,7 @@ class Place:
             raise _not_an_address(text)
         if not port:
             return cls(text, host, HTTP_PORT)
-        if not (port.isdigit() and 0 < int(port) < 65536):
+        if not (port.isdigit() and len(port) <= PORT_DIGITS and 0 < int(port) < 65536):
             raise _not_an_address(text)
         return cls(text, host, int(port))
 
@@ -92,15 +93,14 @@ class Environment:
             raise UsageError(NO_RUNTIME_API)
         self.runtime_api = Place.parse(runtime_api)
         self.handler = handler or variable("_HANDLER")
-        root = variable("LAMBDA_TASK_ROOT") or "."
-        self.task_root = root if is_absolute(root) else f"{system.getcwd()}/{root}".removesuffix("/.")
+        self.task_root = _absolute(variable("LAMBDA_TASK_ROOT") or ".")
         self.function_name = _native("AWS_LAMBDA_FUNCTION_NAME")
         self.function_version = _native("AWS_LAMBDA_FUNCTION_VERSION")
         self.memory_limit_mb = _number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 2**32 - 1)
         self.log_group = _native("AWS_LAMBDA_LOG_GROUP_NAME")
         self.log_stream = _native("AWS_LAMBDA_LOG_STREAM_NAME")
         self.initialization = variable("AWS_LAMBDA_INITIALIZATION_TYPE")
-        self.concurrency = max(1, _number("AWS_LAMBDA_MAX_CONCURRENCY", CONCURRENCY_LIMIT))
+        self.concurrency = _concurrency()
 
     @property
     def is_managed(self) -> bool:
@@ -123,6 +123,29 @@ def is_absolute(path: str) -> bool:
 def _native(name: str) -> "bytes | None":
     """The bytes that the variable has in the C environment, as the function is to see them."""
     return variable(name).encode("utf-8", "surrogateescape") or None
+
+
+def _absolute(folder: str) -> str:
+    if is_absolute(folder):
+        return folder
+    try:
+        return f"{system.getcwd()}/{folder}".removesuffix("/.")
+    except OSError as error:
+        raise UsageError(
+            f"the current folder cannot be told: {error}. Set LAMBDA_TASK_ROOT to the absolute path of the folder with "
+            "the function's library, or start in a folder that exists"
+        ) from error
+
+
+def _concurrency() -> int:
+    name = "AWS_LAMBDA_MAX_CONCURRENCY"
+    concurrency = _number(name, CONCURRENCY_LIMIT)
+    if variable(name) and not concurrency:
+        raise UsageError(
+            f"{name} is {variable(name)[:80]!r}, which is not a number of invocations at once. "
+            f"Set it to a number from 1 to {CONCURRENCY_LIMIT}, or leave it unset for one"
+        )
+    return concurrency or 1
 
 
 def _number(name: str, limit: int) -> int:

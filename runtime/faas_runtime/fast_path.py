@@ -135,6 +135,8 @@ class FastPath:
             longs[deadline_at] = int(deadline)
             client.received_at = received_at = clock()
             client.is_busy = True
+            if client.wake is not None:
+                client.wake()
             fields = JSON
             if invocation_id:
                 client.echo = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id

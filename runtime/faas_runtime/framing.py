@@ -46,11 +46,14 @@ class Reader:
         """How many bytes were received into the buffer."""
 
     def answer(self, count: int = 0) -> Answer:
-        """Read an answer, skipping interim ones (1xx), of which `count` bytes are in the buffer already."""
+        """Read an answer, skipping interim ones (1xx), of which `count` bytes are in the buffer already.
+
+        All heads together have the limit of one.
+        """
         self.count = count
         start = 0
         while True:
-            end = self._find(END_OF_HEAD, start, start)
+            end = self._find(END_OF_HEAD, start, 0)
             version, answer = parse_head(bytes(self.view[start:end]), start)
             start = end + len(END_OF_HEAD)
             if answer.status >= 200:

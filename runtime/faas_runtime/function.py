@@ -1,7 +1,10 @@
 """The native function: loaded and called by the rules of `include/faas.h`."""
 
+import _signal  # type: ignore[import-not-found]
+
 from .calls import ABI_VERSION, HandlerFunction, Procedure, VersionFunction
-from .errors import InitError
+from .environment import system
+from .errors import InitError, Stopped
 from .library import Handler
 
 TYPE_CHECKING = False
@@ -9,8 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .environment import Environment
+    from .watcher import Watcher
 
+SIGNALS = ("SIGTERM", "SIGINT")
+"""Those that ask the process to end."""
 HOOKS = ("faas_init", "faas_shutdown", "faas_before_snapshot", "faas_after_restore")
+_FIRST = 1  # of a container: no signal ends this process by itself
 
 
 class Function:
@@ -20,6 +27,10 @@ class Function:
         """Load and check the library; says as an `InitError` what does not fit."""
         handler = Handler.parse(environment.handler, environment.task_root)
         self.environment = environment
+        self._watcher: Watcher | None = None
+        self._is_initialised = False
+        if system.getpid() == _FIRST:
+            self._handle_signals()
         self.symbol = handler.symbol
         self.library = library = handler.load()
         check_version(self.library.function("faas_abi_version", VersionFunction), library.path)
@@ -33,14 +44,49 @@ class Function:
         self.call = _named(call, library.path, handler.symbol)
         self._shutdown = library.function("faas_shutdown", Procedure)
 
+    def initialise(self) -> None:
+        """Call `faas_init`; from then on a signal raises `Stopped`, so that the function is shut down."""
+        self.run_hook("faas_init")
+        self._is_initialised = True
+        if self._watcher is not None:
+            self._watcher.is_starting = False
+        self._handle_signals()
+
+    def watch(self) -> "Watcher":
+        """The watcher of the process, which is started when it is first asked for.
+
+        It takes imports and a thread. A function without `faas_init` gets it while its first request is waiting, and
+        any other before its hook, as Python's handlers of signals do not run while that does.
+        """
+        if self._watcher is None:
+            from .watcher import Watcher
+
+            self._watcher = Watcher(is_starting=not self._is_initialised)
+            self._watcher.start()
+        return self._watcher
+
+    def _handle_signals(self) -> None:
+        for name in SIGNALS:
+            _signal.signal(getattr(_signal, name), self._stop)
+
+    def _stop(self, _number: int, _frame: object) -> None:
+        """The handler of signals while nothing is in hand; a second one is the watcher's, or ends the process."""
+        if self._watcher is None:
+            for name in SIGNALS:
+                _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+        raise Stopped
+
     def run_hook(self, name: str, error_class: "type[InitError]" = InitError) -> None:
         """Call an optional hook, which follows the rules of a handler."""
         hook = self.library.function(name, HandlerFunction)
         if hook is None:
             return
         from . import abi
+        from .last_words import guard
 
+        self.watch()
         response = abi.Memory(abi.RESPONSE_SIZE)
+        guard(hook=name)
         try:
             status = _named(hook, self.library.path, name)(response.argument)
             if status:
@@ -49,6 +95,7 @@ class Function:
                 message = str(error) if kind else error.message
                 raise error_class(kind or error.error_type, message, error.stack_trace)
         finally:
+            guard()
             release = response.words[abi.RELEASE]
             if release:
                 Procedure(release)(response.argument)
@@ -56,6 +103,9 @@ class Function:
     def shutdown(self) -> None:
         """Let the function tidy up, if it has anything to tidy up."""
         if self._shutdown is not None:
+            from .last_words import guard
+
+            guard(hook="faas_shutdown")
             _named(self._shutdown, self.library.path, "faas_shutdown")()
 
 

@@ -17,6 +17,7 @@ LEVELS = {"TRACE": 1, "DEBUG": 2, "INFO": 3, "WARN": 4, "ERROR": 5, "FATAL": 6}
 _FRAME = 0xA55A0000
 _TIMESTAMP = 2
 _TEXT = 1
+_DIGITS = 10  # of any descriptor, and of no number that is too long to be read
 
 
 class _Sink:
@@ -26,7 +27,8 @@ class _Sink:
         self.is_json = variable("AWS_LAMBDA_LOG_FORMAT").upper() == "JSON"
         self.level = LEVELS.get(variable("AWS_LAMBDA_LOG_LEVEL").upper(), 0)
         telemetry = variable("_LAMBDA_TELEMETRY_LOG_FD")
-        self.telemetry = int(telemetry) if telemetry.isascii() and telemetry.isdigit() else None
+        is_number = telemetry.isascii() and telemetry.isdigit() and len(telemetry) <= _DIGITS
+        self.telemetry = int(telemetry) if is_number else None
 
 
 _sink: "_Sink | None" = None

@@ -10,6 +10,7 @@ from .errors import RuntimeApiError
 from .fast_path import FastPath
 from .last_words import guard
 from .trace import TraceVariable
+from .watcher import BEGIN_S
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .watcher import Watcher
 
 STACK_SIZE = 8 << 20  # as main threads have it; musl gives others 128 KiB
+RESERVED_SIZE = 1 << 18
 _LIMITS = "the process's limits of threads and of memory, of which each thread takes 8 MiB for its stack"
 TRIES = 5
 FIRST_PAUSE_S = 0.1
@@ -51,14 +53,21 @@ def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]", watcher:
 
     _thread.stack_size(STACK_SIZE)
     failures: list[Exception] = []
-    running = []
+    running: list[_thread.LockType] = []
     stacks: list[object] = []  # which must outlive their threads
+    # No function is called before all threads run: see `Watcher.start`.
+    begun, gate = _thread.allocate_lock(), _thread.allocate_lock()
+    begun.acquire()
+    gate.acquire()
 
     def run(client: RuntimeApi, ended: "_thread.LockType | None") -> None:
-        if ended is not None:
-            stacks.append(_alternate_stack())
-            watcher.follow(client)
         try:
+            if ended is not None:
+                begun.release()
+                with gate:
+                    pass
+                stacks.append(_alternate_stack())
+                watcher.follow(client)
             _persist(function, client, None)
         except Exception as error:
             failures.append(error)
@@ -68,6 +77,8 @@ def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]", watcher:
             if ended is not None:
                 ended.release()
 
+    # Memory that the stacks have to leave for what is done on them; it takes none until it is written to.
+    reserve = bytearray(len(clients) * RESERVED_SIZE)
     for client in clients[1:]:
         ended = _thread.allocate_lock()
         ended.acquire()
@@ -78,7 +89,10 @@ def _poll_in_threads(function: "Function", clients: "list[RuntimeApi]", watcher:
             log(f"{error}: {started} invocations at once are served, and not {len(clients)}; see {_LIMITS}", "WARN")
             del clients[started:]
             break
+        begun.acquire(True, BEGIN_S)
         running.append(ended)
+    del reserve
+    gate.release()
     run(clients[0], None)
     for ended in running:
         ended.acquire()

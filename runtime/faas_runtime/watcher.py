@@ -11,9 +11,13 @@ elsewhere a function that hangs would keep its poller for good.
 import _signal  # type: ignore[import-not-found]
 import _socket
 import _thread
+import sys
 from time import monotonic, time
 
 from .environment import system
+from .errors import InitError
+from .function import SIGNALS
+from .library import SUFFIX
 from .log import log
 
 TYPE_CHECKING = False
@@ -21,40 +25,70 @@ if TYPE_CHECKING:
     from .client import RuntimeApi
 
 HANGING = 4
+BEGIN_S = 1.0  # no thread takes so long to begin, unless there is no memory left to begin with
 IDLE_S = 1.0  # without an invocation in hand; a function's time limit is a second or more
 SOON_S = 0.05
 LONGEST_S = 60.0
 GRACE_S = 1.0  # the platform is the first to end what is late
 _HIGH = 500  # of the 1024 descriptors that a process usually may have
-_SIGNALS = ("SIGTERM", "SIGINT")
+_PASSES_SENDER = hasattr(_socket, "SO_PASSCRED") and hasattr(_socket, "SCM_CREDENTIALS")  # unix(7), Linux
+_SENDER_SIZE = 12  # struct ucred: process, user and group, of 32 bits each
 
 
 class Watcher:
     """Ends the pollers when a signal asks for it, and the process when an invocation does not end in time."""
 
-    def __init__(self, clients: "list[RuntimeApi]") -> None:
-        self._clients = clients
+    def __init__(self, *, is_starting: bool) -> None:
+        self._pollers: list[tuple[RuntimeApi, int]] = []
+        self.is_starting = is_starting
+        """Whether there is nothing yet to finish or to shut down, so that a signal may end the process at once."""
         self._is_stopping = False
         self._is_over = False
         self._waiting, self._writing = _pair()
+        if _PASSES_SENDER:
+            self._waiting.setsockopt(_socket.SOL_SOCKET, _socket.SO_PASSCRED, 1)
 
     def start(self) -> None:
-        """Watch from now on."""
+        """Watch from now on.
+
+        Returns when the thread runs: were the function to crash before, Python 3.14 would not name its place, but print
+        `<freed thread state>`, as it takes a thread without a number for one that has ended.
+        """
         self._writing.setblocking(False)
         _signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
-        for name in _SIGNALS:
+        self.take_over()
+        begun = _thread.allocate_lock()
+        begun.acquire()
+        try:
+            _thread.start_new_thread(self._watch, (begun,))
+        except (RuntimeError, MemoryError) as error:
+            message = f"{error}; allow the process a second thread: see its limits of processes and of memory"
+            raise InitError("Runtime.NoThread", message) from error
+        begun.acquire(True, BEGIN_S)
+
+    def take_over(self) -> None:
+        """Let nobody handle signals but this thread."""
+        for name in SIGNALS:
             _signal.signal(getattr(_signal, name), _pass)
-        _thread.start_new_thread(self._watch, ())
+
+    def follow(self, client: "RuntimeApi") -> None:
+        """Look after a client, which is served by the thread that calls this."""
+        self._pollers.append((client, _thread.get_ident()))
+
+    def leave(self, client: "RuntimeApi") -> None:
+        """Look after a client no longer."""
+        self._pollers = [(other, thread) for other, thread in self._pollers if other is not client]
 
     def stop(self) -> None:
         """Leave signals alone but for the second one, which still ends the process; deadlines do not matter now."""
         self._is_over = True
 
-    def _watch(self) -> None:
+    def _watch(self, begun: "_thread.LockType") -> None:
+        begun.release()
         while True:
             self._waiting.settimeout(self._patience())
             try:
-                numbers = self._waiting.recv(64)
+                numbers = self._received()
             except _socket.timeout:
                 numbers = b""
             except OSError:
@@ -63,12 +97,23 @@ class Watcher:
                 if number in (_signal.SIGTERM, _signal.SIGINT):
                     self._stop(number)
             if self._is_stopping:
-                for client in self._clients:
+                for client, _ in self._pollers:
                     client.interrupt()
             if not self._is_over:
                 self._check()
 
+    def _received(self) -> bytes:
+        """The numbers of signals to this process: a child that the function forks writes into the same socket."""
+        if not _PASSES_SENDER:
+            return self._waiting.recv(64)
+        numbers, notes, _, _ = self._waiting.recvmsg(64, _socket.CMSG_SPACE(_SENDER_SIZE))
+        senders = [int.from_bytes(note[:4], sys.byteorder) for _, _, note in notes]
+        return numbers if senders in ([], [system.getpid()]) else b""
+
     def _stop(self, number: int) -> None:
+        if self.is_starting:
+            log("the process was asked to end before its function was initialised", "WARN")
+            system._exit(0)
         if self._is_stopping or self._is_over:
             log("a second signal ends the process at once", "WARN")
             system._exit(128 + number)
@@ -76,7 +121,7 @@ class Watcher:
 
     def _patience(self) -> float:
         """How long nothing can happen but a signal."""
-        late = [self._late_after(client) for client in self._clients if client.is_busy]
+        late = [self._late_after(client) for client, _ in self._pollers if client.is_busy]
         patience = min([end - time() for end in late if end], default=LONGEST_S if late else IDLE_S)
         return max(SOON_S, min(patience, SOON_S if self._is_stopping and not self._is_over else LONGEST_S))
 
@@ -89,7 +134,7 @@ class Watcher:
         return deadline if self._is_stopping else deadline + GRACE_S
 
     def _check(self) -> None:
-        for client in self._clients:
+        for client, thread in self._pollers:
             received_at, request, end = client.received_at, client.current_request, self._late_after(client)
             is_same = client.is_busy and client.received_at == received_at
             if not (end and is_same and time() > end):
@@ -97,8 +142,20 @@ class Watcher:
             if self._is_stopping:
                 log(f"request {request} was abandoned at its deadline, as the process was asked to end", "WARN")
                 system._exit(0)
-            log(f"request {request} hangs: its deadline has passed, and the function has not returned", "FATAL")
+            log(f"request {request} hangs: its deadline has passed, and {_what_hangs(thread)}", "FATAL")
             system._exit(HANGING)
+
+
+def _what_hangs(thread: int) -> str:
+    """What the thread waits for: the frames of native functions have their libraries as files."""
+    frame = innermost = sys._current_frames().get(thread)
+    while frame is not None and not frame.f_code.co_filename.endswith(SUFFIX):
+        frame = frame.f_back
+    if frame is None:
+        return "the Runtime API has not taken the answer"
+    if frame is not innermost:
+        return "the Runtime API does not take what the function writes"
+    return "the function has not returned"
 
 
 def _pass(_number: int, _frame: object) -> None:

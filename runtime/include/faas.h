@@ -29,7 +29,14 @@
  * Threads. The runtime calls a handler on the thread that loaded the library, one call at a time, unless
  * the platform asks for several invocations at once (AWS_LAMBDA_MAX_CONCURRENCY above 1): then it calls
  * from several threads. The optional symbols are always called by the thread that loaded the library, while
- * no handler runs.
+ * no handler runs. A thread of the runtime's own, which calls none of these functions, waits for signals.
+ *
+ * Processes. SIGTERM and SIGINT are the runtime's: it lets the handler finish, calls faas_shutdown and ends.
+ * A child made by fork() that stays the same program inherits the runtime's handlers of both, and there they
+ * do nothing: it sets its own, such as SIG_DFL. It must end by _exit() or by a signal, as exit() would run
+ * what is registered for the end of its parent. Nothing of this concerns posix_spawn, system, popen and fork
+ * followed by exec. When the function itself calls exit(), the process ends, and its last line on standard
+ * error names the request or the hook, but not while the library is loaded (constructors, static initialisers).
  *
  * Exceptions, panics and longjmp must not leave any of these functions.
  */
@@ -131,7 +138,8 @@ FAAS_EXPORT uint32_t faas_abi_version(void);
  * Optional symbols. Those that return an int32_t follow the rules of a handler: 0 for success, otherwise the
  * response's error fields say what went wrong, and `release` is called in either case.
  *
- * faas_init             once, after loading and before the first invocation; a failure ends the process
+ * faas_init             once, after loading and before the first invocation; a failure ends the process, and so
+ *                       does a signal that asks it to end, at once
  * faas_shutdown         once, after the last invocation, if faas_init succeeded; not after a crash or a kill
  * faas_before_snapshot  before the process is put into a snapshot (SnapStart): close connections
  * faas_after_restore    in each process restored from it: reconnect, seed random generators anew

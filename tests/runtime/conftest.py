@@ -17,19 +17,6 @@ sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
 sys.dont_write_bytecode = True
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes; run with `-m long`, and left out otherwise")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("markexpr"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
-
-
 def bake(recipe: str, folder: Path, name: str = "simple_handler") -> Path:
     """Render a recipe, leaving nothing in the home folder."""
     main = pytest.importorskip("cookiecutter.main")
@@ -52,14 +39,21 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def early(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A task root with the functions that take their time, or leave, before the first invocation."""
+    folder = tmp_path_factory.mktemp("early")
+    for source in ("early", "stuck"):
+        compile_library(FUNCTIONS / f"{source}.c", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def c_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The C recipe, rendered, tested and built."""
     if shutil.which("make") is None:
         not_there("make")
     project = bake("c-function", tmp_path_factory.mktemp("c"))
-    flags = "CFLAGS=-O2 -Wpedantic -Werror"
-    include = f"FAAS_INCLUDE={RUNTIME / 'include'}"
-    subprocess.run(["make", "test", "all", include, flags], cwd=project, check=True)
+    subprocess.run(["make", "test", "all", "CFLAGS=-O2 -Wpedantic -Werror"], cwd=project, check=True)
     return project
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -15,16 +17,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ci.runtime_api import RuntimeApi
-from tests.runtime.support import FUNCTIONS, FUZZ_FACTOR, LAUNCHER, PYTHON, SUFFIX, TIMEOUT_S, Runtime, compile_c
+from tests.runtime.support import (
+    FUNCTIONS,
+    FUZZ_FACTOR,
+    LAUNCHER,
+    PYTHON,
+    RUNTIME,
+    SUFFIX,
+    TIMEOUT_S,
+    Runtime,
+    compile_c,
+    compile_library,
+)
 from tests.support import not_there
 
+LAUNCH = (*PYTHON, str(LAUNCHER))
 MACHINE = 18  # where an ELF file says which processor it is for
 AARCH64 = (183).to_bytes(2, "little")
 
 
-def check(name: str, folder: Path) -> tuple[int, dict[str, str], str]:
+def check(name: str, folder: Path, command: Sequence[str] = LAUNCH) -> tuple[int, dict[str, str], str]:
     done = subprocess.run(
-        [*PYTHON, str(LAUNCHER), "check", name], cwd=folder, env={}, capture_output=True, text=True, timeout=TIMEOUT_S
+        [*command, "check", name], cwd=folder, env={}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )
     assert "Traceback" not in done.stderr
     facts = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines())
@@ -76,13 +90,13 @@ def echo(functions: Path, tmp_path: Path) -> Path:
     return Path(shutil.copy(functions / "libprobe.so", tmp_path / "libspoilt.so"))
 
 
-def refusal(library: Path, handler: str = "spoilt.echo") -> str:
+def refusal(library: Path, handler: str = "spoilt.echo", command: Sequence[str] = LAUNCH) -> str:
     """What the runtime says when it is to run the library: the same as the check."""
-    with RuntimeApi() as api, Runtime(api.address, handler, library.parent) as runtime:
+    with RuntimeApi() as api, Runtime(api.address, handler, library.parent, command=command) as runtime:
         api.wait(timeout=TIMEOUT_S)
         exit_code, errors = runtime.end()
     assert exit_code == 1
-    _, facts, _ = check(handler, library.parent)
+    _, facts, _ = check(handler, library.parent, command)
     assert facts["mend"] in errors or facts["mend"] in facts["WRONG"]
     return errors
 
@@ -126,10 +140,16 @@ def test_text_file(tmp_path: Path) -> None:
 
 
 def test_unreadable(echo: Path) -> None:
-    if os.geteuid() == 0:
-        pytest.skip("root reads everything")
     echo.chmod(0)
-    assert "Make it readable" in refusal(echo)
+    powerless: tuple[str, ...] = ()
+    if os.geteuid() == 0:  # who reads everything, unless that power is taken away
+        powers = "-dac_override,-dac_read_search"
+        powerless = (
+            shutil.which("setpriv") or not_there("setpriv"),
+            f"--bounding-set={powers}",
+            f"--inh-caps={powers}",
+        )
+    assert "make it readable" in refusal(echo, command=(*powerless, *LAUNCH))
 
 
 def test_unresolved_symbol(tmp_path: Path) -> None:
@@ -146,6 +166,32 @@ def test_crash_on_loading(tmp_path: Path) -> None:
     exit_code, facts, _ = check("spoilt", tmp_path)
     assert exit_code == 1
     assert facts["WRONG"] == "loading it crashed: SIGABRT"
+
+
+def test_loading_without_an_end(tmp_path: Path) -> None:
+    """The command ends, and with it what it has started."""
+    library = compile_library(FUNCTIONS / "stuck.c", tmp_path)
+    code = (
+        f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\n"
+        "from faas_runtime import check\n"
+        "check.TIME_LIMIT_S = 0.5\n"
+        "sys.exit(check.check(sys.stdout, sys.argv[1]))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(library)], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )  # whose output has an end when the child has one, too
+    assert done.returncode == 1
+    assert "WRONG: loading it has not ended within 0.5 seconds\n  mend: look at what runs on loading" in done.stdout
+    assert done.stderr == "loading\n"
+
+
+def test_folder_that_is_gone(tmp_path: Path) -> None:
+    script = f'mkdir gone && cd gone && rmdir ../gone && exec "$@" check ./{tmp_path.name}'
+    done = subprocess.run(
+        ["sh", "-c", script, "sh", *LAUNCH], cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("faas-runtime: the current folder cannot be told: ")
 
 
 @settings(max_examples=200 * FUZZ_FACTOR, deadline=None)

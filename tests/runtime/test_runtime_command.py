@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME, VERSION
 
 LAUNCH = (*PYTHON, str(LAUNCHER))
+COMMANDS: tuple[tuple[str, ...], ...] = ((), ("new",), ("serve",), ("invoke",))
 
 
 def run(*arguments: str, command: Sequence[str] = LAUNCH, **environment: str) -> tuple[int, str, str]:
@@ -36,6 +39,12 @@ def test_help() -> None:
     assert output.startswith("usage: faas-runtime ")
 
 
+def test_manual_has_every_option_and_no_other() -> None:
+    manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
+    found = set(re.findall(r"--[a-z][a-z-]*", "".join(run(*words, "--help")[1] for words in COMMANDS)))
+    assert found == {f"-{name}" for name in re.findall(r"(?:Fl|[|,]) (-[a-z][a-z-]*)", manual)}
+
+
 @pytest.mark.parametrize("environment", [{}, {"AWS_LAMBDA_RUNTIME_API": ""}])
 def test_no_runtime_api(environment: dict[str, str]) -> None:
     exit_code, output, errors = run("simple_handler.handle", **environment)
@@ -48,7 +57,7 @@ def test_no_runtime_api(environment: dict[str, str]) -> None:
     "address",
     [
         *("http://127.0.0.1:9001", "host:", ":9001", "host:0", "host:65536", "host:1x", "a b:1", "é:1"),
-        *("::1", "[::1", "[::1]9001", "[::1]:"),
+        *("::1", "[::1", "[::1]9001", "[::1]:", f"host:{'9' * 5000}", f"[::1]:{'1' * 5000}"),
     ],
 )
 def test_malformed_runtime_api(address: str) -> None:
@@ -69,6 +78,26 @@ def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
     assert exit_code == 2
     assert message in errors
     assert "usage: faas-runtime " in errors
+
+
+def test_task_root_that_cannot_be_told(functions: os.PathLike[str], tmp_path: Path) -> None:
+    """The current folder was removed; a task root with an absolute path does without it."""
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@" probe.echo'
+    command = ("sh", "-c", script, "sh", *LAUNCH)
+    shell = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "PATH": os.environ["PATH"]}
+
+    def start(**root: str) -> tuple[int, str]:
+        done = subprocess.run(command, env=shell | root, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr
+
+    for root in ({}, {"LAMBDA_TASK_ROOT": "functions"}):
+        exit_code, errors = start(**root)
+        assert exit_code == 2
+        assert errors.startswith("faas-runtime: the current folder cannot be told: ")
+        assert "Set LAMBDA_TASK_ROOT" in errors
+    exit_code, errors = start(LAMBDA_TASK_ROOT=str(functions))
+    assert exit_code == 3
+    assert "no connection" in errors
 
 
 def test_nobody_listens(functions: os.PathLike[str]) -> None:

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from ci.runtime_api import RuntimeApi
-from tests.runtime.support import ACCEPTED, SUFFIX, TIMEOUT_S, Runtime, ScriptedServer, invocation
+from tests.runtime.support import (
+    ACCEPTED,
+    SUFFIX,
+    TIMEOUT_S,
+    Early,
+    Runtime,
+    ScriptedServer,
+    invocation,
+    status,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 STOPS = [signal.SIGTERM, signal.SIGINT]
@@ -132,6 +141,25 @@ def test_hang_past_the_deadline(functions: Path) -> None:
     assert errors.endswith("request r-1 hangs: its deadline has passed, and the function has not returned\n")
 
 
+@pytest.mark.parametrize(
+    ("handler", "what"),
+    [
+        ("nap", "the Runtime API has not taken the answer"),
+        ("stream_large", "the Runtime API does not take what the function writes"),
+    ],
+)
+def test_runtime_api_that_hangs_past_the_deadline(functions: Path, handler: str, what: str) -> None:
+    """It takes the head of what is posted, and nothing more."""
+    script = [invocation(b"", deadline(0.5)), Early()]
+    with (
+        ScriptedServer(script, lingering=True) as server,
+        Runtime(server.address, f"rough.{handler}", functions) as runtime,
+    ):
+        exit_code, errors = runtime.end()
+    assert (exit_code, server.actions) == (4, ["GET next", "POST response"])
+    assert errors.endswith(f"request r-1 hangs: its deadline has passed, and {what}\n")
+
+
 def test_deadline_that_was_over_on_arrival_is_none(functions: Path) -> None:
     """The clocks of the two sides do not agree: that is no reason to end a function that works."""
     with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions):
@@ -165,6 +193,30 @@ def test_exit_in_the_handler(functions: Path) -> None:
     assert exit_code == 0
     assert actions == ["GET next"]
     assert errors.endswith("the function ended the process with exit() during request r-1\n")
+
+
+@pytest.mark.parametrize(
+    ("hook", "name"),
+    [
+        ("init", "faas_init"),
+        ("before", "faas_before_snapshot"),
+        ("after", "faas_after_restore"),
+        ("shutdown", "faas_shutdown"),
+    ],
+)
+def test_exit_in_a_hook(early: Path, hook: str, name: str) -> None:
+    kind = "on-demand" if hook == "shutdown" else "snap-start"
+    variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": kind, "EARLY": f"{hook} leaves"}
+    with (
+        ScriptedServer([status(200)], lingering=True) if hook == "after" else RuntimeApi() as server,
+        Runtime(server.address, "early.echo", early, environment=variables) as runtime,
+    ):
+        if isinstance(server, RuntimeApi) and hook == "shutdown":
+            server.invoke(b"", timeout=TIMEOUT_S)
+            runtime.signal(signal.SIGTERM)
+        exit_code, errors = runtime.end()
+    assert exit_code == 0
+    assert errors.endswith(f"{hook}\nfaas-runtime: the function ended the process with exit() in {name}\n")
 
 
 def test_function_that_closes_what_is_not_its_own(functions: Path) -> None:

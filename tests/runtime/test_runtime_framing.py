@@ -87,10 +87,11 @@ def test_values_are_found_in_place() -> None:
     [
         b"HTTP/1.1 200 OK\r\nA: " + b"x" * (3 << 20),
         b"HTTP/1.1 200 OK\r\n" + b"A: 1\r\n" * (1 << 19),
+        b"HTTP/1.1 100 Go on\r\n\r\n" * (1 << 17),
         CHUNKED + b"0" * (3 << 20),
         CHUNKED + b"0\r\n" + b"B: 2" * (1 << 20),
     ],
-    ids=["value", "headers", "chunk size", "trailer"],
+    ids=["value", "headers", "interim answers", "chunk size", "trailer"],
 )
 def test_floods_are_refused(flood: bytes) -> None:
     reader, waiting = reader_of(flood)

@@ -18,7 +18,8 @@ from tests.runtime.support import PYTHON, RUNTIME, VERSION
 pytest.importorskip("flit_core.buildapi")
 
 EPOCH = "1790000000"
-MODULES = {path.name for path in (RUNTIME / "faas_runtime").glob("*.py")}
+PACKAGE = RUNTIME / "faas_runtime"
+FILES = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".py", ".json")}
 BUILD = """
 import sys
 from flit_core import buildapi
@@ -67,7 +68,7 @@ def test_sdist_holds_exactly(sdist: Path) -> None:
     expected = {f"{top}/{name}" for name in [*others, "pyproject.toml"]}
     with tarfile.open(sdist) as tar:
         modes = {member.name: member.mode for member in tar}
-    assert set(modes) == expected | {f"{top}/faas_runtime/{name}" for name in MODULES}
+    assert set(modes) == expected | {f"{top}/faas_runtime/{name}" for name in FILES}
     executable = {name for name, mode in modes.items() if mode & 0o111}
     assert executable == {f"{top}/bin/faas-runtime"}
     assert modes[f"{top}/bin/faas-runtime"] == 0o755
@@ -77,7 +78,7 @@ def test_wheel_holds_exactly(output: Path) -> None:
     (wheel,) = output.glob("*.whl")
     info = f"{wheel.name.removesuffix('-py3-none-any.whl')}.dist-info"
     others = ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
-    expected = {f"{info}/{name}" for name in others} | {f"faas_runtime/{name}" for name in MODULES}
+    expected = {f"{info}/{name}" for name in others} | {f"faas_runtime/{name}" for name in FILES}
     with zipfile.ZipFile(wheel) as archive:
         assert set(archive.namelist()) == expected
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import signal
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,7 +14,18 @@ from pathlib import Path
 import pytest
 
 from ci.runtime_api import RuntimeApi
-from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Runtime, ScriptedServer, invocation
+from tests.runtime.support import (
+    ACCEPTED,
+    LAUNCHER,
+    OVER,
+    PYTHON,
+    RUNTIME,
+    TIMEOUT_S,
+    Runtime,
+    ScriptedServer,
+    invocation,
+)
+from tests.support import not_there
 
 EIGHT = {"AWS_LAMBDA_MAX_CONCURRENCY": "8"}
 MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}
@@ -73,11 +87,59 @@ def test_next_is_tried_again_with_growing_pauses(functions: Path) -> None:
     assert "no connection to the Runtime API" in lines[-1]["message"]
 
 
-@pytest.mark.parametrize("concurrency", ["0", "-1", "x", "", "99999999"])
-def test_numbers_that_make_no_sense_mean_one(functions: Path, concurrency: str) -> None:
+@pytest.mark.parametrize("concurrency", ["", "1", "001"])
+def test_one_poller(functions: Path, concurrency: str) -> None:
     environment = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
     with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=environment):
         assert api.invoke(b"", trace_id="Root=1", timeout=TIMEOUT_S).body == b"Root=1|Root=1"
+
+
+@pytest.mark.parametrize("concurrency", ["0", "-1", "x", " ", "1.5", "1025", "99999999", "9" * 5000, "²"])
+def test_numbers_that_make_no_sense_are_refused(functions: Path, concurrency: str) -> None:
+    environment = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
+    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=environment) as runtime:
+        exit_code, errors = runtime.end()
+    assert exit_code == 2
+    assert f"AWS_LAMBDA_MAX_CONCURRENCY is {concurrency[:80]!r}, which is not" in errors
+    assert "a number from 1 to 1024" in errors
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prlimit(1)")
+def test_pollers_that_can_be_started_go_on(functions: Path) -> None:
+    """Memory for the stacks of some forty threads, where 64 are asked for."""
+    limited = (shutil.which("prlimit") or not_there("prlimit"), f"--as={400 << 20}", *PYTHON, str(LAUNCHER))
+    many = {"AWS_LAMBDA_MAX_CONCURRENCY": "64", "MALLOC_ARENA_MAX": "1"}
+    with (
+        RuntimeApi() as api,
+        Runtime(api.address, "rough.nap", functions, command=limited, environment=many) as runtime,
+    ):
+        for payload in (b"1", b"2"):
+            assert api.invoke(payload, timeout=TIMEOUT_S).body == payload
+        runtime.signal(signal.SIGTERM)
+        exit_code, errors = runtime.end()
+    *lines, last = errors.splitlines()
+    assert (exit_code, last) == (0, "shut down")
+    messages = [json.loads(line) for line in lines]
+    assert {message["level"] for message in messages} == {"WARN"}
+    found = re.search(r": (\d+) invocations at once are served, and not 64; ", errors)
+    assert found
+    assert 1 < int(found[1]) < 64
+
+
+def test_process_that_may_have_no_thread(functions: Path) -> None:
+    code = (
+        f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\n"
+        "import _thread\n"
+        "def refuse(*_): raise RuntimeError('no more threads')\n"
+        "_thread.start_new_thread = refuse\n"
+        "from faas_runtime.__main__ import main\n"
+        "sys.exit(main([]))\n"
+    )
+    with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions, command=(*PYTHON, "-c", code)) as runtime:
+        exit_code, errors = runtime.end()
+    assert exit_code == 1
+    assert "faas-runtime: Runtime.NoThread: no more threads; allow the process a second thread" in errors
+    assert "Traceback" not in errors
 
 
 def test_stack_of_every_poller_is_large(functions: Path, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def test_a_stack_overflow_names_itself_on_every_poller(functions: Path) -> None:
         assert "Segmentation fault" in errors
 
 
-@pytest.mark.parametrize("descriptor", ["77", "99999999999999999999"])
+@pytest.mark.parametrize("descriptor", ["77", "99999999999999999999", "9" * 5000])
 def test_a_telemetry_descriptor_that_is_none_loses_no_message(functions: Path, descriptor: str) -> None:
     variables = {"_LAMBDA_TELEMETRY_LOG_FD": descriptor}
     with (

@@ -66,7 +66,7 @@ class Environment:
             host, port = self._listener.sockets[0].getsockname()
             self._started_at = time.monotonic()
             await self._child.start(command(handler), {**variables, "AWS_LAMBDA_RUNTIME_API": f"{host}:{port}"})
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a NUL in a variable
             message = f"the runtime's process cannot be started: {error}"
             self._fail_init("Runtime.ProcessNotStarted", documents.error_document("Runtime.ProcessNotStarted", message))
             self._ended()

@@ -63,6 +63,10 @@ class Pool:
 
         A streamed answer: returns when it begins; read `outcome.stream`, then await `invocation.finished`.
         """
+        if self._is_stopping:
+            invocation.settle(_stopped())
+            invocation.finish()
+            return await invocation.outcome
         if self._source is not None and not self._current.is_preparing and self._source.changed():
             self._renew()
         invocation.generation = self._current.number
@@ -90,7 +94,7 @@ class Pool:
     def kill(self) -> None:
         """End all processes now, with what they have in hand."""
         self._is_stopping = True
-        self._fail_waiting(Outcome(INIT_FAILED, documents.error_document("Runtime.Stopped", "the emulator is stopped")))
+        self._fail_waiting(_stopped())
         for environment in self._environments:
             environment.kill()
 
@@ -274,6 +278,11 @@ class Pool:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _stopped() -> Outcome:
+    kind = "Runtime.Stopped"
+    return Outcome(INIT_FAILED, documents.error_document(kind, "the emulator is being stopped"), error_type=kind)
 
 
 def _environment(poller: "Poller") -> Environment:

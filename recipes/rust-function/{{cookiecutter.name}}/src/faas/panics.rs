@@ -5,7 +5,7 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
     /// Where this thread panicked last; only a panic hook is told.
@@ -28,18 +28,32 @@ pub(super) fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Err
     })
 }
 
+/// Whether the hook below is set.
+static NOTES: AtomicBool = AtomicBool::new(false);
+
+/// Belongs to the hook, and so tells when somebody has set another one in its place.
+struct Noting;
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        NOTES.store(false, Ordering::Release);
+    }
+}
+
 /// Notes from now on where panics happen, besides what was done about them before: printing them, usually.
 fn note_locations() {
-    static INSTALLED: Once = Once::new();
-    INSTALLED.call_once(|| {
-        let previous = panic::take_hook();
-        panic::set_hook(Box::new(move |information| {
-            let location = information.location().map(ToString::to_string);
-            // A thread that is about to end may have no LOCATION any more.
-            let _ = LOCATION.try_with(|last| last.replace(location));
-            previous(information);
-        }));
-    });
+    if NOTES.load(Ordering::Acquire) || NOTES.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let noting = Noting;
+    let previous = panic::take_hook();
+    panic::set_hook(Box::new(move |information| {
+        let _kept = &noting;
+        let location = information.location().map(ToString::to_string);
+        // A thread that is about to end may have no LOCATION any more.
+        let _ = LOCATION.try_with(|last| last.replace(location));
+        previous(information);
+    }));
 }
 
 fn message(panicked: Box<dyn Any + Send>) -> String {

@@ -3,8 +3,13 @@
 use super::{call_hook, invoke, Handler};
 use crate::faas::{run_shutdown, Error};
 use serde_json::json;
-use std::panic::{catch_unwind, panic_any, resume_unwind};
+use std::panic::{catch_unwind, panic_any, resume_unwind, set_hook};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
 use std::thread;
+
+/// Hooks of panics are one for the whole process: tests that set one, or count on the one that is set, run alone.
+static HOOKS: Mutex<()> = Mutex::new(());
 
 #[test]
 fn errors() {
@@ -30,6 +35,7 @@ fn errors() {
 
 #[test]
 fn panics_are_errors_with_their_place() {
+    let _alone = HOOKS.lock();
     let outcome = invoke::<String>(|_, _| panic!("in a bad mood"), "{}");
     let line = line!() - 1;
     assert_eq!(outcome.error(), ("Function.Panic", "in a bad mood"));
@@ -72,8 +78,50 @@ fn place_is_never_that_of_an_older_panic() {
     assert_eq!((outcome.error().1, &outcome.stack_trace), ("silent", &None));
 }
 
+static HEARD: AtomicU32 = AtomicU32::new(0);
+
+fn listen() {
+    set_hook(Box::new(|_| {
+        HEARD.fetch_add(1, Ordering::Relaxed);
+    }));
+}
+
+fn place_of_a_panic() -> Option<String> {
+    invoke::<String>(|_, _| panic!("with a place"), "{}").stack_trace
+}
+
+#[test]
+fn a_panic_hook_set_in_init_leaves_panics_their_place() {
+    let _alone = HOOKS.lock();
+    for _ in 0..3 {
+        let outcome = call_hook::<String>(|| {
+            listen();
+            Ok(())
+        });
+        assert_eq!(outcome.status, 0);
+        let heard = HEARD.load(Ordering::Relaxed);
+        assert!(place_of_a_panic().expect("a place").contains("failures.rs"));
+        assert!(HEARD.load(Ordering::Relaxed) > heard);
+    }
+}
+
+#[test]
+fn a_panic_hook_set_in_the_handler_leaves_later_panics_their_place() {
+    let _alone = HOOKS.lock();
+    let outcome = invoke::<String>(
+        |_, _| {
+            listen();
+            panic!("heard by the new hook alone")
+        },
+        "{}",
+    );
+    assert_eq!(outcome.stack_trace, None);
+    assert!(place_of_a_panic().is_some());
+}
+
 #[test]
 fn threads_panic_each_for_itself() {
+    let _alone = HOOKS.lock();
     let handler: Handler<String> = |payload, _| panic!("thread {payload}");
     thread::scope(|scope| {
         for number in 0..4 {
@@ -90,6 +138,7 @@ fn threads_panic_each_for_itself() {
 
 #[test]
 fn hooks() {
+    let _alone = HOOKS.lock();
     let outcome = call_hook::<String>(|| Ok(()));
     assert_eq!((outcome.status, outcome.error), (0, None));
     let outcome = call_hook(|| Err("no database"));

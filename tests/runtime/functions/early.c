@@ -1,0 +1,105 @@
+/* Hooks that hang, wait or leave, and handlers that fork or close what is not theirs; EARLY says which hook does what. */
+#define _POSIX_C_SOURCE 200809L
+#include <faas.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+uint32_t faas_abi_version(void)
+{
+    return FAAS_ABI_VERSION;
+}
+
+static void wait_ms(long ms)
+{
+    struct timespec time = {ms / 1000, ms % 1000 * 1000000};
+    while (nanosleep(&time, &time) != 0)
+        ;
+}
+
+/* EARLY is "HOOK does"; says the hook's name, and does it. */
+static int32_t play(const char *hook)
+{
+    const char *plan = getenv("EARLY");
+    const char *what = "";
+    size_t size = strlen(hook);
+    if (plan != NULL && strncmp(plan, hook, size) == 0 && plan[size] == ' ')
+        what = plan + size + 1;
+    fprintf(stderr, "%s\n", hook);
+    if (strcmp(what, "waits") == 0)
+        wait_ms(500);
+    while (strcmp(what, "hangs") == 0)
+        wait_ms(1000);
+    if (strcmp(what, "leaves") == 0)
+        exit(0);
+    return 0;
+}
+
+int32_t faas_init(faas_response *response)
+{
+    (void)response;
+    return play("init");
+}
+
+int32_t faas_before_snapshot(faas_response *response)
+{
+    (void)response;
+    return play("before");
+}
+
+int32_t faas_after_restore(faas_response *response)
+{
+    (void)response;
+    return play("after");
+}
+
+void faas_shutdown(void)
+{
+    play("shutdown");
+}
+
+FAAS_EXPORT int32_t echo(const faas_request *request, faas_response *response)
+{
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
+}
+
+/* A child that was not replaced by another program is sent a signal. */
+FAAS_EXPORT int32_t signal_child(const faas_request *request, faas_response *response)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        wait_ms(60000);
+        _exit(0);
+    }
+    wait_ms(100);
+    kill(child, SIGTERM);
+    wait_ms(100);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    return echo(request, response);
+}
+
+/* A child ends by exit(), which calls what the parent has registered. */
+FAAS_EXPORT int32_t leaving_child(const faas_request *request, faas_response *response)
+{
+    pid_t child = fork();
+    if (child == 0)
+        exit(0);
+    waitpid(child, NULL, 0);
+    return echo(request, response);
+}
+
+/* Closes the descriptors that a tidy process would have. */
+FAAS_EXPORT int32_t close_hundred(const faas_request *request, faas_response *response)
+{
+    int i;
+    for (i = 3; i <= 100; i++)
+        close(i);
+    return echo(request, response);
+}
