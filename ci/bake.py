@@ -19,9 +19,16 @@ from ci.files import tree_files, write_atomically
 from ci.release import Release
 
 TEMPLATE = Path("recipes", "packages")
-# These folders hold baked files alone; in `runtime/` two files are baked and the others are written by hand.
+# These folders hold baked files alone; in `runtime/` and in the recipes a few are baked and the others written by hand.
 FOLDERS = ("containers", "formulae", "msys2", "specs")
-FILES = ("runtime/faas_runtime/_version.py", "runtime/pyproject.toml")
+FILES = (
+    "recipes/c-function/cookiecutter.json",
+    "recipes/rust-function/cookiecutter.json",
+    "runtime/faas_runtime/_version.py",
+    "runtime/pyproject.toml",
+)
+# What is baked as it is, from another place of the repository: a project in C builds with nothing but itself.
+COPIES = {"recipes/c-function/{{cookiecutter.name}}/faas.h": "runtime/include/faas.h"}
 MARKER = "Generated from recipes/packages and release.yaml by `nox -s bake`: edit those"
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -41,7 +48,7 @@ def bake(root: Path, release: Release, target: Path) -> list[Path]:
 
     Files that an earlier bake wrote and this one does not are removed.
     """
-    baked = _render(root / TEMPLATE, release)
+    baked = _render(root, release)
     for file in baked:
         path = _inside(target, file.path)
         if _on_disk(target, file.path) != file:
@@ -55,31 +62,33 @@ def bake(root: Path, release: Release, target: Path) -> list[Path]:
 
 def drift(root: Path, release: Release) -> str:
     """Return how the committed baked files differ from a fresh bake, as a unified diff; nothing where they don't."""
-    fresh = {file.path: file for file in _render(root / TEMPLATE, release)}
+    fresh = {file.path: file for file in _render(root, release)}
     paths = sorted({*fresh, *_candidates(root)})
     return "".join(_difference(_on_disk(root, path), fresh.get(path)) for path in paths)
 
 
-def bake_recipe(recipe: Path, target: Path) -> Path:
-    """Bake a function's recipe into `target` with its default answers; return the new function's folder."""
+def bake_recipe(recipe: Path, target: Path, name: str = "") -> Path:
+    """Bake a function's recipe into `target`, under its default name or another; return the new function's folder."""
     from cookiecutter.exceptions import CookiecutterException
     from cookiecutter.generate import generate_context
     from cookiecutter.prompt import prompt_for_config
 
     try:
-        context = generate_context(str(recipe / "cookiecutter.json"))
+        given = {"name": name} if name else {}
+        context = generate_context(str(recipe / "cookiecutter.json"), extra_context=given)
         context["cookiecutter"] = prompt_for_config(context, no_input=True)
         return _generate(recipe, context, target, accept_hooks=True)
     except CookiecutterException as error:
         raise ReleaseError(f"{recipe}: {error}", hint="the recipe itself is at fault") from error
 
 
-def _render(template: Path, release: Release) -> list[Baked]:
+def _render(root: Path, release: Release) -> list[Baked]:
     # cookiecutter takes a third of a second to import, and most commands bake nothing.
     from cookiecutter.exceptions import CookiecutterException
     from jinja2 import TemplateError
 
     # A list as a value would mean choices to cookiecutter, hence the model comes as one private variable.
+    template = root / TEMPLATE
     variables = json.loads((template / "cookiecutter.json").read_bytes())
     context = {"cookiecutter": {**variables, "_release": release}}
     with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
@@ -89,7 +98,7 @@ def _render(template: Path, release: Release) -> list[Baked]:
             raise ManifestError(f"release.yaml: {error}", hint="word that text differently") from error
         except (CookiecutterException, TemplateError) as error:
             raise ReleaseError(f"{TEMPLATE}: {error}", hint="the template itself is at fault") from error
-        return list(_collect(Path(scratch, variables["tree"])))
+        return [*_collect(Path(scratch, variables["tree"])), *_copied(root)]
 
 
 def _generate(template: Path, context: dict[str, Any], target: Path, *, accept_hooks: bool) -> Path:
@@ -112,6 +121,11 @@ def _collect(tree: Path) -> Iterator[Baked]:
         yield Baked(path=path, data=data, mode=_git_mode(file))
 
 
+def _copied(root: Path) -> Iterator[Baked]:
+    for path, source in COPIES.items():
+        yield Baked(path=path, data=(root / source).read_bytes(), mode=0o644)
+
+
 def _has_marker(data: bytes) -> bool:
     return MARKER.encode() in data.partition(b"\n")[0]
 
@@ -131,7 +145,7 @@ def _inside(target: Path, path: str) -> Path:
 def _candidates(target: Path) -> list[str]:
     """Return the files that are baked, or lie where only baked ones should."""
     found = [file for folder in FOLDERS if (target / folder).is_dir() for file in tree_files(target / folder)]
-    found += [target / file for file in FILES if (target / file).is_file()]
+    found += [target / file for file in (*FILES, *COPIES) if (target / file).is_file()]
     return [file.relative_to(target).as_posix() for file in found]
 
 

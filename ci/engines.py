@@ -200,16 +200,18 @@ class Engine:
         name: str,
         environment: Mapping[str, str] | None = None,
         mounts: Mapping[Path, str] | None = None,
+        network: str = "host",
     ) -> list[str]:
         """The command of a container as Lambda would have it: read-only but for /tmp, no root, no capabilities.
 
-        `arguments` take the place of the image's own CMD. buildah knows neither that nor a read-only root.
+        `arguments` take the place of the image's own CMD. buildah knows neither that nor a read-only root, nor another
+        network than the host's.
         """
         options = [f"--volume={source}:{target}:ro" for source, target in (mounts or {}).items()]
         options += [f"--env={key}={value}" for key, value in sorted((environment or {}).items())]
         if self.name == "buildah":
             return ["buildah", "run", "--isolation=chroot", "--cap-drop=all", *options, name, "--", *arguments]
-        options += ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=host"]
+        options += ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", f"--network={network}"]
         # Lambda's own limits. Podman's defaults are more than it may give where it runs in a container itself.
         options += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
         options += ["--tmpfs=/tmp"] if self.is_docker else ["--pull=never", "--security-opt=label=disable"]

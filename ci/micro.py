@@ -158,11 +158,11 @@ def _system_files(user: int) -> Tree:
 
 
 def runtime_tree(source: Path, byte_code: Tree) -> Tree:
-    """The payload as every artefact has it, out of the unpacked source tarball, and the names it is started by."""
+    """The payload, out of the unpacked source tarball without its recipes, and the names that it is started by."""
     payload = _read_folder(source)
-    modules = {name: entry for name, entry in payload.items() if re.fullmatch(r"faas_runtime/\w+\.py", name)}
+    package = {name: entry for name, entry in payload.items() if name.startswith("faas_runtime/")}
     tree = {
-        **{f"{PAYLOAD}/{name}": entry for name, entry in modules.items()},
+        **{f"{PAYLOAD}/{name}": entry for name, entry in package.items() if not name.endswith(".pyc")},
         **byte_code,
         f"{PAYLOAD}/bin/faas-runtime": payload["bin/faas-runtime"],
         "usr/bin/faas-runtime": tars.link(f"../../{PAYLOAD}/bin/faas-runtime"),

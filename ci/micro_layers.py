@@ -92,6 +92,7 @@ def _build_layers(work: Workspace) -> str:
     interpreter.lay_out()
     source = _unpacked_sdist(work)
     package = source / "faas_runtime"
+    shutil.rmtree(package / "recipes")  # of no use where nothing is compiled
     carried = interpreter.carried(package, work.baked / "containers" / "carry.py", work.folder / "carried")
     packages: set[str] = set()
     for architecture in architectures(work.release):

@@ -100,6 +100,11 @@ def toml(text: str) -> str:
     return json.dumps(_one_line(text), ensure_ascii=False)
 
 
+def json_string(text: str) -> str:
+    """Write a text as a string of JSON, which is one of Python too."""
+    return json.dumps(_one_line(text))
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "comment": comment,
     "spec": spec,
@@ -110,4 +115,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "ruby_class": ruby_class,
     "label": label,
     "toml": toml,
+    "json": json_string,
 }

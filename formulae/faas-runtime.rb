@@ -15,8 +15,9 @@ class FaasRuntime < Formula
 
     python3 = Formula["python@3.14"].opt_bin/"python3.14"
     # Byte code that holds neither the time of its source nor its place: a bottle may change both.
+    # Recipes are templates.
     system python3, "-IS", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "-s", libexec,
-           libexec/"faas_runtime"
+           "-x", "faas_runtime.recipes.", libexec/"faas_runtime"
     # The launcher's own first line names a Python of other systems.
     (bin/"faas-runtime").write <<~SH
       #!/bin/sh

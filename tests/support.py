@@ -64,5 +64,5 @@ def c_function(folder: Path) -> Function:
     """The example function in C, built in a folder of its own: what an artefact is asked with."""
     folder.mkdir()
     made = bake_recipe(ROOT / "recipes" / "c-function", folder)
-    Runner(log=folder / "log")("make", f"FAAS_INCLUDE={ROOT / 'runtime' / 'include'}", cwd=made)
+    Runner(log=folder / "log")("make", cwd=made)
     return Function(language="c", library=made / "libsimple_handler.so")

@@ -35,8 +35,7 @@ def _c_job(project: Project, name: str, compiler: Tool) -> Job:
         from ci.bake import bake_recipe  # slow to import, see ci.builders.baked
 
         folder = bake_recipe(work.project.root / "recipes" / "c-function", work.folder)
-        include = work.project.root / "runtime" / "include"
-        work.run("make", f"CC={compiler.name}", f"FAAS_INCLUDE={include}", cwd=folder)
+        work.run("make", f"CC={compiler.name}", cwd=folder)
         shutil.copyfile(folder / f"lib{NAME}.so", work.out / f"lib{NAME}.so")
 
     return Job(
@@ -45,7 +44,7 @@ def _c_job(project: Project, name: str, compiler: Tool) -> Job:
         outputs=(Output(path=library(name)),),
         build=build,
         tools=(compiler, _MAKE),
-        inputs=(project.root / "recipes" / "c-function", project.root / "runtime" / "include"),
+        inputs=(project.root / "recipes" / "c-function",),
         values={"machine": platform.machine()},
         unavailable=missing,
     )

@@ -92,11 +92,13 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
         }
         argv, environment = command(variables, function)
         answer = _ask(check, function, api, argv, environment)
-    expected = b'{"event":%s,"function":"simple_handler","request_id":"%s"}' % (
-        EVENT,
-        (answer.request_id or "").encode(),
-    )
-    check.require_equal((answer.kind, answer.body), ("response", expected), f"{function.language} answer")
+    expected = ("response", expected_answer(answer.request_id or ""))
+    check.require_equal((answer.kind, answer.body), expected, f"{function.language} answer")
+
+
+def expected_answer(request_id: str) -> bytes:
+    """What the example functions answer to `EVENT`."""
+    return b'{"event":%s,"function":"simple_handler","request_id":"%s"}' % (EVENT, request_id.encode())
 
 
 def _ask(
@@ -112,7 +114,7 @@ def _ask(
         except NoAnswer as error:
             raise VerificationError(
                 f"{check.output.path}: no answer to the {function.language} function's event\n"
-                f"{_tail(log)}\n"
+                f"{tail(log)}\n"
                 f"  command: {pasteable(argv, env={**check.run.env, **environment})}\n  log: {log}"
             ) from error
 
@@ -122,6 +124,7 @@ def _close_after(child: Popen[bytes], api: RuntimeApi) -> None:
     api.close()
 
 
-def _tail(log: Path) -> str:
+def tail(log: Path) -> str:
+    """The last lines that a program printed, as an error shows them."""
     printed = log.read_text(errors="replace").splitlines()[1:]  # without the command
     return "\n".join(f"  | {line}" for line in printed[-15:]) or "  | (it printed nothing)"

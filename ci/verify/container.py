@@ -12,6 +12,7 @@ from ci.errors import CommandFailed, VerificationError
 from ci.files import unpack
 from ci.report import NOT_RUN
 from ci.verify.check import Check, Command, Function, launcher, require_answers
+from ci.verify.served import require_serves
 
 _TASK_ROOT = "/var/task"
 # In this order, since buildah, the first choice for building, has no read-only root.
@@ -35,6 +36,8 @@ def require_runs(check: Check, flavour: str, architecture: str) -> str | None:
             libc = "musl" if flavour == "alpine" else "glibc"
             return f"{NOT_RUN}: no function for {libc}/{_machine(architecture)} could be built here"
         require_answers(check, _command(check, engine, image, name))
+        served = check.functions[0]
+        require_serves(check, engine, image, name, check.folder / served.language, served)
     finally:
         engine.end(check.run, name)
         engine.remove(check.run, image)

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, payload_of, require_payload, require_same_bytes
+from ci.verify.payload import LAUNCHER, modules_of, payload_of, require_payload, require_same_bytes
 
 _STAND_IN = Path(__file__).parent / "brew_stand_in.rb"
 
@@ -54,5 +54,8 @@ def _require_files(check: Check, keg: Path) -> None:
     check.require_same_set(set(found), programs | payload | beside, "files of the keg")
     runnable = {path for path, mode in found.items() if mode & stat.S_IXUSR}
     check.require_same_set(runnable, programs, "programs of the keg")
-    modules = {path for path in payload if path.endswith(".py")}
-    check.require_equal(len(compiled), len(modules), "number of byte-compiled modules")
+    sources = {
+        f"{path.parent.parent.relative_to(keg / 'libexec')}/{path.name.partition('.')[0]}.py" for path in compiled
+    }
+    check.require_same_set(sources, modules_of(payload_of(check)), "byte-compiled modules")
+    check.require_equal(len(compiled), len(sources), "number of byte-compiled modules")

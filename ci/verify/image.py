@@ -18,17 +18,17 @@ from ci.files import unpack
 from ci.tars import Tree
 from ci.verify import container
 from ci.verify.check import Check
-from ci.verify.payload import PACKAGE, payload_of, require_same_payload, shipped
+from ci.verify.payload import modules_of, payload_of, require_same_payload, shipped
 
 _PAYLOAD = "usr/lib/faas-runtime/"
 _LAUNCHER = f"{_PAYLOAD}bin/faas-runtime"
 _OCI = "org.opencontainers.image."
 # Where package managers and build tools leave what no image needs.
 _LEFTOVERS = re.compile(r"(tmp|run|var/(cache|log|tmp))/(.*/)?(?!\.wh\.)[^/]+")
-_BYTE_CODE = re.compile(rf"{re.escape(_PAYLOAD)}{re.escape(PACKAGE)}__pycache__/(?P<module>\w+)\.cpython-\d+\.pyc")
+_BYTE_CODE = re.compile(rf"{re.escape(_PAYLOAD)}(?P<folder>.+/)__pycache__/(?P<module>\w+)\.cpython-\d+\.pyc")
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_SETTINGS = {"User", "WorkingDir", "Entrypoint", "Cmd", "Env", "Labels"}
+_SETTINGS = {"User", "WorkingDir", "Entrypoint", "Cmd", "Env", "ExposedPorts", "Labels"}
 _LIBRARY = r"(?:[\w-]+/)?[\w.+-]+\.so(?:\.[\d.]+)?"
 # What the Containerfile of `alpine` makes, and what `carry.py` brings there: the interpreter, its loader and shared
 # libraries, the standard library's byte code and extension modules, the links at the top of the root.
@@ -57,7 +57,7 @@ def verify(check: Check) -> str | None:
     _require_labels(check, config, manifest, flavour)
     tree = oci.added_by(image)
     _require_modes(check, tree)
-    _require_payload(check, tree)
+    _require_payload(check, tree, recipes=flavour == "ubi")  # which installs the RPM, with all that is in it
     if flavour != "ubi":  # the others stand on nothing, so all that they need must be among what they carry
         _require_self_contained(check, tree, architecture)
         _require_kinds(check, image.layers[-1], tree)
@@ -73,15 +73,16 @@ def _require_settings(check: Check, config: dict[str, Any], flavour: str, archit
     release = check.project.release
     user = f"{release.images.user}:{release.images.user}"
     settings = config.get("config", {})
-    found = {key: settings.get(key) for key in ("User", "WorkingDir", "Entrypoint", "Cmd")}
+    found = {key: settings.get(key) for key in ("User", "WorkingDir", "Entrypoint", "Cmd", "ExposedPorts")}
     expected = {
         "User": user,
         "WorkingDir": "/var/task",
         "Entrypoint": ["/var/runtime/bootstrap"],
         "Cmd": ["simple_handler.handle"],
+        "ExposedPorts": {"8080/tcp": {}},
     }
     check.require_equal(found, expected, "settings")
-    environment = ["LAMBDA_RUNTIME_DIR=/var/runtime", "LAMBDA_TASK_ROOT=/var/task"]
+    environment = ["FAAS_RUNTIME_LISTEN=*:8080", "LAMBDA_RUNTIME_DIR=/var/runtime", "LAMBDA_TASK_ROOT=/var/task"]
     # Engines add a PATH of their own, always this one; Red Hat says that it is a container.
     inherited = {_PATH, "container=oci"} if flavour == "ubi" else {_PATH}
     variables = settings.get("Env") or []
@@ -142,8 +143,11 @@ def _require_modes(check: Check, tree: Tree) -> None:
     check.require_equal(sorted(filter(_LEFTOVERS.fullmatch, files)), [], "leftovers")
 
 
-def _require_payload(check: Check, tree: Tree) -> None:
-    """The payload's files, their modes, the names that lead to the launcher, byte code of these very sources."""
+def _require_payload(check: Check, tree: Tree, *, recipes: bool) -> None:
+    """The payload's files, their modes, the names that lead to the launcher, byte code of these very sources.
+
+    What can compile nothing has no use for the recipes, and goes without them.
+    """
     inside = {name: entry for name, entry in tree.items() if f"{name}/".startswith(_PAYLOAD)}
     others = {name for name, entry in inside.items() if entry.kind not in (tarfile.REGTYPE, tarfile.DIRTYPE)}
     check.require_equal(sorted(others), [], "neither files nor folders in the payload")
@@ -152,6 +156,7 @@ def _require_payload(check: Check, tree: Tree) -> None:
     require_same_payload(
         check,
         {name.removeprefix(_PAYLOAD): hashlib.sha256(entry.data).hexdigest() for name, entry in sources.items()},
+        recipes=recipes,
     )
     check.require_equal(tree[_LAUNCHER].mode, 0o755, "mode of the launcher")
     runnable = {name for name, entry in files.items() if name != _LAUNCHER and entry.mode != 0o644}
@@ -160,9 +165,9 @@ def _require_payload(check: Check, tree: Tree) -> None:
         check.require(name in tree and tree[name].kind == tarfile.SYMTYPE, f"{name} is a symbolic link")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), tree[name].target))
         check.require_equal(target, _LAUNCHER, f"where {name} leads")
-    modules = {path for path in payload_of(check) if path.startswith(PACKAGE)}
+    modules = modules_of(payload_of(check))
     compiled = {
-        f"{PACKAGE}{found['module']}.py": entry
+        f"{found['folder']}{found['module']}.py": entry
         for name, entry in files.items()
         if (found := _BYTE_CODE.fullmatch(name))
     }

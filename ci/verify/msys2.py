@@ -139,9 +139,10 @@ def _require_hooks(check: Check, environment: str, root: Path) -> None:
     package = f"{ENVIRONMENTS[environment].package_prefix}-{check.project.release.name}"
     code = f"{environment}/lib/faas-runtime/faas_runtime"
     python = f"{environment}/bin/python.exe"
-    compiling = f"/{python} -IS -m compileall -q --invalidation-mode checked-hash /{code}"
+    compiling = f"/{python} -IS -m compileall -q --invalidation-mode checked-hash -x faas_runtime.recipes. /{code}"
+    cleaning = f"/usr/bin/find /{code} -name __pycache__ -prune -exec rm -rf {{}} +"
     hooks = {
-        "clean": ("Upgrade", "Remove", "Removing the byte code of {}", "Pre", f"/usr/bin/rm -rf /{code}/__pycache__"),
+        "clean": ("Upgrade", "Remove", "Removing the byte code of {}", "Pre", cleaning),
         "compile": ("Install", "Upgrade", "Compiling {} for Python", "Post", compiling),
     }
     for name, (first, second, description, when, command) in hooks.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ci.errors import VerificationError
@@ -13,6 +13,7 @@ from ci.verify.check import Check
 
 LAUNCHER = "bin/faas-runtime"
 PACKAGE = "faas_runtime/"
+RECIPES = f"{PACKAGE}recipes/"
 
 
 def payload_of(check: Check) -> dict[str, str]:
@@ -28,6 +29,11 @@ def payload_of(check: Check) -> dict[str, str]:
             if content is not None and (path == LAUNCHER or path.startswith(PACKAGE)):
                 payload[path] = hashlib.sha256(content.read()).hexdigest()
     return payload
+
+
+def modules_of(paths: Iterable[str]) -> set[str]:
+    """Those of the payload's paths that are Python and get byte code; in the recipes, a file *.py is a template."""
+    return {path for path in paths if path.endswith(".py") and not path.startswith(RECIPES)}
 
 
 def shipped(check: Check) -> dict[str, bytes]:
@@ -61,6 +67,7 @@ def require_payload(check: Check, folder: Path) -> None:
     """The folder holds the payload, byte for byte, and nothing else but what Python compiled of it."""
     others = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
     check.require_equal(sorted(map(str, others)), [], "neither files nor folders in the payload")
+    check.require_equal(sorted(map(str, (folder / RECIPES).rglob("*.pyc"))), [], "byte code among the recipes")
     require_same_payload(
         check,
         {
@@ -71,9 +78,9 @@ def require_payload(check: Check, folder: Path) -> None:
     )
 
 
-def require_same_payload(check: Check, found: Mapping[str, str]) -> None:
-    """The hashes of the files found are those of the payload."""
-    expected = payload_of(check)
+def require_same_payload(check: Check, found: Mapping[str, str], *, recipes: bool = True) -> None:
+    """The hashes of the files found are those of the payload, or of the payload without its recipes."""
+    expected = {path: sha256 for path, sha256 in payload_of(check).items() if recipes or not path.startswith(RECIPES)}
     check.require_same_set(set(found), set(expected), "files of the payload")
     different = sorted(path for path, sha256 in expected.items() if found[path] != sha256)
     check.require_equal(different, [], "files of the payload that differ from the source tarball")

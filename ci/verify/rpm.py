@@ -56,10 +56,12 @@ def verify(check: Check) -> str | None:
 
 def _verify_main(check: Check, files: Mapping[str, _Listed]) -> str | None:
     name = check.project.release.name
+    payload = payload_of(check)
+    folders = {str(folder) for path in payload for folder in Path(path).parents}
     expected = {
         "/usr/bin/faas-runtime": _LINK,
-        **dict.fromkeys((_PAYLOAD, f"{_PAYLOAD}/bin", f"{_PAYLOAD}/faas_runtime"), _FOLDER),
-        **{f"{_PAYLOAD}/{path}": _PROGRAM if path == LAUNCHER else _FILE for path in payload_of(check)},
+        **{str(Path(_PAYLOAD, folder)): _FOLDER for folder in folders},
+        **{f"{_PAYLOAD}/{path}": _PROGRAM if path == LAUNCHER else _FILE for path in payload},
         f"/usr/share/doc/{name}": _FOLDER,
         f"/usr/share/doc/{name}/README.md": _FILE,
         f"/usr/share/licenses/{name}": _FOLDER,

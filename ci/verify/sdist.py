@@ -14,9 +14,10 @@ import zipfile
 from collections.abc import Mapping
 from email.parser import BytesParser
 
+from ci.builders.sdist import sources
 from ci.files import sha256_of, unpack
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, payload_of, shipped
+from ci.verify.payload import LAUNCHER, PACKAGE, RECIPES, payload_of, shipped
 
 _BESIDE_THE_PAYLOAD = {"LICENSE", "PKG-INFO", "README.md", "include/faas.h", "man/faas-runtime.1", "pyproject.toml"}
 _SINGLE = ("Name", "Version", "Summary", "License-Expression", "Requires-Python")
@@ -35,12 +36,13 @@ def verify_sdist(check: Check) -> None:
     unpack(check.path, check.folder)
     expected = _BESIDE_THE_PAYLOAD | set(payload_of(check))
     check.require_same_set(set(members), expected, "files")
-    package = {path for path in expected if path.endswith(".py")}
-    on_disk = (check.project.root / "runtime" / "faas_runtime").rglob("*.py")
-    check.require_same_set(package, {f"faas_runtime/{path.name}" for path in on_disk}, "modules, against the checkout")
-    files = shipped(check)
-    runtime = check.project.root / "runtime"
-    different = sorted(path for path in expected - {"PKG-INFO"} if files.get(path) != (runtime / path).read_bytes())
+    files, on_disk = shipped(check), sources(check.project.root)
+    package = {path for path in expected if path.startswith(PACKAGE)}
+    own = {path for path in on_disk if path.startswith(PACKAGE)}
+    check.require_same_set(package, own, "files of the package, against the checkout")
+    own |= expected - {"PKG-INFO"}
+    check.require_same_set(own - set(on_disk), set(), "files that the checkout does not have")
+    different = sorted(path for path in own if files.get(path) != on_disk[path].read_bytes())
     check.require_equal(different, [], "files unlike the checkout's")
     for path, member in members.items():
         check.require(member.isfile(), f"{path} is a file")
@@ -94,6 +96,7 @@ def _install_and_ask(check: Check) -> None:
 def _require_installed_payload(check: Check) -> None:
     """The installed package is the payload's, byte for byte."""
     (package,) = check.folder.glob("environment/lib/python*/site-packages/faas_runtime")
+    check.require((package.parent / RECIPES).is_dir(), "the recipes are installed")
     for path, sha256 in payload_of(check).items():
         if path != LAUNCHER:
             check.require_equal(sha256_of(package.parent / path), sha256, f"bytes of {path}")

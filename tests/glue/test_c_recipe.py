@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ci.bake import bake_recipe
-from tests.glue.support import INCLUDE, STRICT, Host, c_function, call, needed, program, zig
+from tests.glue.support import STRICT, Host, c_function, call, needed, program, zig
 from tests.support import ROOT
 
 EVENT = '{"a":"Grüße"}'
@@ -22,7 +22,7 @@ ROUNDS = 50_000
 
 
 def make(project: Path, *arguments: str) -> str:
-    return call(program("make"), f"FAAS_INCLUDE={INCLUDE}", *arguments, cwd=project)
+    return call(program("make"), *arguments, cwd=project)
 
 
 @pytest.fixture

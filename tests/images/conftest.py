@@ -58,6 +58,8 @@ def checkout_for_tests(target: Path) -> Path:
     manifest = checkout / "release.yaml"
     text = manifest.read_text()
     manifest.write_text(re.sub(r"(?m)^  registry: .*$", f"  registry: {REGISTRY}", text))
+    baked = run_ci(checkout, "bake")  # the recipes name the images
+    assert baked.returncode == 0, baked.stderr
     return checkout
 
 

@@ -81,14 +81,19 @@ def store(engine: str, folder: Path, name: str) -> str:
 
 
 def _root(folder: Path, packages: str) -> None:
+    make_root(folder / "root.tar", packages)
+
+
+def make_root(target: Path, packages: str, suite: str = _SUITE) -> None:
+    """Make a tarball of a Debian root with some packages and what they need."""
     _run(
         "mmdebstrap",
         "--quiet",
         "--variant=extract",  # no program of the root runs, so this takes seconds
         f"--include={packages}",
         "--skip=output/dev",
-        _SUITE,
-        folder / "root.tar",
+        suite,
+        target,
     )
 
 

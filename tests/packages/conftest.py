@@ -45,11 +45,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 @pytest.fixture(scope="session")
 def older(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Project:
-    """The packages of an older version on the same day, with a module more than the new one."""
+    """The packages of an older version on the same day, with a module and a subpackage more than the new one."""
     checkout = checkout_of(tmp_path_factory.mktemp("older"))
     project = open_project(checkout, checkout / "dist", with_version(release, OLDER))
     bake(checkout, project.release, checkout)
-    (checkout / "runtime" / "faas_runtime" / "gone.py").write_text('"""A module that the next version drops."""\n')
+    package = checkout / "runtime" / "faas_runtime"
+    (package / "gone.py").write_text('"""A module that the next version drops."""\n')
+    (package / "emulator" / "gone.py").write_text('"""Another one, in a subpackage."""\n')
+    (package / "past").mkdir()
+    (package / "past" / "__init__.py").write_text('"""A subpackage that the next version drops."""\n')
     return build(project)
 
 

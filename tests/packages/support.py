@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bake import TEMPLATE
 from ci.builders import baked, brew, msys2, rpm, sdist
 from ci.jobs import Job, Project, Workspace
 from ci.manifest import load
@@ -72,7 +71,7 @@ def _build(project: Project, job: Job) -> None:
 
 def checkout_of(folder: Path, source: Path = ROOT) -> Path:
     """Copy what the builders read of a checkout, and no more."""
-    for name in ("runtime", TEMPLATE, "release.yaml", "CHANGELOG.md"):
+    for name in ("runtime", "recipes", "release.yaml", "CHANGELOG.md"):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if (source / name).is_dir():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from ci.bake import FILES, FOLDERS, MARKER, bake, drift
+from ci.bake import COPIES, FILES, FOLDERS, MARKER, bake, drift
 from ci.errors import HostError, ManifestError, ReleaseError
 from ci.release import Release
 from tests.packages.support import checkout_of, with_version
@@ -32,11 +33,23 @@ def test_a_bake_into_an_empty_folder_holds_the_baked_places_alone(tmp_path: Path
     written = bake(ROOT, release, tmp_path)
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {path.relative_to(tmp_path).as_posix() for path in written}
-    assert set(FILES) <= found
-    assert {path.partition("/")[0] for path in found - set(FILES)} == set(FOLDERS)
+    assert {*FILES, *COPIES} <= found
+    assert {path.partition("/")[0] for path in found - {*FILES, *COPIES}} == set(FOLDERS)
     for path in written:
-        assert MARKER in path.read_text().splitlines()[0]
         assert path.stat().st_mode & 0o777 in (0o644, 0o755)
+        source = COPIES.get(path.relative_to(tmp_path).as_posix())
+        if source:
+            assert path.read_bytes() == (ROOT / source).read_bytes()
+        else:
+            assert MARKER in path.read_text().splitlines()[0]
+
+
+def test_the_recipes_know_the_images_of_the_release(tmp_path: Path, release: Release) -> None:
+    bake(ROOT, with_version(release, "1.2.0rc1"), tmp_path)
+    for recipe in ("c-function", "rust-function"):
+        values = json.loads((tmp_path / "recipes" / recipe / "cookiecutter.json").read_bytes())
+        assert values["_image"] == f"{release.images.registry}/{release.name}"
+        assert values["_version"] == with_version(release, "1.2.0rc1").version.oci
 
 
 def test_a_bake_leaves_no_trace_of_cookiecutter(
@@ -74,10 +87,18 @@ def test_drift_shows_an_edit_as_a_diff(checkout: Path, release: Release) -> None
     assert "-pkgrel=2\n+pkgrel=1\n" in difference
 
 
-@pytest.mark.parametrize("path", ["runtime/pyproject.toml", "msys2/PKGBUILD"])
+@pytest.mark.parametrize("path", ["msys2/PKGBUILD", *FILES, *COPIES])
 def test_drift_shows_a_missing_file(checkout: Path, release: Release, path: str) -> None:
     (checkout / path).unlink()
     assert f"--- /dev/null\n+++ b/{path}\n" in drift(checkout, release)
+
+
+def test_a_header_that_the_recipe_does_not_follow_is_drift(checkout: Path, release: Release) -> None:
+    header = checkout / "runtime" / "include" / "faas.h"
+    header.write_text(header.read_text() + "/* more */\n")
+    assert "+/* more */\n" in drift(checkout, release)
+    bake(checkout, release, checkout)
+    assert drift(checkout, release) == ""
 
 
 def test_drift_shows_a_surplus_file_even_an_empty_one(checkout: Path, release: Release) -> None:

@@ -52,10 +52,10 @@ def package(project: Project, environment: str = "ucrt64") -> Path:
 
 
 def require_compiled(root: Path) -> None:
-    modules = {path.stem for path in (root / CODE).glob("*.py")}
-    compiled = {path.name for path in (root / CODE / "__pycache__").iterdir()}
-    assert modules
-    assert compiled == {f"{name}.cpython-311.pyc" for name in modules}
+    sources = [path for path in (root / CODE).rglob("*.py") if not path.is_relative_to(root / CODE / "recipes")]
+    compiled = set((root / CODE).rglob("__pycache__/*"))
+    assert root / CODE / "emulator" / "command.py" in sources
+    assert compiled == {path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc" for path in sources}
 
 
 @pytest.fixture
@@ -72,9 +72,11 @@ def test_the_life_of_a_package(built: Project, older: Project, root: Path, tmp_p
 
     pacman(run, root, "-U", package(built))
     require_compiled(root)
-    assert not (root / CODE / "gone.py").exists()
+    for gone in ("gone.py", "emulator/gone.py", "past"):
+        assert not (root / CODE / gone).exists()
 
-    (root / CODE / "__pycache__" / "loop.cpython-310.pyc").touch()
+    for folder in (CODE, CODE / "emulator"):
+        (root / folder / "__pycache__" / "loop.cpython-310.pyc").touch()
     pacman(run, root, "-U", stand_in_python(tmp_path, "3.15.0"))
     require_compiled(root)
 

@@ -55,18 +55,22 @@ def rpm(run: Runner, root: Path, *words: str | Path) -> str:
 
 
 def modules(root: Path) -> set[str]:
-    return {path.stem for path in (root / CODE).glob("*.py")}
+    """The modules of the package and its subpackages; the recipes have templates alone."""
+    found = {path.relative_to(root / CODE).as_posix() for path in (root / CODE).rglob("*.py")}
+    return {name.removesuffix(".py") for name in found if not name.startswith("recipes/")}
 
 
 def compiled(root: Path) -> set[str]:
-    return {path.name for path in (root / CODE / "__pycache__").glob("*")}
+    """What lies in the folders of byte code, by the module that it should be of."""
+    found = [path.relative_to(root / CODE) for path in (root / CODE).rglob("__pycache__/*")]
+    return {(path.parent.parent / path.name).as_posix() for path in found}
 
 
 def require_compiled(root: Path) -> None:
     """Each module is compiled for the Python at hand, nothing else is, and Python accepts it without the clock."""
-    assert modules(root)
+    assert {"loop", "emulator/command"} < modules(root)
     assert compiled(root) == {f"{name}.cpython-311.pyc" for name in modules(root)}
-    for path in (root / CODE / "__pycache__").iterdir():
+    for path in (root / CODE).rglob("__pycache__/*"):
         assert path.read_bytes()[4:8] == b"\x03\0\0\0", "checked by the source's hash"
 
 
@@ -109,10 +113,11 @@ def test_an_upgrade_and_the_way_back_leave_the_new_modules_alone(
 ) -> None:
     rpm(run, stand_in_root, "-i", pythons[0], main_rpm(older))
     require_compiled(stand_in_root)
-    assert "gone" in modules(stand_in_root)
+    assert {"gone", "emulator/gone", "past/__init__"} < modules(stand_in_root)
     rpm(run, stand_in_root, "-U", main_rpm(built))
     require_compiled(stand_in_root)
-    assert "gone" not in modules(stand_in_root)
+    assert not {"gone", "emulator/gone", "past/__init__"} & modules(stand_in_root)
+    assert not (stand_in_root / CODE / "past").exists()
     rpm(run, stand_in_root, "-V", built.release.name)
     rpm(run, stand_in_root, "-U", "--oldpackage", main_rpm(older))
     require_compiled(stand_in_root)
@@ -121,8 +126,7 @@ def test_an_upgrade_and_the_way_back_leave_the_new_modules_alone(
 
 def test_another_python_is_compiled_for(built: Project, pythons: list[Path], stand_in_root: Path, run: Runner) -> None:
     rpm(run, stand_in_root, "-i", pythons[0], main_rpm(built))
-    cache = stand_in_root / CODE / "__pycache__"
-    for path in cache.iterdir():
+    for path in (stand_in_root / CODE).rglob("__pycache__/*"):
         path.rename(path.with_name(path.name.replace("311", "310")))
     rpm(run, stand_in_root, "-U", pythons[1])
     require_compiled(stand_in_root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import time
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import RuntimeApi
+from ci.runtime_api import NoAnswer, RuntimeApi
 from tests.runtime.support import TIMEOUT_S, Runtime, invocation, status
 
 RECEIPT = status(202)
@@ -74,3 +75,33 @@ def test_a_write_to_the_stream_of_an_ended_call_is_refused(functions: Path) -> N
     with RuntimeApi() as api, Runtime(api.address, "rough.write_to_ended", functions):
         bodies = [api.invoke(b"{}", timeout=TIMEOUT_S).body for _ in range(5)]
     assert bodies == [b"-", b"R", b"R", b"R", b"R"]
+
+
+def naps(pid: int) -> int:
+    """How often the threads of a process were put to sleep: they woke up as often."""
+    tasks = Path(f"/proc/{pid}/task")
+    texts = [(task / "status").read_text() for task in tasks.iterdir()]
+    return sum(int(count) for text in texts for count in re.findall(r"ctxt_switches:\t([0-9]+)", text))
+
+
+def wait_until_asleep(pid: int) -> None:
+    """Wait until no thread of the process has woken up for a while."""
+    over = time.monotonic() + TIMEOUT_S
+    before = -1
+    while before != (before := naps(pid)):
+        assert time.monotonic() < over, "it never sleeps"
+        time.sleep(2.5)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="not run: there is no /proc here")
+def test_a_process_that_idles_sleeps_and_still_notices_what_hangs(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "rough.hang_if_asked", functions) as runtime:
+        assert api.invoke(b"0", timeout=TIMEOUT_S).body == b"0"
+        wait_until_asleep(runtime.pid)
+        assert api.invoke(b"0", timeout=TIMEOUT_S).body == b"0"
+        wait_until_asleep(runtime.pid)
+        with pytest.raises(NoAnswer):
+            api.invoke(b"1", timeout=3, deadline_ms=str(int(time.time() * 1000) + 200))
+        exit_code, errors = runtime.end()
+    assert exit_code == 4
+    assert errors.endswith("hangs: its deadline has passed, and the function has not returned\n")

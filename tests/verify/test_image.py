@@ -13,11 +13,13 @@ from ci.jobs import Project
 from ci.tars import Entry, Tree
 from ci.verify import container, image
 from ci.verify.check import Check
-from ci.verify.payload import payload_of, shipped
+from ci.verify.payload import RECIPES, payload_of, shipped
 from tests.verify.conftest import Checking
 
 PAYLOAD = "usr/lib/faas-runtime"
-ENV = [image._PATH, "LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"]
+ENV = [
+    *(image._PATH, "FAAS_RUNTIME_LISTEN=*:8080", "LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"),
+]
 
 
 @pytest.fixture
@@ -29,7 +31,8 @@ def alpine(check: Check) -> Tree:
     """What the Containerfile of alpine makes, with the names that Alpine gives."""
     user = check.project.release.images.user
     files = shipped(check)
-    tree = {f"{PAYLOAD}/{path}": tars.file(files[path]) for path in payload_of(check)}
+    payload = [path for path in payload_of(check) if not path.startswith(RECIPES)]
+    tree = {f"{PAYLOAD}/{path}": tars.file(files[path]) for path in payload}
     names = ("lib/ld-musl-x86_64.so.1", "usr/lib/libgcc_s.so.1", "usr/lib/libpython3.12.so.1.0", "usr/bin/python3.12")
     stdlib = "usr/lib/python3.12"
     extension = f"{stdlib}/lib-dynload/_ctypes.cpython-312-x86_64-linux-musl.so"
@@ -74,7 +77,16 @@ def test_what_nothing_carries_is_refused(check: Check, path: str, entry: Entry) 
 def test_a_link_in_the_payload_is_refused(check: Check) -> None:
     tree = {**alpine(check), f"{PAYLOAD}/faas_runtime/loop.py": tars.link("/var/task/loop.py")}
     with pytest.raises(VerificationError, match=r"neither files nor folders in the payload: .*loop.py"):
-        image._require_payload(check, tree)
+        image._require_payload(check, tree, recipes=False)
+
+
+@pytest.mark.parametrize("flavour", ["alpine", "ubi"])
+def test_recipes_are_where_they_are_of_use(check: Check, flavour: str) -> None:
+    tree = alpine(check)
+    if flavour == "alpine":
+        tree[f"{PAYLOAD}/{RECIPES}c-function/cookiecutter.json"] = tars.file(b"{}")
+    with pytest.raises(VerificationError, match=r"files of the payload: .*c-function/cookiecutter\.json"):
+        image._require_payload(check, tree, recipes=flavour == "ubi")
 
 
 def settings(check: Check, **changes: Any) -> dict[str, Any]:
@@ -84,6 +96,7 @@ def settings(check: Check, **changes: Any) -> dict[str, Any]:
         "WorkingDir": "/var/task",
         "Entrypoint": ["/var/runtime/bootstrap"],
         "Cmd": ["simple_handler.handle"],
+        "ExposedPorts": {"8080/tcp": {}},
         "Env": ENV,
         "Labels": {"name": release.name},
     }
@@ -103,6 +116,11 @@ def test_the_settings_of_an_image_pass(check: Check) -> None:
 def test_another_environment_is_refused(check: Check, flavour: str, env: list[str] | None) -> None:
     with pytest.raises(VerificationError, match=r"environment|number of variables"):
         image._require_settings(check, settings(check, Env=env), flavour, "amd64")
+
+
+def test_an_image_that_hides_its_port_is_refused(check: Check) -> None:
+    with pytest.raises(VerificationError, match=r"settings: .*ExposedPorts"):
+        image._require_settings(check, settings(check, ExposedPorts=None), "micro", "amd64")
 
 
 def test_what_is_missing_is_a_fault_of_the_image(check: Check) -> None:

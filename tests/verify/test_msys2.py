@@ -16,7 +16,7 @@ PKGBUILD = "msys2/PKGBUILD"
 DEPENDS = 'depends=("${MINGW_PACKAGE_PREFIX}-python>=3.9")\n'
 COMMANDS = "  _install_commands\n"
 LICENSE = '"${prefix}/share/licenses/${_realname}/LICENSE"'
-REMOVING = "Exec = /usr/bin/rm -rf ${code}/__pycache__\n"
+REMOVING = "Exec = /usr/bin/find ${code} -name __pycache__ -prune -exec rm -rf {} +\n"
 
 
 def package(project: Project) -> Path:

@@ -1,4 +1,4 @@
-"""Refuse names that do not work as the name of a library, before anything is written."""
+"""Refuse names that cannot work, before anything is written; `faas-runtime new` has the same rules."""
 
 # ruff: noqa: F821, INP001 (cookiecutter fills the name in)
 
@@ -7,9 +7,19 @@ import sys
 
 NAME = {{ cookiecutter.name | tojson }}
 
-if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", NAME):
+# Windows' devices.
+TAKEN = """
+    aux con nul prn
+""".split()
+
+if len(NAME) > 64 or not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", NAME):
     sys.exit(
-        f"c-function: {NAME!r} cannot be the name of a function: it becomes part of file names and of the "
-        "handler's name. Use small letters, digits and underscores, a letter first, 64 at most: "
-        "simple_handler"
+        f"c-function: {NAME!r} cannot be the name of a function: it becomes the name of a folder, of a library "
+        "and of an image. Use small letters and digits with single dashes or underscores between them, a letter "
+        "first, 64 at most, as in simple_handler or my-function"
+    )
+if NAME.replace("-", "_") in TAKEN:
+    sys.exit(
+        f"c-function: {NAME!r} cannot be the name of a function: Windows uses it already. "
+        f"Choose another one, such as my-{NAME}"
     )

@@ -1,5 +1,6 @@
 /* Unit test: calls the handler as the runtime does. */
-#include <faas.h>
+#include "faas.h"
+
 #include <stdio.h>
 #include <string.h>
 

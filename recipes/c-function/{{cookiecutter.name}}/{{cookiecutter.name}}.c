@@ -1,5 +1,6 @@
 /* {{ cookiecutter.name }}: a function for faas-runtime. The contract is in faas.h. */
-#include <faas.h>
+#include "faas.h"
+
 #include <stdlib.h>
 #include <string.h>
 

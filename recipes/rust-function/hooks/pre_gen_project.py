@@ -1,4 +1,4 @@
-"""Refuse names that do not work as the name of a crate, before anything is written."""
+"""Refuse names that cannot work, before anything is written; `faas-runtime new` has the same rules."""
 
 # ruff: noqa: F821, INP001 (cookiecutter fills the name in)
 
@@ -7,7 +7,7 @@ import sys
 
 NAME = {{ cookiecutter.name | tojson }}
 
-# Keywords of Rust, what the compiler brings along, and the crates in Cargo.lock.
+# Keywords of Rust, what the compiler brings along, cargo's folders, the crates in Cargo.lock, Windows' devices.
 TAKEN = """
     abstract as async await become box break const continue crate do dyn else enum extern false final fn for
     gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super
@@ -15,16 +15,17 @@ TAKEN = """
     alloc core proc_macro std test
     build deps examples incremental
     itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn unicode_ident zmij
+    aux con nul prn
 """.split()
 
-if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", NAME):
+if len(NAME) > 64 or not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", NAME):
     sys.exit(
-        f"rust-function: {NAME!r} cannot be the name of a function: it becomes the name of the crate, of its "
-        "library and of the handler. Use small letters, digits and underscores, a letter first, 64 at most: "
-        "simple_handler"
+        f"rust-function: {NAME!r} cannot be the name of a function: it becomes the name of a crate, of a library "
+        "and of an image. Use small letters and digits with single dashes or underscores between them, a letter "
+        "first, 64 at most, as in simple_handler or my-function"
     )
-if NAME in TAKEN:
+if NAME.replace("-", "_") in TAKEN:
     sys.exit(
-        f"rust-function: {NAME!r} cannot be the name of a function: Rust or a dependency uses it already. "
-        "Choose another one, such as simple_handler"
+        f"rust-function: {NAME!r} cannot be the name of a function: Rust, Windows or a dependency uses it already. "
+        f"Choose another one, such as my-{NAME}"
     )

@@ -209,3 +209,13 @@ FAAS_EXPORT int32_t write_to_ended(const faas_request *request, faas_response *r
     response->len = 1;
     return 0;
 }
+
+/* Answers with the event, and never to "1". */
+FAAS_EXPORT int32_t hang_if_asked(const faas_request *request, faas_response *response)
+{
+    while (request->payload_len == 1 && ((const char *)request->payload)[0] == '1')
+        wait_ms(1000);
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
+}

@@ -14,11 +14,13 @@ libraries that are loaded by then arrive as they are.
 import os
 import sys
 
-# OpenSSL would be half of the image. The Runtime API speaks plain HTTP; without these, importers take another way.
-LEFT_OUT = ("ssl", "_ssl", "_hashlib")
+# OpenSSL would be half of the image. The Runtime API speaks plain HTTP, nothing here is packed with bzip2 or lzma, and
+# random identifiers need no libuuid; without these, importers take another way.
+LEFT_OUT = ("ssl", "_ssl", "_hashlib", "bz2", "_bz2", "lzma", "_lzma", "_uuid")
 
-# Not imported by name, but looked up while running: the codecs behind bytes.decode("ascii") and the like.
-LOOKED_UP = ("encodings.ascii", "encodings.latin_1", "encodings.utf_8")
+# Not imported by name, but looked up while running: the codecs behind bytes.decode("ascii") and the like; for a host's
+# name, the codec and asyncio's threads.
+LOOKED_UP = ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.idna", "concurrent.futures.thread")
 
 
 def names_in(package):

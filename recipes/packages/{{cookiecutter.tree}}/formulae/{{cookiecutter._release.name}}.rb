@@ -20,8 +20,9 @@ class {{ release.name | ruby_class }} < Formula
 
     python3 = Formula[{{ python | ruby }}].opt_bin/{{ ("python" ~ release.homebrew.python) | ruby }}
     # Byte code that holds neither the time of its source nor its place: a bottle may change both.
+    # Recipes are templates.
     system python3, "-IS", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "-s", libexec,
-           libexec/"faas_runtime"
+           "-x", "faas_runtime.recipes.", libexec/"faas_runtime"
     # The launcher's own first line names a Python of other systems.
     (bin/"faas-runtime").write <<~SH
       #!/bin/sh

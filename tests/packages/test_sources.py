@@ -1,0 +1,94 @@
+"""Which files of the repository ship: those that git tracks, and in an unpacked archive all of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from ci.builders.sdist import RECIPES, jobs, sources
+from ci.errors import CommandFailed
+from ci.ledger import tree_hash
+from ci.release import Release
+from tests.packages.support import build, checkout_of, open_project
+
+GIT = ("git", "-c", "user.name=tests", "-c", "user.email=tests@localhost", "-c", "init.defaultBranch=main")
+
+
+def git(checkout: Path, *words: str) -> None:
+    subprocess.run([*GIT, *words], cwd=checkout, check=True, capture_output=True)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A checkout under git, in which all is committed."""
+    checkout = checkout_of(tmp_path / "clone")
+    git(checkout, "init")
+    git(checkout, "add", ".")
+    git(checkout, "commit", "-m", "all")
+    return checkout
+
+
+def test_what_git_does_not_track_does_not_ship(clone: Path, release: Release) -> None:
+    before = sources(clone)
+    strays = ("runtime/faas_runtime/notes.py", "runtime/secrets.txt", "recipes/c-function/{{cookiecutter.name}}/x.c")
+    for stray in strays:
+        (clone / stray).write_text("mine\n")
+    assert sources(clone) == before
+    project = build(open_project(clone, clone / "dist", release), "sdist")
+    with tarfile.open(project.dist / "sdist" / release.sdist_name) as archive:
+        names = {member.name.partition("/")[2] for member in archive}
+    assert names - {"PKG-INFO"} <= set(before)
+    assert {"faas_runtime/emulator/__init__.py", f"{RECIPES}/rust-function/cookiecutter.json"} <= names
+    assert f"{RECIPES}/rust-function/{{{{cookiecutter.name}}}}/.cargo/config.toml" in names
+    assert not {Path(stray).name for stray in strays} & {Path(name).name for name in names}
+
+
+def test_files_ship_as_they_are_now_and_what_was_removed_does_not(clone: Path) -> None:
+    (clone / "runtime" / "faas_runtime" / "loop.py").write_text("# changed\n")
+    (clone / "runtime" / "faas_runtime" / "trace.py").unlink()
+    found = sources(clone)
+    assert found["faas_runtime/loop.py"].read_text() == "# changed\n"
+    assert "faas_runtime/trace.py" not in found
+
+
+def test_a_file_that_is_tracked_from_now_on_is_built_anew(clone: Path, release: Release) -> None:
+    (clone / "runtime" / "faas_runtime" / "notes.py").write_text("mine\n")
+    project = open_project(clone, clone / "dist", release)
+
+    def state() -> tuple[str, str]:
+        (job,) = jobs(project)
+        return tree_hash(*job.inputs), job.values["files"]
+
+    before = state()
+    git(clone, "add", "runtime")
+    assert state()[0] != before[0]
+    git(clone, "mv", "runtime/faas_runtime/notes.py", "runtime/faas_runtime/emulator/notes.py")
+    assert state()[1] != before[1]
+
+
+def test_without_git_all_files_ship_and_the_note_says_so(tmp_path: Path, release: Release) -> None:
+    checkout = checkout_of(tmp_path / "archive")
+    (checkout / "runtime" / "faas_runtime" / "more.py").write_text('"""More."""\n')
+    assert "faas_runtime/more.py" in sources(checkout)
+    git(tmp_path, "init")  # a repository around the checkout knows nothing of its files
+    assert "faas_runtime/more.py" in sources(checkout)
+
+
+def test_a_checkout_that_git_cannot_read_is_told(clone: Path) -> None:
+    (clone / ".git" / "HEAD").write_text("garbled\n")
+    with pytest.raises(CommandFailed, match="not a git repository"):
+        sources(clone)
+
+
+def test_an_owner_of_another_name_is_no_obstacle(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(clone.parent))  # where no setting calls the checkout safe
+    for path in (clone, clone / ".git"):
+        try:
+            os.chown(path, 4711, 4711)
+        except PermissionError:
+            pytest.skip("not run: only root gives files away")
+    assert sources(clone)

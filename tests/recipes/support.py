@@ -1,0 +1,66 @@
+"""What the tests of the recipes share: `faas-runtime new` in surroundings that a test decides on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support import ROOT
+
+LAUNCHER = ROOT / "runtime" / "bin" / "faas-runtime"
+RECIPES = ROOT / "recipes"
+COOKIECUTTER = f'#!/bin/sh\nexec "{sys.executable}" -m cookiecutter "$@"\n'
+
+
+def script(path: Path, text: str) -> Path:
+    """Write a program."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Somebody with an empty home, a folder to work in, and no programs but those in `bin`.
+
+    Python is under the name python3 in `bin`, so that nothing lies beside it that a test has not put there.
+    """
+
+    home: Path
+    bin: Path
+    work: Path
+    launcher: tuple[str | Path, ...]
+
+    def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of this person's."""
+        environment = {"HOME": str(self.home), "PATH": str(self.bin), "LC_ALL": "C.UTF-8", **variables}
+        return subprocess.run(
+            list(map(str, command)), cwd=self.work, env=environment, capture_output=True, text=True, check=False
+        )
+
+    def new(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run `faas-runtime new`."""
+        return self.run(*self.launcher, "new", *arguments, **variables)
+
+
+def person(folder: Path, *launcher: str | Path, cookiecutter: bool = True) -> Person:
+    """Make a person who starts the runtime by `launcher`, or from the checkout."""
+    places = {name: folder / name for name in ("home", "bin", "work")}
+    for place in places.values():
+        place.mkdir()
+    # The interpreter itself: that of a virtual environment brings cookiecutter along.
+    (places["bin"] / "python3").symlink_to(shutil.which("python3", path=f"{sys.base_prefix}/bin") or sys.executable)
+    if cookiecutter:
+        script(places["bin"] / "cookiecutter", COOKIECUTTER)
+    return Person(**places, launcher=launcher or (places["bin"] / "python3", "-I", "-S", LAUNCHER))
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """The files below a folder, by their paths in it."""
+    found = (Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -1,0 +1,97 @@
+"""The rules for names: those of `faas-runtime new` are the hooks', word for word."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cookiecutter.exceptions import CookiecutterException
+from jinja2 import Environment
+
+from ci.bake import bake_recipe
+from tests.recipes.support import RECIPES
+
+SOUND = ["a", "f2", "simple_handler", "my-function", "a-b_c-3", "a" * 64, "faas", "main", "handle", "types", "my-match"]
+MALFORMED = [
+    *("", "Upper", "1st", "_a", "-a", "a-", "a_", "a--b", "a__b", "a-_b", "a b", "a.b", "a/b", "../out", "é", "a\n"),
+    *('quo"te', "quo'te", "a\\", "{{ 1 }}", "$(a)", "a" * 65),
+]
+RUST = ["match", "self", "core", "test", "build", "serde_json", "serde-json", "proc-macro2", "unicode-ident"]
+WINDOWS = ["aux", "con", "nul", "prn"]
+
+
+def said_by_the_hook(recipe: str, name: str) -> str:
+    """What the recipe's hook says of a name when cookiecutter has filled it in; nothing where it lets it pass."""
+    text = (RECIPES / recipe / "hooks" / "pre_gen_project.py").read_text()
+    script = Environment(autoescape=False).from_string(text).render(cookiecutter={"name": name})
+    try:
+        exec(compile(script, recipe, "exec"), {})
+    except SystemExit as refusal:
+        return str(refusal)
+    return ""
+
+
+@pytest.mark.parametrize("language", ["c", "rust"])
+def test_new_and_the_hook_say_the_same(language: str) -> None:
+    from faas_runtime.new import RECIPES as KNOWN
+    from faas_runtime.new import fault_of
+
+    recipe = KNOWN[language]
+    alphabet = ["".join(word) for size in range(4) for word in itertools.product("a1-_", repeat=size)]
+    taken = [*recipe.taken, *(word.replace("_", "-") for word in recipe.taken)]
+    for name in (*SOUND, *MALFORMED, *RUST, *WINDOWS, *alphabet, *taken):
+        assert fault_of(recipe, name) == said_by_the_hook(recipe.folder, name), name
+
+
+@pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
+def test_what_names_are_sound(recipe: str) -> None:
+    assert [name for name in SOUND if said_by_the_hook(recipe, name)] == []
+    assert [name for name in (*MALFORMED, *WINDOWS) if not said_by_the_hook(recipe, name)] == []
+    for name in MALFORMED:
+        assert said_by_the_hook(recipe, name).startswith(f"{recipe}: {name!r} cannot be the name of a function: ")
+        assert "as in simple_handler or my-function" in said_by_the_hook(recipe, name)
+    assert ["uses it already" in said_by_the_hook(recipe, name) for name in RUST] == [recipe[0] == "r"] * len(RUST)
+
+
+def test_the_crates_that_are_taken_are_those_of_the_lock_file() -> None:
+    from faas_runtime.new import RECIPES as KNOWN
+
+    lock = (RECIPES / "rust-function" / "{{cookiecutter.name}}" / "Cargo.lock").read_text()
+    crates = {line.split('"')[1].replace("-", "_") for line in lock.splitlines() if line.startswith("name = ")}
+    assert len(crates - {"{{ cookiecutter.name }}"}) > 5
+    assert crates - {"{{ cookiecutter.name }}"} <= KNOWN["rust"].taken
+
+
+@pytest.mark.parametrize(
+    ("recipe", "name"), [("c-function", "Upper"), ("rust-function", "a--b"), ("rust-function", "fn")]
+)
+def test_cookiecutter_writes_nothing_for_a_bad_name(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], recipe: str, name: str
+) -> None:
+    from cookiecutter.main import cookiecutter
+
+    settings = {"replay_dir": str(tmp_path / "replay"), "cookiecutters_dir": str(tmp_path / "cookiecutters")}
+    target = tmp_path / "target"
+    with pytest.raises(CookiecutterException):
+        cookiecutter(
+            str(RECIPES / recipe), no_input=True, extra_context={"name": name},
+            output_dir=str(target), default_config=settings,
+        )  # fmt: skip
+    assert f"{recipe}: {name!r} cannot be the name of a function" in capfd.readouterr().err
+    assert list(target.iterdir()) == []
+
+
+def test_a_hook_is_python_before_and_after_it_is_filled_in() -> None:
+    """pip compiles whatever ends in .py: a hook that is none would be reported on every installation."""
+    for recipe in ("c-function", "rust-function"):
+        hook = RECIPES / recipe / "hooks" / "pre_gen_project.py"
+        subprocess.run([sys.executable, "-c", "import ast,sys; ast.parse(open(sys.argv[1]).read())", hook], check=True)
+
+
+def test_the_default_is_the_example_of_the_documentation(tmp_path: Path) -> None:
+    for recipe in ("c-function", "rust-function"):
+        (tmp_path / recipe).mkdir()
+        assert bake_recipe(RECIPES / recipe, tmp_path / recipe).name == "simple_handler"

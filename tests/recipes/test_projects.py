@@ -1,0 +1,95 @@
+"""The projects that the recipes give build and pass their own checks, also under a name with a dash."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ci.bake import bake_recipe
+from tests.glue.support import STRICT, call, cargo, program, zig
+from tests.recipes.support import LAUNCHER, RECIPES
+from tests.support import ROOT
+
+NAME, LIBRARY = "my-function", "my_function"
+
+
+def check(library: Path) -> str:
+    """What `faas-runtime check` says of a library that is sound."""
+    return call(sys.executable, "-I", "-S", LAUNCHER, "check", library)
+
+
+@pytest.fixture
+def c_project(tmp_path: Path) -> Path:
+    return bake_recipe(RECIPES / "c-function", tmp_path, NAME)
+
+
+@pytest.fixture(scope="module")
+def rust_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bake_recipe(RECIPES / "rust-function", tmp_path_factory.mktemp("rust"), NAME)
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_c_builds_without_a_warning_and_with_nothing_else(c_project: Path, compiler: str) -> None:
+    found = program(compiler, optional=compiler == "clang")
+    said = call(
+        program("make"), "test", "all", f"CC={found}", "CFLAGS=-O2 -Werror -Wall -Wextra -Wpedantic", cwd=c_project
+    )
+    assert "ok" in said.splitlines()
+    assert f"set _HANDLER to {LIBRARY}.handle" in check(c_project / f"lib{LIBRARY}.so")
+
+
+def test_c_builds_with_clang_of_zig(c_project: Path, tmp_path: Path) -> None:
+    """Whichever compilers the machine has, this one's front end is clang."""
+    for file in c_project.glob("*.c"):
+        call(*zig("x86_64-linux-gnu"), "-std=c99", *STRICT[:-1], "-c", "-o", tmp_path / "object", file)
+
+
+def test_the_header_is_the_runtimes() -> None:
+    header = RECIPES / "c-function" / "{{cookiecutter.name}}" / "faas.h"
+    assert header.read_bytes() == (ROOT / "runtime" / "include" / "faas.h").read_bytes()
+
+
+def test_rust_passes_its_own_checks(rust_project: Path) -> None:
+    cargo(rust_project, "fmt", "--check")
+    cargo(rust_project, "clippy", "--locked", "--all-targets", "--", "-D", "warnings")
+    assert " 0 failed; 0 ignored" in cargo(rust_project, "test", "--locked")
+
+
+def test_rust_builds_with_what_was_vendored(tmp_path: Path) -> None:
+    """As its README tells; cargo's own folder is empty, so nothing but `vendor/` can be what it builds from."""
+    project = bake_recipe(RECIPES / "rust-function", tmp_path, NAME)
+    with (project / ".cargo" / "config.toml").open("a") as settings:
+        settings.write(cargo(project, "vendor", "--locked"))
+    folders = {"CARGO_HOME": str(tmp_path / "cargo"), "CARGO_TARGET_DIR": str(tmp_path / "target")}
+    if "RUSTUP_HOME" not in os.environ:
+        folders["RUSTUP_HOME"] = str(Path.home() / ".rustup")
+    # Without optimisation: it is where the crates come from that is looked at.
+    call(program("cargo"), "build", "--locked", "--offline", cwd=project, env=folders)
+    assert f"set _HANDLER to {LIBRARY}.handle" in check(tmp_path / "target" / "debug" / f"lib{LIBRARY}.so")
+
+
+@pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
+def test_the_images_are_those_of_the_release(tmp_path: Path, recipe: str) -> None:
+    project = bake_recipe(RECIPES / recipe, tmp_path, NAME)
+    values = json.loads((RECIPES / recipe / "cookiecutter.json").read_bytes())
+    containerfile = (project / "Containerfile").read_text()
+    assert f"ARG RUNTIME={values['_image']}:{values['_version']}-${{FLAVOUR}}\n" in containerfile
+    assert f'CMD ["{LIBRARY}.handle"]\n' in containerfile
+    findings = subprocess.run(
+        [Path(sys.executable).with_name("hadolint"), "--ignore=DL3006", "--ignore=DL3018", project / "Containerfile"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (findings.returncode, findings.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
+def test_the_sample_events_are_json(tmp_path: Path, recipe: str) -> None:
+    events = bake_recipe(RECIPES / recipe, tmp_path, NAME) / "events"
+    found = {path.name: json.loads(path.read_bytes()) for path in events.iterdir()}
+    assert set(found) == {"http.json", "sample.json"}
+    assert found["http.json"]["version"] == "2.0"
