@@ -5,7 +5,8 @@ function runs, and not when the signal comes just before a system call blocks. B
 the number of each signal into a socket at once. A thread waits at the other end, and needs nothing from the main one.
 
 It also wakes up when the deadline of an invocation has passed. On Lambda the platform ends such a process itself;
-elsewhere a function that hangs would keep its poller for good.
+elsewhere a function that hangs would keep its poller for good. It is not told of each invocation, which would cost a
+system call, but looks from time to time; when nothing has come for a while, it sleeps until the next one wakes it up.
 """
 
 import _signal  # type: ignore[import-not-found]
@@ -30,6 +31,7 @@ IDLE_S = 1.0  # without an invocation in hand; a function's time limit is a seco
 SOON_S = 0.05
 LONGEST_S = 60.0
 GRACE_S = 1.0  # the platform is the first to end what is late
+_NO_SIGNAL = b"\0"
 _HIGH = 500  # of the 1024 descriptors that a process usually may have
 _PASSES_SENDER = hasattr(_socket, "SO_PASSCRED") and hasattr(_socket, "SCM_CREDENTIALS")  # unix(7), Linux
 _SENDER_SIZE = 12  # struct ucred: process, user and group, of 32 bits each
@@ -44,6 +46,7 @@ class Watcher:
         """Whether there is nothing yet to finish or to shut down, so that a signal may end the process at once."""
         self._is_stopping = False
         self._is_over = False
+        self._last_received_at = -1.0
         self._waiting, self._writing = _pair()
         if _PASSES_SENDER:
             self._waiting.setsockopt(_socket.SOL_SOCKET, _socket.SO_PASSCRED, 1)
@@ -74,6 +77,7 @@ class Watcher:
     def follow(self, client: "RuntimeApi") -> None:
         """Look after a client, which is served by the thread that calls this."""
         self._pollers.append((client, _thread.get_ident()))
+        self._wake_up()
 
     def leave(self, client: "RuntimeApi") -> None:
         """Look after a client no longer."""
@@ -119,9 +123,31 @@ class Watcher:
             system._exit(128 + number)
         self._is_stopping = True
 
-    def _patience(self) -> float:
-        """How long nothing can happen but a signal."""
+    def _wake_up(self) -> None:
+        """Look again, from another thread: an invocation has come after a long time, or a new poller."""
+        for client, _ in self._pollers:
+            client.wake = None
+        try:
+            self._writing.send(_NO_SIGNAL)
+        except OSError:
+            pass  # there is enough in it to wake up from, or the function has closed what is not its own
+
+    def _falls_asleep(self) -> bool:
+        """Whether nothing can happen before the next invocation, which wakes this thread up."""
+        before = self._last_received_at
+        self._last_received_at = max((client.received_at for client, _ in self._pollers), default=0.0)
+        if self._is_stopping or self._last_received_at != before:
+            return False
+        for client, _ in self._pollers:
+            client.wake = self._wake_up
+        # One that has come before that was set wakes nobody.
+        return not any(client.is_busy for client, _ in self._pollers)
+
+    def _patience(self) -> "float | None":
+        """How long nothing can happen but a signal; None for ever."""
         late = [self._late_after(client) for client, _ in self._pollers if client.is_busy]
+        if not late and self._falls_asleep():
+            return None
         patience = min([end - time() for end in late if end], default=LONGEST_S if late else IDLE_S)
         return max(SOON_S, min(patience, SOON_S if self._is_stopping and not self._is_over else LONGEST_S))
 

@@ -58,6 +58,7 @@ class Emulator:
         self.process = subprocess.Popen(
             [*before, *PYTHON, str(LAUNCHER), *command, *arguments, *port],
             env=variables | dict(environment or {}), stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
+            start_new_session=True,
         )  # fmt: skip
         self.port = 0
 

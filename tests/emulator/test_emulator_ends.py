@@ -53,7 +53,33 @@ def test_a_function_that_is_late_is_ended_and_replaced(serve: Serve) -> None:
     assert (answer.status, answer.body) == (200, b"Task timed out after 1.00 seconds")
     wait_for(lambda: before not in emulator.children, "it lives")
     assert emulator.invoke(b"0").json != before
+    assert "hangs" not in emulator.err, "the runtime had to do it itself"
     assert re.search(rf"REPORT RequestId: {identity}\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t", emulator.out)
+
+
+def test_nothing_that_a_function_starts_outlives_its_process(serve: Serve) -> None:
+    emulator = serve("spawn", "--timeout", "1")
+    emulator.invoke(b"30000")
+    found = re.search(r"spawned ([0-9]+)\.", emulator.err)
+    assert found
+    wait_for(lambda: not _lives(int(found[1])), "it lives after a time-out")
+    pid = emulator.invoke(b"0").json
+    assert emulator.end() == 0
+    wait_for(lambda: not _lives(pid), "it lives after the end")
+
+
+def test_ctrl_c_lets_what_is_in_hand_end(serve: Serve) -> None:
+    """A terminal sends the signal to all processes of the group."""
+    emulator = serve("nap")
+    with ThreadPoolExecutor() as executor:
+        answer = executor.submit(emulator.invoke, b"500")
+        wait_for(lambda: "START" in emulator.out, "it was not started")
+        os.killpg(emulator.process.pid, signal.SIGINT)
+        (pid,) = emulator.children
+        assert os.getpgid(pid) == pid, "the function gets it, too"
+        assert answer.result().status == 200
+        assert emulator.process.wait(TIMEOUT_S) == 0
+    assert "ended between invocations" not in emulator.err
 
 
 def test_a_failed_init_is_answered_with_its_own_error_and_tried_again(serve: Serve, tmp_path: Path) -> None:

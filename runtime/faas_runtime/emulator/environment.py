@@ -118,8 +118,9 @@ class Environment:
             self._init_ms = (self.ready_at - self._started_at) * 1000
             self._set_timer(None)
         if self.places == 1 and self._running:
-            self._loop.call_soon(self._forgotten, self.invocations)
-        self._owner.polled(poller)
+            self._loop.call_soon(self._polled_again, poller)
+        else:
+            self._owner.polled(poller)
 
     def poller_lost(self, poller: Poller) -> None:
         """A poller has gone."""
@@ -153,7 +154,7 @@ class Environment:
     def stream_ended(self, invocation: "Invocation", error: "StreamBroken | None") -> None:
         """The end of it."""
         if self.running(invocation.request_id) is invocation:
-            self._loop.call_soon(self._close, invocation, None, error)
+            self._soon(invocation, None, error)
 
     def init_failed(self, error_type: str, document: bytes) -> None:
         """The function said so; its process ends by itself."""
@@ -162,8 +163,14 @@ class Environment:
     # The end of an invocation
 
     def _settle(self, invocation: "Invocation", outcome: Outcome) -> None:
-        """What it wrote to its log before is in the pipes by now, and is read before this is called."""
-        self._loop.call_soon(self._close, invocation, outcome, None)
+        self._soon(invocation, outcome, None)
+
+    def _soon(self, invocation: "Invocation", outcome: "Outcome | None", error: "StreamBroken | None") -> None:
+        """Close it after what it wrote to its log, which is in the pipes by now.
+
+        The event loop sees that in this step or has seen it before, and hands it on in the next one: after that.
+        """
+        self._loop.call_soon(self._loop.call_soon, self._close, invocation, outcome, error)
 
     def _close(self, invocation: "Invocation", outcome: "Outcome | None", error: "StreamBroken | None") -> None:
         """The invocation is over: write its last lines, then tell who waits."""
@@ -182,13 +189,15 @@ class Environment:
             invocation.settle(outcome)
         invocation.finish()
 
-    def _forgotten(self, invocations: "list[Invocation]") -> None:
-        """The runtime asks for more, and has never answered these."""
-        for invocation in invocations:
+    def _polled_again(self, poller: Poller) -> None:
+        """The runtime asks for more: its last answer is closed by now, unless there was none."""
+        for invocation in self.invocations:
             kind = "Runtime.InvalidResponse"
             text = "the runtime asked for the next invocation without an answer to this one"
             document = documents.platform_error(kind, text, invocation)
             self._close(invocation, Outcome(ERROR, document, error_type=kind), None)
+        if poller.is_waiting:
+            self._owner.polled(poller)
 
     def _time_out(self, invocation: "Invocation") -> None:
         kind = "Sandbox.Timedout"

@@ -122,13 +122,17 @@ FAAS_EXPORT int32_t end(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
-/* Answers, and ends the process a little later. */
-FAAS_EXPORT int32_t last(const faas_request *request, faas_response *response)
+/* Leaves a process of its own behind, and answers its id; then naps for as long as the event says. */
+FAAS_EXPORT int32_t spawn(const faas_request *request, faas_response *response)
 {
-    if (number(request) > 0)
-        alarm((unsigned)number(request));
-    signal(SIGALRM, SIG_DFL);
-    snprintf(answer, sizeof answer, "%ld", (long)getpid());
+    pid_t child = fork();
+    if (child == 0) {
+        wait_ms(60000);
+        _exit(0);
+    }
+    fprintf(stderr, "spawned %ld.\n", (long)child);
+    wait_ms(number(request));
+    snprintf(answer, sizeof answer, "%ld", (long)child);
     return say(response, answer);
 }
 
