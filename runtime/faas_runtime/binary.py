@@ -1,22 +1,23 @@
 """What a library says about itself: read from the heads of ELF, Mach-O and PE files, without loading it.
 
-System V ABI, chapter 4 and 5 (ELF); mach-o/loader.h; PE Format, sections "COFF File Header" and below.
+mach-o/loader.h; PE Format, sections "COFF File Header" and below.
 """
 
 import sys
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from . import elf
+from .whole import cut_off
 
-ELF_MACHINES = {3: "x86", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x86_64", 183: "aarch64", 243: "riscv64"}
 MACHO_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}
 PE_MACHINES = {0x014C: "x86", 0x8664: "x86_64", 0xAA64: "aarch64"}
 ALIASES = {"amd64": "x86_64", "arm64": "aarch64", "i386": "x86", "i686": "x86", "armv7l": "arm", "ppc64le": "ppc64"}
-_LOAD, _DYNAMIC, _INTERPRETER = 1, 2, 3  # p_type
-_SHARED = 3  # e_type
-_NEEDED, _STRTAB = 1, 5  # d_tag
 _READ_SIZE = 64 << 20
+_NOT_FOUND = (
+    "cannot open shared object file",  # glibc
+    "Error loading shared library",  # musl
+    "Library not loaded",  # macOS
+    "WinError 126",
+)
 
 
 class Binary:
@@ -59,6 +60,8 @@ def why_not(path: str, error: str) -> str:
     except OSError:
         return "It cannot be read; make it readable for the user that the runtime runs as"
     here = this_machine()
+    if damaged := damage(path, binary):
+        return damaged
     if binary is None:
         return "It is no shared library; build the function as one (cdylib in Rust, -shared in C)"
     if binary.file_format != here.file_format:
@@ -73,7 +76,37 @@ def why_not(path: str, error: str) -> str:
         return "It uses a symbol that nothing defines; link it with the library that does, statically if it can be"
     if "static TLS" in error:
         return "It or what it needs is built for programs; build it with -ftls-model=global-dynamic"
-    return "The system's loader refuses it; put what it needs beside it, or link that statically"
+    if "version `" in error:
+        return "It needs newer libraries than this system has; build it on a system as old as this one, or an older one"
+    if any(sign in error for sign in _NOT_FOUND):
+        return f"It needs a library that the system's loader does not find; {_finding()}"
+    return f"The system's loader refuses it; if that is for another library that it needs, {_finding()}"
+
+
+def damage(path: str, binary: "Binary | None") -> str:
+    """How a file is cut off, and what to do about it; nothing if it is whole, or made for another system anyway.
+
+    `binary` is what `read` says of it. To load it could be a crash: the rest is missing where the system maps it.
+    """
+    if binary is not None and binary.file_format != this_machine().file_format:
+        return ""
+    how = cut_off(path)
+    return f"{how}; build it anew, or copy it again" if how else ""
+
+
+def _finding() -> str:
+    """What lets this system's loader find a library that another one needs."""
+    if sys.platform in ("win32", "cygwin", "msys"):
+        return "link that statically, or put it beside this one"
+    if sys.platform == "darwin":
+        return (
+            "link that statically, or put it beside this one and name it there as @loader_path/NAME "
+            "(install_name_tool -change OLD @loader_path/NAME LIBRARY)"
+        )
+    return (
+        "link that statically, or put it beside this one and link this one with -Wl,-rpath,'$ORIGIN' "
+        "(Rust: -C link-arg='-Wl,-rpath,$ORIGIN'), or name its folder in LD_LIBRARY_PATH"
+    )
 
 
 def this_machine() -> Binary:
@@ -108,59 +141,17 @@ def _loaded_libc() -> "str | None":
     return "glibc" if "libc.so.6" in text or "/libc-2." in text else None
 
 
-class Elf:
-    """An ELF file's numbers, in its own width and order."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.word = 8 if data[4] == 2 else 4
-        self.is_little = data[5] == 1
-
-    def number(self, at: int, size: int) -> int:
-        """The number of so many bytes at a place."""
-        if not 0 <= at <= len(self.data) - size:
-            raise IndexError
-        return int.from_bytes(self.data[at : at + size], "little" if self.is_little else "big")
-
-    def segments(self, kind: int) -> "Iterator[tuple[int, int, int]]":
-        """File offset, address and size in the file of each segment of a kind."""
-        wide = self.word == 8
-        table, size = self.number(32 if wide else 28, self.word), self.number(54 if wide else 42, 2)
-        for index in range(self.number(56 if wide else 44, 2)):
-            at = table + index * size
-            if self.number(at, 4) == kind:
-                offset = self.number(at + (8 if wide else 4), self.word)
-                address = self.number(at + (16 if wide else 8), self.word)
-                yield offset, address, self.number(at + (32 if wide else 16), self.word)
-
-    def needed(self) -> "Iterator[bytes]":
-        """The names of the libraries that it needs."""
-        names, strings = [], 0
-        for offset, _, size in self.segments(_DYNAMIC):
-            for at in range(offset, offset + size, 2 * self.word):
-                tag, value = self.number(at, self.word), self.number(at + self.word, self.word)
-                if tag == _NEEDED:
-                    names.append(value)
-                elif tag == _STRTAB:
-                    strings = value
-        for offset, address, size in self.segments(_LOAD):
-            if address <= strings < address + size:
-                for name in names:
-                    start = strings - address + offset + name
-                    yield self.data[start : self.data.index(b"\0", start)]
-
-
 def _elf(data: bytes) -> Binary:
-    elf = Elf(data)
+    head = elf.Elf(data)
     libc = None
-    for name in elf.needed():
+    for name in head.needed():
         if name.startswith((b"libc.musl", b"ld-musl")) or name == b"libc.so":
             libc = "musl"
         elif name == b"libc.so.6" or name.startswith(b"ld-linux"):
             libc = "glibc"
-    machine = elf.number(18, 2)
-    is_shared = elf.number(16, 2) == _SHARED and not list(elf.segments(_INTERPRETER))
-    return Binary("ELF", ELF_MACHINES.get(machine, f"machine {machine}"), libc, is_shared)
+    machine = head.number(18, 2)
+    is_shared = head.number(16, 2) == elf.SHARED and not list(head.segments(elf.INTERPRETER))
+    return Binary("ELF", elf.MACHINES.get(machine, f"machine {machine}"), libc, is_shared)
 
 
 def _macho(data: bytes) -> Binary:

@@ -25,6 +25,7 @@ WRONG = 101
 
 TIME_LIMIT_S = 10.0  # Lambda's own for an initialisation
 ON_LOADING = "what runs on loading: constructors, static initialisers, thread-local data"
+BESIDE = "the libraries that it needs, as one may be cut off, and at "
 
 
 def check(output: "TextIO", name: str) -> int:
@@ -45,7 +46,8 @@ def check(output: "TextIO", name: str) -> int:
     elif code < 0:
         import signal
 
-        _wrong(output, f"loading it crashed: {signal.Signals(-code).name}")
+        name = signal.Signals(-code).name
+        _wrong(output, f"loading it crashed: {name}", BESIDE if name == "SIGBUS" else "")
     else:
         _wrong(output, f"loading it ended the process with exit code {code}")
     return 1
@@ -63,9 +65,9 @@ def _load(output: "TextIO", name: str, root: str) -> "int | None":
         return None
 
 
-def _wrong(output: "TextIO", what: str) -> None:
+def _wrong(output: "TextIO", what: str, first: str = "") -> None:
     print(f"WRONG: {what}", file=output)
-    print(f"  mend: look at {ON_LOADING}", file=output)
+    print(f"  mend: look at {first}{ON_LOADING}", file=output)
 
 
 def inspect(name: str, root: str) -> None:
@@ -74,9 +76,7 @@ def inspect(name: str, root: str) -> None:
         handler = Handler.parse(name, root)
         path = next((path for path in handler.paths if os.path.isfile(path)), None)
         if path is not None:
-            say("library", path)
-            found = binary.read(path) if os.access(path, os.R_OK) else None
-            say("format", found.description if found else "unknown")
+            _look(path)
         library = handler.load()
         version = library.function("faas_abi_version", VersionFunction)
         check_version(version, library.path)
@@ -87,13 +87,24 @@ def inspect(name: str, root: str) -> None:
         hooks = [hook for hook in HOOKS if library.function(hook, HandlerFunction) is not None]
         say("hooks", ", ".join(hooks) or "none")
     except InitError as error:
-        what, _, mend = error.message.partition("; ")
+        what, *mend = error.message.rsplit("; ", 1)
         say("WRONG", f"{error.error_type}: {what}")
         if mend:
-            say("  mend", mend)
+            say("  mend", mend[0])
         _leave(WRONG)
     say("result", f"runs here: set _HANDLER to {_named(handler, library.path)}")
     _leave(RUNS)
+
+
+def _look(path: str) -> None:
+    """Say what the library is, as far as it can be read; raises InitError for one whose loading would crash."""
+    say("library", path)
+    is_readable = os.access(path, os.R_OK)
+    found = binary.read(path) if is_readable else None
+    say("format", found.description if found else "unknown")
+    damage = binary.damage(path, found) if is_readable else ""
+    if damage:
+        raise InitError("Runtime.LibraryNotLoadable", f"{path} cannot be loaded. {damage}")
 
 
 def say(what: str, fact: str) -> None:

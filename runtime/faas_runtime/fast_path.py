@@ -17,9 +17,12 @@ from .loop import finish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .caller import Caller
     from .client import RuntimeApi
     from .invocation import Invocation
+    from .loop import Answer
 
 _LAYOUTS = 8  # heads of different lengths whose layouts are remembered
 # Servers close connections that idle, but none so soon. After a longer call, one system call looks whether it did.
@@ -45,7 +48,7 @@ class FastPath:
             except Stopped:
                 return
             layout = self._learn()
-            finish(client, caller, invocation, caller.call)
+            self._bring_to_end(invocation, caller.call)
             if layout is not None and client.connection.is_proven:
                 self._point(invocation, layout)
                 self._run(invocation, layout)
@@ -180,13 +183,17 @@ class FastPath:
 
     def _finish(self, invocation: "Invocation", status: int) -> None:
         """Go on after a call in the general way."""
-        caller = self._caller
-        finish(self._client, caller, invocation, lambda _: caller.result(status))
+        self._bring_to_end(invocation, lambda _: self._caller.result(status))
 
     def _receipt(self, invocation: "Invocation", received: int) -> bytes:
         """Read what the Runtime API says to an answer, of which so much was received; returns what it says usually."""
-        finish(self._client, self._caller, invocation, lambda _: self._read_receipt(received))
+        self._bring_to_end(invocation, lambda _: self._read_receipt(received))
         return self._accepted
+
+    def _bring_to_end(self, invocation: "Invocation", result: "Callable[[Invocation], Answer]") -> None:
+        """Bring an invocation to its end in the general way; of the next event, nothing has come yet."""
+        finish(self._client, self._caller, invocation, result)
+        self._client.connection.reader.count = 0  # or the receipt is taken for an event that is arriving
 
     def _read_receipt(self, received: int) -> None:
         client, connection = self._client, self._client.connection

@@ -129,15 +129,14 @@ def check_version(version: "VersionFunction | None", path: str) -> None:
 def _named(native: "Callable[..., int]", path: str, symbol: str) -> "Callable[..., int]":
     """A frame around the native function that carries its library and its name.
 
-    When the function crashes, `faulthandler` prints the frames of Python: this one tells where the function is.
+    When the function crashes, `faulthandler` prints the frames of Python: this one tells where the function is, with
+    the line 0, as there is none to be looked at.
     """
-
-    def handler(request: object, response: object) -> int:
-        return native(request, response)
-
-    def hook(*response: object) -> int:
-        return native(*response)
-
-    call = hook if symbol in HOOKS else handler
-    call.__code__ = call.__code__.replace(co_filename=path, co_name=symbol)
+    # Lambdas, as all of one is in its first line.
+    call = (
+        (lambda *response: native(*response))
+        if symbol in HOOKS
+        else (lambda request, response: native(request, response))
+    )
+    call.__code__ = call.__code__.replace(co_filename=path, co_name=symbol, co_firstlineno=0)
     return call

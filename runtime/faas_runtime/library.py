@@ -67,7 +67,8 @@ class Handler:
         if not dot:
             library, symbol = last, DEFAULT_SYMBOL
         if not library or not (symbol.isascii() and symbol.isidentifier()):
-            raise _malformed(name)
+            path = _join(task_root, name)
+            raise _misnamed(path) if _is_file(path) else _malformed(name)
         folder = _join(task_root, folder + slash)
         if library.endswith(SUFFIX):
             return cls([_join(folder, library)], symbol)
@@ -77,11 +78,7 @@ class Handler:
         """Load the library."""
         path = next((path for path in self.paths if _is_file(path)), None)
         if path is None:
-            raise InitError(
-                "Runtime.LibraryNotFound",
-                f"the function's library is missing; looked at {', '.join(self.paths)}. "
-                "Check _HANDLER (LIBRARY.SYMBOL) and LAMBDA_TASK_ROOT",
-            )
+            raise self._missing()
         try:
             return Library(path)
         except OSError as error:
@@ -89,6 +86,24 @@ class Handler:
 
             message = f"{path} cannot be loaded: {error}. {why_not(path, str(error))}"
             raise InitError("Runtime.LibraryNotLoadable", message) from error
+
+    def _missing(self) -> InitError:
+        stem = self.paths[-1][: -len(SUFFIX)]
+        named = next((path for path in (stem, f"{stem}.{self.symbol}") if _is_file(path)), None)
+        if named is not None:
+            return _misnamed(named)
+        return InitError(
+            "Runtime.LibraryNotFound",
+            f"the function's library is missing: there is none at {', '.join(self.paths)}; "
+            "check the handler's name (LIBRARY.SYMBOL in _HANDLER) and LAMBDA_TASK_ROOT",
+        )
+
+
+def _misnamed(path: str) -> InitError:
+    return InitError(
+        "Runtime.LibraryNotFound",
+        f"{path} is there, but the name of a library has to end in {SUFFIX}; rename it if it is one",
+    )
 
 
 def _malformed(name: str) -> InitError:
@@ -133,7 +148,7 @@ def _only_library(task_root: str) -> str:
         found = ", ".join(names) or "none"
         raise InitError(
             "Runtime.LibraryNotFound",
-            f"no handler is named, and {task_root} does not hold exactly one *{SUFFIX} (found: {found}). "
-            "Set _HANDLER to LIBRARY.SYMBOL, such as simple_handler.handle",
+            f"no handler is named, and {task_root} does not hold exactly one *{SUFFIX} (found: {found}); "
+            "set _HANDLER to LIBRARY.SYMBOL, such as simple_handler.handle",
         )
     return _join(task_root, names[0])

@@ -13,7 +13,7 @@ import _signal  # type: ignore[import-not-found]
 import _socket
 import _thread
 import sys
-from time import monotonic, time
+from time import monotonic, sleep, time
 
 from .environment import system
 from .errors import InitError
@@ -46,6 +46,7 @@ class Watcher:
         """Whether there is nothing yet to finish or to shut down, so that a signal may end the process at once."""
         self._is_stopping = False
         self._is_over = False
+        self._is_asleep = False
         self._last_received_at = -1.0
         self._waiting, self._writing = _pair()
         if _PASSES_SENDER:
@@ -77,7 +78,8 @@ class Watcher:
     def follow(self, client: "RuntimeApi") -> None:
         """Look after a client, which is served by the thread that calls this."""
         self._pollers.append((client, _thread.get_ident()))
-        self._wake_up()
+        if self._is_asleep:
+            self._wake_up()
 
     def leave(self, client: "RuntimeApi") -> None:
         """Look after a client no longer."""
@@ -93,6 +95,11 @@ class Watcher:
             self._waiting.settimeout(self._patience())
             try:
                 numbers = self._received()
+                if numbers == _NO_SIGNAL:
+                    # The function is just called. Were it to crash at once, faulthandler could not read the frames of a
+                    # thread that runs meanwhile, and would give up before it comes to those of the function.
+                    sleep(SOON_S)
+                self._is_asleep = False
             except _socket.timeout:
                 numbers = b""
             except OSError:
@@ -138,6 +145,7 @@ class Watcher:
         self._last_received_at = max((client.received_at for client, _ in self._pollers), default=0.0)
         if self._is_stopping or self._last_received_at != before:
             return False
+        self._is_asleep = True
         for client, _ in self._pollers:
             client.wake = self._wake_up
         # One that has come before that was set wakes nobody.

@@ -24,7 +24,7 @@ FUNCTIONS = Path(__file__).resolve().parent / "functions"
 INVOKE = "/2015-03-31/functions/function/invocations"
 STREAM = "/2021-11-15/functions/function/response-streaming-invocations"
 TIMEOUT_S = 60  # only for what hangs: nothing is expected to take a time of its own
-SERVING = re.compile(r"^faas-runtime: serving .* at http://(?:127\.0\.0\.1|\[::1\]):([0-9]+)", re.MULTILINE)
+SERVING = re.compile(r"^faas-runtime: serving .* (?:at http://.+:|on all addresses, port )([0-9]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)

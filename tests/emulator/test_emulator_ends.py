@@ -57,6 +57,23 @@ def test_a_function_that_is_late_is_ended_and_replaced(serve: Serve) -> None:
     assert re.search(rf"REPORT RequestId: {identity}\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t", emulator.out)
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not run: there is no /proc here")
+def test_memory_is_told_of_processes_that_have_ended(serve: Serve) -> None:
+    emulator = serve("hoard", "--timeout", "1")
+    answer = emulator.invoke(b"50")
+    assert answer.body.startswith(b"Task timed out")
+    assert 50 <= _used_mb(emulator, answer.headers["x-amzn-requestid"]) < 200
+    answer = emulator.invoke(b"-1")
+    assert answer.status == 502
+    assert 1 <= _used_mb(emulator, answer.headers["x-amzn-requestid"]) < 50, "as it was before, at the least"
+
+
+def _used_mb(emulator: Emulator, request_id: str) -> int:
+    found = re.search(rf"REPORT RequestId: {request_id}\t.*Max Memory Used: ([0-9]+) MB", emulator.out)
+    assert found, emulator.out
+    return int(found[1])
+
+
 def test_nothing_that_a_function_starts_outlives_its_process(serve: Serve) -> None:
     emulator = serve("spawn", "--timeout", "1")
     emulator.invoke(b"30000")
@@ -91,11 +108,15 @@ def test_a_failed_init_is_answered_with_its_own_error_and_tried_again(serve: Ser
     for _ in range(2):
         answer = emulator.invoke()
         assert (answer.status, answer.json["errorType"]) == (502, "Function.NoDatabase")
-    count = emulator.err.count("the function did not come up: ")
+    assert emulator.request("GET", "/").status == 502
+    told = [line for line in emulator.err.splitlines() if not re.search("serving|try it", line)]
     fault.unlink()
     assert emulator.invoke().status == 200
     assert emulator.request("GET", HEALTH).status == 200
-    assert count == 3, "one for the start, and one for each invocation"
+    assert [line for line in told if "was not run" not in line] == [
+        "faas-runtime: Function.NoDatabase: the database is away"
+    ] * 4, "once for the start, and once for each request"
+    assert len(told) == 4 + 3, "each request is told, in one line"
 
 
 def test_many_invocations_of_what_cannot_start_are_all_answered(serve: Serve) -> None:
@@ -104,6 +125,8 @@ def test_many_invocations_of_what_cannot_start_are_all_answered(serve: Serve) ->
         answers = list(executor.map(lambda _: emulator.invoke(), range(8)))
     assert {(answer.status, answer.json["errorType"]) for answer in answers} == {(502, "Runtime.ExitError")}
     assert "exit status 9" in answers[0].json["errorMessage"]
+    assert emulator.err.count("was not run, as the function did not come up\n") == 8
+    assert "answered with" not in emulator.err
 
 
 def test_an_init_that_hangs_is_ended(serve: Serve) -> None:
@@ -215,9 +238,20 @@ def test_a_port_in_use_is_named(serve: Serve, emulated: Path) -> None:
     command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", "--port", str(port)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 2
-    assert f"127.0.0.1:{port}" in done.stderr
-    assert "--port" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == (
+        f"faas-runtime: cannot listen at 127.0.0.1:{port}: Address already in use; "
+        "choose another port with --port, or 0 for a free one\n"
+    )
+
+
+def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
+    start = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    for arguments in (("serve",), ("serve", "./libmine.so"), ("invoke", "mine.handle")):
+        command = ["sh", "-c", start, "sh", *PYTHON, str(LAUNCHER), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith("faas-runtime: the current folder cannot be told: ")
+        assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -242,7 +276,8 @@ def test_an_image_outside_of_lambda_serves(emulated: Path) -> None:
     environment = {"FAAS_RUNTIME_LISTEN": "*:0", "LAMBDA_TASK_ROOT": str(emulated.parent)}
     with Emulator("emulated.echo", environment=environment, command=()) as emulator:
         assert emulator.invoke(b"1").body == b"1"
-        assert "(all addresses)" in emulator.err
+        assert f"on all addresses, port {emulator.port} (in a container: the port that you published)" in emulator.err
+        assert "curl http://127.0.0.1:PORT/2015" in emulator.err, "the container's port is of no use outside"
         if socket.has_ipv6:
             with socket.create_connection(("::1", emulator.port), TIMEOUT_S):
                 pass
@@ -272,7 +307,7 @@ def test_idle_it_uses_no_processor_time(serve: Serve) -> None:
     with emulator.connect():
         time.sleep(0.5)
         before = [_switches(pid) for pid in (emulator.process.pid, *emulator.children)]
-        time.sleep(2)
+        time.sleep(1.2)
         after = [_switches(pid) for pid in (emulator.process.pid, *emulator.children)]
     assert after[0] == before[0], "the emulator woke up"
 

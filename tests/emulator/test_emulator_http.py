@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import re
-import resource
 import socket
 import time
 from collections.abc import Callable
@@ -156,21 +154,6 @@ def test_connections_that_vanish_are_daily_life(shared: Shared) -> None:
         connection.close()
     assert emulator.invoke(b"1").body == b"1"
     assert "Traceback" not in emulator.err
-
-
-def test_connections_that_idle_make_room_for_new_ones(emulated: object) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, 2000)), hard))
-    with Emulator(f"{emulated}.echo", before=("sh", "-c", 'ulimit -n 400 && exec "$@"', "sh")) as emulator:
-        connections = [emulator.connect() for _ in range(600)]
-        for number, connection in enumerate(connections[::2]):
-            with contextlib.suppress(ConnectionError):
-                connection.sendall(b"POST / HT" if number % 2 else b"")
-        assert emulator.invoke(b"1").body == b"1"
-        assert emulator.invoke(b"2").body == b"2"
-        for connection in connections:
-            connection.close()
-        assert "Too many open files" not in emulator.err
 
 
 class _Echo(Routes):

@@ -186,7 +186,7 @@ def test_an_event_is_answered_before_it_is_run(serve: Serve) -> None:
 def test_an_event_that_fails_is_told_and_not_repeated(serve: Serve) -> None:
     emulator = serve("fail")
     identity = emulator.invoke(X_Amz_Invocation_Type="Event").headers["x-amzn-requestid"]
-    message = f"asynchronous request {identity} failed: Function.OutOfCoffee: no coffee"
+    message = f"request {identity} failed: Function.OutOfCoffee: no coffee"
     wait_for(lambda: message in emulator.err, "nobody tells")
     emulator.invoke()
     assert emulator.out.count("START") == 2

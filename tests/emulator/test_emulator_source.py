@@ -17,7 +17,7 @@ from faas_runtime.emulator.source import NotThere, Source
 
 from tests.runtime.support import FUNCTIONS, SUFFIX, TIMEOUT_S, compile_library
 
-PATIENCE_S = 0.5  # for what has to fail in the end
+PATIENCE_S = 0.2  # for what has to fail in the end
 
 
 @pytest.fixture(scope="module")
@@ -314,7 +314,7 @@ def test_copies_while_it_is_built_again_and_again(library: Path, built: Path, ot
 
     def build() -> None:
         ways = [overwrite, unlink_and_create, rename]
-        for number in range(30):
+        for number in range(16):
             ways[number % 3](library, [built, other][number % 2])
             time.sleep(0.08)
         over.set()

@@ -1,72 +1,43 @@
-"""`faas-runtime serve --watch`, with clients that go on asking while the library is built again and again."""
+"""`faas-runtime serve --watch`: an author builds again and again, and asks in between."""
 
 from __future__ import annotations
 
-import http.client
+import contextlib
 import json
 import os
+import re
 import shutil
+import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import FUNCTIONS, INVOKE, TIMEOUT_S, Emulator
-from tests.runtime.support import SUFFIX, compile_c
+from tests.emulator.building import WAYS, Builder, overwrite, rename
+from tests.emulator.support import INVOKE, Answer, Emulator, wait_for
+from tests.runtime.support import SUFFIX
 
-SOURCE = FUNCTIONS / "version.c"
+INVOKES = 10_000
+CALLERS = 16
+LASTING_S = 8.0
+BUILD_EACH_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def versions(tmp_path_factory: pytest.TempPathFactory) -> Callable[[int], Path]:
-    """Builds each version of the function once."""
-    folder = tmp_path_factory.mktemp("versions")
-
-    def build(number: int) -> Path:
-        path = folder / f"version-{number}{SUFFIX}"
-        if not path.exists():
-            compile_c(SOURCE, path, "-std=gnu99", "-shared", "-fPIC", f"-DVERSION={number}")
-        return path
-
-    return build
-
-
-def overwrite(built: Path, library: Path) -> None:
-    shutil.copyfile(built, library)
-
-
-def slowly(built: Path, library: Path) -> None:
-    data = built.read_bytes()
-    with library.open("wb", buffering=0) as file:
-        for start in range(0, len(data), len(data) // 4 + 1):
-            file.write(data[start : start + len(data) // 4 + 1])
-            time.sleep(0.06)
-
-
-def create(built: Path, library: Path) -> None:
-    library.unlink()
-    time.sleep(0.02)
-    shutil.copyfile(built, library)
-
-
-def rename(built: Path, library: Path) -> None:
-    beside = library.with_suffix(".new")
-    shutil.copyfile(built, beside)
-    beside.replace(library)
-
-
-def older(built: Path, library: Path) -> None:
-    beside = library.with_suffix(".new")
-    shutil.copyfile(built, beside)
-    os.utime(beside, (1e9, 1e9))
-    beside.replace(library)
+def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
+    return Builder(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture
-def library(tmp_path: Path, versions: Callable[[int], Path]) -> Path:
-    return Path(shutil.copyfile(versions(1), tmp_path / f"libversion{SUFFIX}"))
+def library(tmp_path: Path, builder: Builder) -> Path:
+    """Where the author builds."""
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return Path(shutil.copyfile(builder.version(1), folder / f"libmine{SUFFIX}"))
 
 
 @pytest.fixture
@@ -79,129 +50,201 @@ def copies(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def emulator(library: Path, copies: Path) -> Iterator[Emulator]:
-    with Emulator(str(library), "--watch", "--concurrency", "4", environment={"TMPDIR": str(copies)}) as emulator:
+    options = ("--watch", "--concurrency", "4", "--timeout", "2")
+    with Emulator(str(library), *options, environment={"TMPDIR": str(copies)}) as emulator:
         yield emulator
+        assert emulator.end() == 0
+    assert list(copies.iterdir()) == []
 
 
-def ask(emulator: Emulator) -> tuple[int, bytes]:
-    answer = emulator.invoke()
-    return answer.status, answer.body
+def version(answer: Answer) -> int:
+    """Which version has answered the event {}."""
+    assert answer.status == 200, answer
+    first, last, event = answer.json
+    assert (first, event) == (last, {})
+    return int(first)
 
 
 def health(emulator: Emulator) -> int:
     return emulator.request("GET", "/_faas/health").status
 
 
-@pytest.mark.parametrize("build", [overwrite, slowly, create, rename, older])
-def test_first_request_after_a_save_sees_the_new_code(
-    library: Path,
-    copies: Path,
-    versions: Callable[[int], Path],
-    emulator: Emulator,
-    build: Callable[[Path, Path], None],
+@pytest.mark.parametrize("build", WAYS)
+def test_the_first_request_after_a_save_sees_the_new_code(
+    builder: Builder, library: Path, copies: Path, emulator: Emulator, build: Callable[[Path, Path], None]
 ) -> None:
-    for number in (1, 2, 3):
+    for number in range(1, 5):
         if number > 1:
-            build(versions(number), library)
-        assert ask(emulator) == (200, b"%d %d" % (number, number))
-        assert ask(emulator) == (200, b"%d %d" % (number, number))
-    assert emulator.end() == 0
-    assert list(copies.iterdir()) == []
+            build(builder.version(number), library)
+        assert version(emulator.invoke()) == number
+        assert version(emulator.invoke()) == number
+    wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "old processes live, or their copies do")
+    (copy,) = copies.rglob(f"*{SUFFIX}")
+    assert copy.name == library.name
+    assert copy.read_bytes() == builder.version(4).read_bytes()
 
 
-def test_answers_are_of_the_old_or_the_new_code_and_none_is_lost(
-    library: Path, copies: Path, versions: Callable[[int], Path], emulator: Emulator
-) -> None:
-    ways = [overwrite, slowly, create, rename, older]
-    for number in range(1, len(ways) + 2):
-        versions(number)
-    installed = 1
-    over = threading.Event()
-    wrong: list[object] = []
-    seen: set[int] = set()
-
-    def client() -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=TIMEOUT_S)
-        while not over.is_set():
-            at_least = installed
-            try:
-                connection.request("POST", INVOKE, b"{}")
-                answer = connection.getresponse()
-                text = answer.read()
-                first, last = map(int, text.split())
-            except (OSError, ValueError, http.client.HTTPException) as error:
-                wrong.append(error)
-                break
-            seen.add(first)
-            if answer.status != 200 or first != last or first < at_least:
-                wrong.append((answer.status, text, at_least))
-        connection.close()
-
-    clients = [threading.Thread(target=client) for _ in range(4)]
-    for each in clients:
-        each.start()
-    for number, build in enumerate(ways, start=2):
-        build(versions(number), library)
-        installed = number
-        over_at = time.monotonic() + TIMEOUT_S
-        while number not in seen and not wrong and time.monotonic() < over_at:
-            time.sleep(0.02)
-    over.set()
-    for each in clients:
-        each.join()
-    assert wrong == []
-    assert seen >= set(range(2, len(ways) + 2))
-    assert emulator.end() == 0
-    assert list(copies.iterdir()) == []
+def test_a_new_process_is_there_before_the_first_request(builder: Builder, library: Path, emulator: Emulator) -> None:
+    emulator.invoke()
+    before = emulator.children
+    rename(builder.version(2), library)
+    wait_for(lambda: len(emulator.children) == 1 and emulator.children != before, "nobody looks")
+    assert version(emulator.invoke()) == 2
 
 
-def test_library_that_comes_after_the_start(library: Path, versions: Callable[[int], Path]) -> None:
-    library.unlink()
-    with Emulator(str(library), "--watch") as emulator:
+def test_what_is_in_hand_is_finished_by_the_old_code(emulated: Path, tmp_path: Path) -> None:
+    library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
+    with Emulator(f"{library}.nap", "--watch") as emulator, ThreadPoolExecutor() as executor:
+        old = executor.submit(emulator.invoke, b"600")
+        wait_for(lambda: "START" in emulator.out, "it was not started")
+        (pid,) = emulator.children
+        overwrite(emulated, library)
+        assert emulator.invoke(b"0").json != pid
+        assert not old.done()
+        assert old.result().json == pid
+        wait_for(lambda: pid not in emulator.children, "the old process lives")
+
+
+def test_a_library_that_is_away_is_waited_for(builder: Builder, library: Path, emulator: Emulator) -> None:
+    with ThreadPoolExecutor() as executor:
+        emulator.invoke()
+        library.unlink()
+        answer = executor.submit(emulator.invoke)
+        time.sleep(0.2)
+        assert not answer.done()
+        overwrite(builder.version(2), library)
+        assert version(answer.result()) == 2
+
+
+def test_a_library_that_comes_after_the_start_is_waited_for(builder: Builder, tmp_path: Path) -> None:
+    environment = {"LAMBDA_TASK_ROOT": str(tmp_path)}
+    with Emulator("mine", "--watch", environment=environment) as emulator, ThreadPoolExecutor() as executor:
         assert health(emulator) == 503
-        timer = threading.Timer(0.3, shutil.copyfile, (versions(2), library))
-        timer.start()
-        assert ask(emulator) == (200, b"2 2")
-        timer.join()
+        answer = executor.submit(emulator.invoke)
+        time.sleep(0.2)
+        overwrite(builder.version(2), tmp_path / f"libmine{SUFFIX}")
+        assert version(answer.result()) == 2
         assert health(emulator) == 200
 
 
-def test_library_that_vanishes_is_told_and_may_come_back(
-    library: Path, versions: Callable[[int], Path], emulator: Emulator
-) -> None:
-    assert ask(emulator) == (200, b"1 1")
+def test_a_library_that_vanishes_is_told_and_may_come_back(builder: Builder, library: Path, emulator: Emulator) -> None:
+    """It is not waited for longer than an invocation may take."""
+    assert version(emulator.invoke()) == 1
     library.unlink()
-    status, document = ask(emulator)
-    assert status == 502
-    assert json.loads(document)["errorType"] == "Runtime.LibraryNotFound"
-    assert f"{library} is not there" in json.loads(document)["errorMessage"]
-    assert emulator.process.poll() is None
-    shutil.copyfile(versions(2), library)
-    assert ask(emulator) == (200, b"2 2")
+    answer = emulator.invoke()
+    assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotFound")
+    assert f"{library} is not there after 2 s" in answer.json["errorMessage"]
+    overwrite(builder.version(2), library)
+    assert version(emulator.invoke()) == 2
 
 
-def test_library_that_does_not_load_is_told_until_it_does(
-    library: Path, versions: Callable[[int], Path], emulator: Emulator
+def test_a_library_that_does_not_load_is_told_until_it_does(
+    builder: Builder, library: Path, emulator: Emulator
 ) -> None:
-    assert ask(emulator) == (200, b"1 1")
-    overwrite(versions(-1), library)
-    status, document = ask(emulator)
-    assert status == 502
-    assert json.loads(document)["errorType"] == "Runtime.LibraryNotLoadable"
+    assert version(emulator.invoke()) == 1
+    overwrite(builder.broken, library)
+    for _ in range(2):
+        answer = emulator.invoke()
+        assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotLoadable")
     assert health(emulator) == 503
-    overwrite(versions(2), library)
-    assert ask(emulator) == (200, b"2 2")
+    overwrite(builder.version(2), library)
+    assert version(emulator.invoke()) == 2
 
 
-def test_copy_is_one_a_generation_and_the_library_stays_writable(
-    library: Path, copies: Path, versions: Callable[[int], Path], emulator: Emulator
+def test_what_lies_beside_the_library_is_found(emulated: Path, copies: Path) -> None:
+    with Emulator(f"{emulated}.context", "--watch", environment={"TMPDIR": str(copies)}) as emulator:
+        assert emulator.invoke().json["root"] == str(emulated.parent)
+        (pid,) = emulator.children
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        assert b"LD_LIBRARY_PATH=" + os.fsencode(emulated.parent) in variables
+
+
+class Caller:
+    """Asks over one connection, again and again."""
+
+    def __init__(self, port: int) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", port))
+        self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def ask(self, event: bytes) -> tuple[bytes, bytes]:
+        """The status and the body of the answer."""
+        head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (INVOKE.encode(), len(event))
+        self._connection.sendall(head + event)
+        received = b""
+        while not (found := re.match(rb"HTTP/1.1 ([0-9]+) .*?Content-Length: ([0-9]+).*?\r\n\r\n", received, re.S)):
+            received += self._received()
+        while len(received) < found.end() + int(found[2]):
+            received += self._received()
+        assert len(received) == found.end() + int(found[2])
+        return found[1], received[found.end() :]
+
+    def _received(self) -> bytes:
+        data = self._connection.recv(65536)
+        assert data, "the connection was closed"
+        return data
+
+
+class Author:
+    """Builds a new version every second, in another way each time."""
+
+    def __init__(self, builder: Builder, library: Path) -> None:
+        self.begun = self.done = 1
+        """The versions whose builds have begun and are complete."""
+        self._builder = builder
+        self._library = library
+        self._is_over = threading.Event()
+
+    def build(self) -> None:
+        due = time.monotonic() + BUILD_EACH_S
+        while not self._is_over.wait(max(0.0, due - time.monotonic())):
+            due += BUILD_EACH_S
+            built = self._builder.version(self.begun + 1)
+            self.begun += 1
+            WAYS[self.begun % len(WAYS)](built, self._library)
+            self.done = self.begun
+
+    def stop(self) -> None:
+        self._is_over.set()
+
+
+def ask_often(emulator: Emulator, author: Author, number: int) -> Counter[int]:
+    """Ask at an even pace; how many answers each version has given."""
+    found: Counter[int] = Counter()
+    started = time.monotonic()
+    each = INVOKES // CALLERS
+    with contextlib.closing(Caller(emulator.port)) as caller:
+        for count in range(each):
+            time.sleep(max(0.0, started + count * LASTING_S / each - time.monotonic()))
+            event = {"caller": number, "count": count}
+            at_least = author.done
+            status, body = caller.ask(json.dumps(event).encode())
+            assert status == b"200", body
+            first, last, echo = json.loads(body)
+            assert echo == event
+            assert first == last
+            assert at_least <= first <= author.begun
+            found[first] += 1
+    return found
+
+
+def test_ten_thousand_invokes_are_answered_while_the_library_is_built_every_second(
+    builder: Builder, library: Path, emulator: Emulator
 ) -> None:
-    for number in (1, 2):
-        overwrite(versions(number), library)
-        assert ask(emulator) == (200, b"%d %d" % (number, number))
-    over = time.monotonic() + TIMEOUT_S
-    while len(found := list(copies.rglob(f"*{SUFFIX}"))) != 1:
-        assert time.monotonic() < over, found
-        time.sleep(0.02)
-    assert found[0].name == library.name
-    assert found[0].read_bytes() == versions(2).read_bytes()
+    author = Author(builder, library)
+    found: Counter[int] = Counter()
+    with ThreadPoolExecutor(CALLERS + 1) as executor:
+        building = executor.submit(author.build)
+        try:
+            for asking in [executor.submit(ask_often, emulator, author, number) for number in range(CALLERS)]:
+                found += asking.result()
+        finally:
+            author.stop()
+        building.result()
+    assert found.total() == INVOKES
+    assert author.done > 5
+    assert len(found) > 3, found
+    assert version(emulator.invoke()) == author.done
+    assert emulator.out.count("\nREPORT ") == INVOKES + 1

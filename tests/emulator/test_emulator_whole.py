@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from faas_runtime.emulator.whole import is_whole
+from faas_runtime.whole import cut_off, is_whole
 
 from tests.runtime.support import FUNCTIONS, compile_library
 
@@ -47,12 +47,33 @@ def windows(*, symbols: int = 0) -> bytes:
     return data + (bytes(18 * symbols) + struct.pack("<I", 4) if symbols else b"")
 
 
-@pytest.mark.parametrize(
-    "data", [thin_macho(), fat_macho(), windows(), windows(symbols=3)], ids=["Mach-O", "fat Mach-O", "PE", "MinGW"]
-)
+FORMATS = {"Mach-O": thin_macho(), "fat Mach-O": fat_macho(), "PE": windows(), "MinGW": windows(symbols=3)}
+
+
+@pytest.mark.parametrize("data", FORMATS.values(), ids=FORMATS)
 def test_whole_in_other_formats(data: bytes) -> None:
     assert is_whole(data)
     assert not any(is_whole(data[:end]) for end in range(len(data)))
+
+
+@pytest.mark.parametrize("data", FORMATS.values(), ids=FORMATS)
+def test_how_it_is_cut_off(tmp_path: Path, data: bytes) -> None:
+    """As far as the heads tell; they are read from the file as from memory."""
+    path = tmp_path / "library"
+    for end in range(68, len(data) + 1):
+        path.write_bytes(data[:end])
+        how = cut_off(str(path))
+        assert bool(how) != is_whole(data[:end])
+        assert how == "" or f"it has {end}" in how
+    path.write_bytes(data[:-1])
+    assert cut_off(str(path)).startswith("It is cut off: its headers promise ")
+    path.write_bytes(b"#!/bin/sh\n")
+    assert cut_off(str(path)) == ""
+
+
+def test_memory_that_is_zero_at_first_is_not_in_the_file() -> None:
+    data = windows()
+    assert is_whole(data.replace(struct.pack("<II", 100, 512), struct.pack("<II", 9999, 0)))
 
 
 def test_what_promises_too_much_is_not_whole() -> None:

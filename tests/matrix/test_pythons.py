@@ -172,10 +172,18 @@ def test_snapshot(root: Root) -> None:
 
 
 def test_crash(root: Root) -> None:
-    _, exit_code, errors = play(root, "rough.crash", [invocation(b"1"), ACCEPTED])
-    assert exit_code == -signal.SIGSEGV
-    assert "Fatal Python error: Segmentation fault" in errors
-    assert "librough.so" in errors
+    """The place is named, but for the times that the dump itself ends early: it reads the frames of running threads.
+
+    Python 3.14 says of a thread that has no number yet only that it is freed, which must never happen.
+    """
+    named = 0
+    for _ in range(10):
+        _, exit_code, errors = play(root, "rough.crash", [invocation(b"1"), ACCEPTED])
+        assert exit_code == -signal.SIGSEGV
+        assert "Fatal Python error: Segmentation fault" in errors
+        assert "freed" not in errors
+        named += 'librough.so", line 0 in crash\n' in errors
+    assert named > 5
 
 
 def test_structured_log(root: Root) -> None:

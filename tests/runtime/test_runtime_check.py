@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,33 +13,16 @@ from faas_runtime.library import Handler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ci.runtime_api import RuntimeApi
+from tests.runtime.checking import LAUNCH, check
 from tests.runtime.support import (
     FUNCTIONS,
     FUZZ_FACTOR,
-    LAUNCHER,
-    PYTHON,
     RUNTIME,
     SUFFIX,
     TIMEOUT_S,
-    Runtime,
     compile_c,
     compile_library,
 )
-from tests.support import not_there
-
-LAUNCH = (*PYTHON, str(LAUNCHER))
-MACHINE = 18  # where an ELF file says which processor it is for
-AARCH64 = (183).to_bytes(2, "little")
-
-
-def check(name: str, folder: Path, command: Sequence[str] = LAUNCH) -> tuple[int, dict[str, str], str]:
-    done = subprocess.run(
-        [*command, "check", name], cwd=folder, env={}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-    )
-    assert "Traceback" not in done.stderr
-    facts = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines())
-    return done.returncode, facts, done.stderr
 
 
 def test_good_library(functions: Path) -> None:
@@ -68,7 +48,7 @@ def test_paths(functions: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "mend"),
     [
-        ("absent", "Runtime.LibraryNotFound", "looked at"),
+        ("absent", "Runtime.LibraryNotFound", "check the handler's name"),
         ("probe.absent", "Runtime.HandlerNotFound", "export it, or name another symbol"),
         ("no_version", "Runtime.AbiVersionMissing", "build it with faas.h"),
         ("wrong_version", "Runtime.AbiVersionMismatch", "rebuild it"),
@@ -82,81 +62,30 @@ def test_what_is_wrong(functions: Path, name: str, kind: str, mend: str) -> None
     assert mend in facts["mend"]
 
 
-@pytest.fixture
-def echo(functions: Path, tmp_path: Path) -> Path:
-    """A copy of a good library, to be spoilt."""
-    if SUFFIX != ".so":
-        pytest.skip("not a system with ELF libraries")
-    return Path(shutil.copy(functions / "libprobe.so", tmp_path / "libspoilt.so"))
+def test_missing_file(tmp_path: Path) -> None:
+    """What is wrong is one thing, and where it was looked for belongs to it."""
+    folder = tmp_path.resolve() / "first; second"
+    folder.mkdir()
+    _, facts, _ = check("./absent", folder)
+    looked_for = f"there is none at {folder}/libabsent{SUFFIX}, {folder}/absent{SUFFIX}"
+    assert facts["WRONG"] == f"Runtime.LibraryNotFound: the function's library is missing: {looked_for}"
+    assert facts["mend"].startswith("check ")
 
 
-def refusal(library: Path, handler: str = "spoilt.echo", command: Sequence[str] = LAUNCH) -> str:
-    """What the runtime says when it is to run the library: the same as the check."""
-    with RuntimeApi() as api, Runtime(api.address, handler, library.parent, command=command) as runtime:
-        api.wait(timeout=TIMEOUT_S)
-        exit_code, errors = runtime.end()
-    assert exit_code == 1
-    _, facts, _ = check(handler, library.parent, command)
-    assert facts["mend"] in errors or facts["mend"] in facts["WRONG"]
-    return errors
+@pytest.mark.parametrize("name", ["prog", "prog.out", "libprog.1-2"])
+def test_name_without_the_suffix(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    for path in (name, f"./{name}"):
+        _, facts, _ = check(path, tmp_path)
+        there = f"{tmp_path.resolve()}/{name} is there, but the name of a library has to end in {SUFFIX}"
+        assert facts["WRONG"] == f"Runtime.LibraryNotFound: {there}"
+        assert facts["mend"] == "rename it if it is one"
 
 
-def test_other_processor(echo: Path) -> None:
-    data = echo.read_bytes()
-    other = AARCH64 if data[MACHINE : MACHINE + 2] != AARCH64 else (62).to_bytes(2, "little")
-    echo.write_bytes(data[:MACHINE] + other + data[MACHINE + 2 :])
-    here = binary.this_machine().machine
-    assert f"and this machine is {here}; build it for {here}" in refusal(echo)
-
-
-def test_other_c_library(tmp_path: Path) -> None:
-    if binary.this_machine().libc != "glibc":
-        pytest.skip("a musl library is at home on this machine")
-    if shutil.which("musl-gcc") is None:
-        not_there("musl-gcc")
-    library = tmp_path / "libspoilt.so"
-    include = f"-I{LAUNCHER.parent.parent / 'include'}"
-    command = ["musl-gcc", "-shared", "-fPIC", include, "-o", str(library), str(FUNCTIONS / "probe.c")]
-    subprocess.run(command, check=True)
-    assert "It is built against musl, and this system has glibc; build it for glibc" in refusal(library)
-
-
-def test_other_operating_system(tmp_path: Path) -> None:
-    library = tmp_path / f"libspoilt{SUFFIX}"
-    library.write_bytes(b"MZ" + bytes(58) + (64).to_bytes(4, "little") + b"PE\0\0" + (0x8664).to_bytes(2, "little"))
-    assert "made for another operating system (PE); build it for this one" in refusal(library)
-
-
-def test_program(tmp_path: Path) -> None:
-    source = tmp_path / "program.c"
-    source.write_text("int main(void) { return 0; }\n")
-    compile_c(source, tmp_path / f"libspoilt{SUFFIX}")
-    assert "build it as a shared library" in refusal(tmp_path / f"libspoilt{SUFFIX}")
-
-
-def test_text_file(tmp_path: Path) -> None:
-    (tmp_path / f"libspoilt{SUFFIX}").write_text("#!/bin/sh\n")
-    assert "It is no shared library" in refusal(tmp_path / f"libspoilt{SUFFIX}")
-
-
-def test_unreadable(echo: Path) -> None:
-    echo.chmod(0)
-    powerless: tuple[str, ...] = ()
-    if os.geteuid() == 0:  # who reads everything, unless that power is taken away
-        powers = "-dac_override,-dac_read_search"
-        powerless = (
-            shutil.which("setpriv") or not_there("setpriv"),
-            f"--bounding-set={powers}",
-            f"--inh-caps={powers}",
-        )
-    assert "make it readable" in refusal(echo, command=(*powerless, *LAUNCH))
-
-
-def test_unresolved_symbol(tmp_path: Path) -> None:
-    source = tmp_path / "spoilt.c"
-    source.write_text("int nowhere(void); int handle(void) { return nowhere(); }\n")
-    compile_c(source, tmp_path / f"libspoilt{SUFFIX}", "-shared", "-fPIC")
-    assert "undefined symbol: nowhere" in refusal(tmp_path / f"libspoilt{SUFFIX}", "spoilt.handle")
+def test_no_handler_is_named(tmp_path: Path) -> None:
+    _, facts, _ = check("", tmp_path)
+    assert facts["WRONG"].endswith("(found: none)")
+    assert facts["mend"].startswith("set _HANDLER")
 
 
 def test_crash_on_loading(tmp_path: Path) -> None:

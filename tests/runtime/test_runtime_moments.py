@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faas_runtime.client import ARRIVAL_S
 
 from ci.runtime_api import RuntimeApi
 from tests.runtime.support import TIMEOUT_S, Runtime, invocation, status
@@ -73,6 +74,20 @@ def test_an_event_that_never_arrives_whole_is_not_waited_for(functions: Path) ->
         runtime.signal(signal.SIGTERM)
         exit_code, _ = runtime.end()
     assert exit_code == 0
+
+
+@pytest.mark.parametrize("before", [1, 3], ids=["first", "later"])
+def test_what_has_come_before_is_not_taken_for_an_event(functions: Path, before: int) -> None:
+    """A process that has answered and waits ends at once: nothing is arriving that it could wait for."""
+    with RuntimeApi() as api, Runtime(api.address, "probe.echo", functions) as runtime:
+        for _ in range(before):
+            assert api.invoke(b"{}", timeout=TIMEOUT_S).body == b"{}"
+        time.sleep(0.1)
+        started = time.monotonic()
+        runtime.signal(signal.SIGTERM)
+        exit_code, errors = runtime.end()
+        assert time.monotonic() - started < ARRIVAL_S
+    assert (exit_code, errors) == (0, "")
 
 
 def test_a_write_to_the_stream_of_an_ended_call_is_refused(functions: Path) -> None:

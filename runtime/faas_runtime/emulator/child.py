@@ -89,7 +89,10 @@ class Child(asyncio.SubprocessProtocol):
             return f"signal: {-code}"
 
     def peak_mb(self) -> "int | None":
-        """The most memory that it has used, in MiB, as far as it was seen; None where the system does not tell."""
+        """The most memory that it has used, in MiB; None where the system does not tell.
+
+        Once it has ended: what was said last.
+        """
         if self._has_exited:
             return self._peak_mb
         try:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PORT = 8080
 CONCURRENCY = 10
 ACCOUNT = "012345678912"
-SAME_ORIGIN = "none"
+NO_CORS = "none"
 # What AWS's emulator gives a function that was told nothing.
 DEFAULTS = {
     "AWS_LAMBDA_FUNCTION_NAME": "test_function",
@@ -108,7 +108,7 @@ def read(name: str, arguments: "Sequence[str]", variables: "Mapping[str, str]") 
     if name == "invoke":
         return Options(**common, event=given.event, sample=given.sample, repeat=given.repeat)
     host, port = _listen(given, variables)
-    origins = None if SAME_ORIGIN in given.cors else tuple(given.cors)
+    origins = None if NO_CORS in given.cors else tuple(given.cors)
     return Options(**common, watch=given.watch, host=host, port=port, origins=origins)
 
 
@@ -166,7 +166,7 @@ def _parser(name: str, variables: "Mapping[str, str]") -> _Parser:
         action="append",
         default=[],
         help="an origin that browsers may call from beside this machine's own, * for any, "
-        f"{SAME_ORIGIN} to leave it to the function; may be given several times",
+        f"{NO_CORS} to leave it to the function; may be given several times",
     )
     return parser
 
@@ -186,13 +186,15 @@ def _environment(given: argparse.Namespace, variables: "Mapping[str, str]") -> "
 
 def _handler(name: str, environment: "dict[str, str]") -> Handler:
     """Find the library as `check` does, and tell the child what Lambda would tell it."""
-    root = environment.get("LAMBDA_TASK_ROOT") or os.getcwd()
+    root = environment.get("LAMBDA_TASK_ROOT", "")
     is_path = bool(name) and (os.path.exists(name) or "/" in name or os.sep in name)
     name = name or environment.get("AWS_LAMBDA_FUNCTION_HANDLER") or environment.get("_HANDLER", "")
-    handler = Handler.parse(name, os.path.abspath(os.getcwd() if is_path else root))
-    if is_path and not environment.get("LAMBDA_TASK_ROOT"):
-        root = os.path.dirname(handler.paths[0])
-    environment["LAMBDA_TASK_ROOT"] = os.path.abspath(root)
+    try:
+        handler = Handler.parse(name, os.path.abspath("" if is_path else root))
+        root = os.path.abspath(root or (os.path.dirname(handler.paths[0]) if is_path else ""))
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be told: {error}. Go to one that exists") from error
+    environment["LAMBDA_TASK_ROOT"] = root
     stem = os.path.basename(handler.paths[0])[: -len(SUFFIX)]
     environment["_HANDLER"] = name if name and not is_path else f"{stem.removeprefix('lib')}.{handler.symbol}"
     return handler

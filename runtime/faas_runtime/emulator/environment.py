@@ -43,6 +43,8 @@ class Environment:
         self.state = STARTING
         self.failure: Outcome | None = None
         """Why it has not come up."""
+        self.has_told = False
+        """Whether its runtime has written why to its log."""
         self.ready_at = 0.0
         """When it came up, on the monotonic clock; 0: it has not yet."""
         self.served = 0
@@ -117,6 +119,7 @@ class Environment:
             self.ready_at = time.monotonic()
             self._init_ms = (self.ready_at - self._started_at) * 1000
             self._set_timer(None)
+            self._child.peak_mb()  # should its first invocation be the end of it
         if self.places == 1 and self._running:
             self._loop.call_soon(self._polled_again, poller)
         else:
@@ -157,7 +160,8 @@ class Environment:
             self._soon(invocation, None, error)
 
     def init_failed(self, error_type: str, document: bytes) -> None:
-        """The function said so; its process ends by itself."""
+        """The function said so; its process writes the same to its log, and ends by itself."""
+        self.has_told = True
         self._fail_init(error_type, document)
 
     # The end of an invocation
@@ -204,6 +208,7 @@ class Environment:
         text = documents.timed_out(self._timeout_s)
         invocation.log(f"{invocation.request_id} {text}\n".encode())
         self._lines.say(f"request {invocation.request_id}: {text}; its process is ended")
+        self._child.peak_mb()  # as long as there is somebody to ask
         self.kill()
         document = documents.platform_error(kind, text, invocation)
         self._close(invocation, Outcome(TIMED_OUT, document, error_type=kind), None)

@@ -12,12 +12,9 @@ from .messages import Answer, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from .heads import Head
-
-    Handler = Callable[[Request], Awaitable[Answer]]
 
 BACKLOG = 1024
 DESCRIPTORS = 65536  # as many as are asked for; each connection needs one

@@ -7,6 +7,7 @@ import asyncio
 
 from .bodies import Chunked, Sized
 from .heads import END, HEAD_LIMIT, Head, Refused, parse
+from .patience import Patience
 from .replies import BODILESS, CONTINUE, reply_head
 
 TYPE_CHECKING = False
@@ -44,9 +45,8 @@ class Connection(asyncio.Protocol):
         self._body: Body | None = None
         self._room: asyncio.Future[None] | None = None
         self._is_held = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._due = 0.0
         self._loop = asyncio.get_running_loop()
+        self._patience = Patience(self._loop, self._late)
 
     # What children do with a request
 
@@ -76,13 +76,12 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         if self.limits:
-            self._patient(self.limits[2])
+            self._patience.within(self.limits[2])
 
     def connection_lost(self, error: "Exception | None") -> None:
         """It is closed."""
         self.is_closing = True
-        if self._timer is not None:
-            self._timer.cancel()
+        self._patience.end()
         self.resume_writing()
         self.lost()
 
@@ -137,7 +136,7 @@ class Connection(asyncio.Protocol):
             return
         self.state = HEAD
         if self.limits:
-            self._patient(self.limits[2])
+            self._patience.within(self.limits[2])
         if self._is_held:
             self.go_on()
         if self._buffer:
@@ -147,7 +146,7 @@ class Connection(asyncio.Protocol):
         """Close when the answer has gone out; a client that does not take it has some time for that."""
         if not self.transport.is_closing() and self.transport.get_write_buffer_size():
             self.state = LINGERING
-            self._patient(IDLE_S)
+            self._patience.within(IDLE_S)
         self.transport.close()
 
     def _advance(self) -> None:
@@ -172,7 +171,7 @@ class Connection(asyncio.Protocol):
             if b"\n\n" in buffer:
                 raise Refused(400, "lines of the head have to end with CR LF")
             if self.limits and buffer:
-                self._hurry(self.limits[0])
+                self._patience.at_most(self.limits[0])
             return False
         head = self.head = parse(bytes(buffer[:end]))
         del buffer[: end + len(END)]
@@ -204,7 +203,7 @@ class Connection(asyncio.Protocol):
         if body.is_whole:
             self._completed(body.trailers)
         elif self.limits:
-            self._patient(self.limits[1])
+            self._patience.within(self.limits[1])
 
     def _completed(self, trailers: "list[tuple[str, str]]") -> None:
         self.state = BUSY
@@ -225,33 +224,13 @@ class Connection(asyncio.Protocol):
         self.go_on()
         if self.transport.can_write_eof():
             self.transport.write_eof()
-        self._patient(LINGER_S)
+        self._patience.within(LINGER_S)
 
-    # Time
-
-    def _patient(self, seconds: float) -> None:
-        """Something has to happen within so many seconds; a timer that is due earlier will look again."""
-        self._due = self._loop.time() + seconds
-        if self._timer is None:
-            self._timer = self._loop.call_at(self._due, self._look)
-        elif self._timer.when() > self._due:
-            self._timer.cancel()
-            self._timer = self._loop.call_at(self._due, self._look)
-
-    def _hurry(self, seconds: float) -> None:
-        """The same, from the first call for this request on."""
-        if self._due > self._loop.time() + seconds:
-            self._patient(seconds)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self.state is BUSY:
-            return  # the next request sets it anew
-        if self._loop.time() < self._due:
-            self._timer = self._loop.call_at(self._due, self._look)
-        elif self.state is LINGERING or (self.state is HEAD and not self._buffer):
+    def _late(self) -> None:
+        """The client has let its time pass; while a request is answered, there is no hurry."""
+        if self.state is LINGERING or (self.state is HEAD and not self._buffer):
             self.transport.abort()
-        else:
+        elif self.state is not BUSY:
             self._turn_away(408, "the rest of the request did not come in time")
 
     # Writing

@@ -7,7 +7,7 @@ import sys
 import time
 
 from ..errors import UsageError
-from . import given_event
+from . import documents, given_event
 from .invocation import ANSWERED, DIED, ERROR, INIT_FAILED, TIMED_OUT, TOO_LARGE, Invocation, Outcome, StreamBroken
 from .latencies import Latencies
 from .lines import STDERR, STDOUT, Lines, write
@@ -30,8 +30,10 @@ def run(options: "Options") -> int:
 
 async def _run(options: "Options", event: bytes) -> int:
     """Run until the end or a signal; nothing that was started is left behind."""
-    pool = Pool(options, Lines(options.version, options.memory_mb, platform_to=STDERR, output_to=STDERR))
-    work = asyncio.ensure_future(_invoke_all(options, pool, event))
+    output = _Output()
+    lines = Lines(options.version, options.memory_mb, to=STDERR, before=output.end_line)
+    pool = Pool(options, lines)
+    work = asyncio.ensure_future(_invoke_all(options, pool, event, lines, output))
     received = _on_signals(work)
     try:
         return await work
@@ -61,29 +63,27 @@ def _on_signals(work: "asyncio.Future[int]") -> "list[int]":
     return received
 
 
-async def _invoke_all(options: "Options", pool: Pool, event: bytes) -> int:
+async def _invoke_all(options: "Options", pool: Pool, event: bytes, lines: Lines, output: "_Output") -> int:
     code = 0
     latencies = Latencies()
     for number in range(1, options.repeat + 1):
         is_last = number == options.repeat
-        output = _Output()
         started = time.perf_counter()
         invocation = Invocation(event, options.arn())
         outcome = await pool.invoke(invocation)
-        kind = await _take(outcome, output if is_last or outcome.kind == INIT_FAILED else None)
+        kind = await _take(outcome, lines, output if is_last or outcome.kind == INIT_FAILED else None)
         latencies.add(time.perf_counter() - started, is_answered=kind == ANSWERED)
         await invocation.finished
         code = code or EXIT_CODES[kind]
         if kind == INIT_FAILED:
             break  # it would fail again, and take its time
-        if is_last:
-            output.end()
+    output.end_line()
     if options.repeat > 1:
         write(STDERR, latencies.table().encode())
     return code
 
 
-async def _take(outcome: Outcome, output: "_Output | None") -> str:
+async def _take(outcome: Outcome, lines: Lines, output: "_Output | None") -> str:
     """Take an answer to its end, and write it if it is wanted; returns the kind of outcome that it was in the end."""
     if outcome.stream is None:
         if output is not None:
@@ -94,7 +94,7 @@ async def _take(outcome: Outcome, output: "_Output | None") -> str:
             if output is not None:
                 output.write(piece)
     except StreamBroken as broken:
-        write(STDERR, f"faas-runtime: the streamed answer broke off: {broken.details.decode()}\n".encode())
+        lines.say(f"the streamed answer broke off: {documents.told(broken.details)}")
         return _BROKEN.get(broken.error_type, ERROR)
     return outcome.kind
 
@@ -105,6 +105,7 @@ class _Output:
     def __init__(self) -> None:
         self._last = b""
         self._is_open = True
+        self._is_terminal = sys.stdout is not None and sys.stdout.isatty()
 
     def write(self, data: bytes) -> None:
         """Write all of it, unless the reader has gone; that there is no room is an error."""
@@ -117,7 +118,8 @@ class _Output:
         except OSError as error:
             raise UsageError(f"the answer cannot be written to standard output: {error.strerror}") from error
 
-    def end(self) -> None:
-        """Leave a terminal's cursor at the beginning of a line."""
-        if self._last not in (b"", b"\n") and sys.stdout is not None and sys.stdout.isatty():
-            self.write(b"\n")
+    def end_line(self) -> None:
+        """Leave a terminal's cursor at the beginning of a line: the log may be on the same one."""
+        if self._last not in (b"", b"\n") and self._is_terminal:
+            self._last = b""
+            write(STDOUT, b"\n")

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, unquote
 from . import documents, event_stream
 from .invocation import DIED, INIT_FAILED, TIMED_OUT, Invocation, StreamBroken
 from .messages import Answer
+from .waiting import FULL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ INVALID_CONTENT = "InvalidRequestContentException"
 INVALID_PARAMETER = "InvalidParameterValueException"
 TOO_LARGE = "RequestEntityTooLargeException"
 NOT_FOUND = "ResourceNotFoundException"
+TOO_MANY = "TooManyRequestsException"
 _NAMES = {400: "BadRequest", 404: NOT_FOUND, 408: "RequestTimeout", 413: TOO_LARGE}
 
 
@@ -56,13 +58,13 @@ class LambdaApi:
         options: "Options",
         pool: "Pool",
         run: "Callable[[Coroutine[Any, Any, None]], None]",
-        say: "Callable[[str], None]",
+        refused: "Callable[[int, str], None]",
     ) -> None:
-        """`run` lets a coroutine run in the background, `say` tells the person."""
+        """`run` lets a coroutine run in the background, `refused` tells the person (status, reason)."""
         self._options = options
         self._pool = pool
         self._run = run
-        self._say = say
+        self._refused = refused
 
     async def handle(self, request: "Request") -> Answer:
         """Answer a request below Lambda's paths."""
@@ -93,12 +95,10 @@ class LambdaApi:
         return self._answer(invocation, await self._pool.invoke(invocation), headers)
 
     async def _invoke_alone(self, invocation: Invocation) -> None:
-        """An asynchronous invocation: nobody waits for what becomes of it."""
+        """An asynchronous invocation: nobody waits for what becomes of it; a failure is in the log."""
         outcome = await self._pool.invoke(invocation)
         if outcome.stream is not None:
             outcome.stream.drop()
-        if not outcome.is_answer and outcome.kind != INIT_FAILED:
-            self._say(f"asynchronous request {invocation.request_id} failed: {documents.told(outcome.payload)}")
 
     def _answer(self, invocation: Invocation, outcome: "Outcome", headers: "list[tuple[str, str]]") -> Answer:
         if outcome.kind == TIMED_OUT:  # the very words of AWS's emulator, in place of a document
@@ -129,6 +129,9 @@ class LambdaApi:
         return Answer(200, _events(invocation, outcome), headers)
 
     def _invocation(self, request: "Request", name: str) -> Invocation:
+        if self._pool.is_full:
+            self._refused(429, FULL)
+            raise _Wrong(429, TOO_MANY, f"Rate Exceeded: {FULL}.")
         payload = request.body or b"{}"
         if len(payload) > _limit(request.header("x-amz-invocation-type")):
             raise _Wrong(413, TOO_LARGE, _too_large(_limit(request.header("x-amz-invocation-type"))))

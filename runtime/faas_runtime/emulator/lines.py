@@ -7,10 +7,11 @@ untouched, to the stream that it wrote to.
 import math
 import os
 import select
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .invocation import Invocation
 
 STDOUT, STDERR = 1, 2
@@ -19,15 +20,18 @@ STDOUT, STDERR = 1, 2
 class Lines:
     """Where lines go; whatever became of standard output and standard error, writing does not fail."""
 
-    def __init__(self, version: str, memory_mb: int, platform_to: int = STDOUT, output_to: int = STDOUT) -> None:
-        """START, END and REPORT go to the descriptor `platform_to`, the function's standard output to `output_to`.
+    def __init__(
+        self, version: str, memory_mb: int, to: int = STDOUT, before: "Callable[[], None]" = lambda: None
+    ) -> None:
+        """START, END and REPORT go to the descriptor `to`, and so does the function's standard output.
 
-        `invoke` wants both on standard error (2), as its own standard output is the function's answer.
+        `invoke` wants them on standard error (2), as its own standard output is the function's answer. `before` is
+        called before anything is written but what the function itself writes.
         """
         self._version = version
         self._memory_mb = memory_mb
-        self._platform_to = platform_to
-        self._output_to = output_to
+        self._to = to
+        self._before = before
 
     def start(self, invocation: "Invocation") -> None:
         """The runtime gets an invocation."""
@@ -46,16 +50,18 @@ class Lines:
 
     def output(self, descriptor: int, data: bytes) -> None:
         """What the child wrote to its standard output (1) or standard error (2)."""
-        write(self._output_to if descriptor == STDOUT else STDERR, data)
+        write(self._to if descriptor == STDOUT else STDERR, data)
 
     def say(self, message: str) -> None:
         """Tell the person who runs the emulator."""
+        self._before()
         write(STDERR, f"faas-runtime: {message}\n".encode("utf-8", "backslashreplace"))
 
     def _platform(self, invocation: "Invocation", text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")
         invocation.log(data)
-        write(self._platform_to, data)
+        self._before()
+        write(self._to, data)
 
 
 def write(descriptor: int, data: bytes) -> None:
@@ -67,9 +73,3 @@ def write(descriptor: int, data: bytes) -> None:
             select.select([], [descriptor], [])
         except OSError:
             return
-
-
-def flush() -> None:
-    """What was printed by other means comes before what is written next."""
-    sys.stdout.flush()
-    sys.stderr.flush()

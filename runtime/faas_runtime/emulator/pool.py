@@ -7,13 +7,14 @@ generation that was the newest when it came, or by a newer one, so the first req
 import asyncio
 import os
 import time
-from collections import deque
 
 from . import documents
 from .environment import READY, STARTING, Environment
 from .generation import Generation
 from .invocation import INIT_FAILED, Outcome
-from .source import NotThere, Source
+from .rationed import Rationed
+from .source import LIMIT_S, NotThere, Source
+from .waiting import Waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .runtime_api import Poller
 
 WATCH_S = 0.5  # between two looks at the library
+NOT_UP = "the function did not come up"
 SETTLED_S = 1.0  # a process that idled for so long and died is started again by itself
 
 
@@ -38,11 +40,12 @@ class Pool:
         self._lines = lines
         path = next((path for path in options.handler.paths if os.path.isfile(path)), options.handler.paths[0])
         self._path = path
-        self._source = Source(path) if options.watch else None
+        self._source = Source(path, min(LIMIT_S, options.timeout_s)) if options.watch else None
         self._current = Generation(0)
         self._old: list[Generation] = []
         self._idle: list[Poller] = []
-        self._waiting: deque[Invocation] = deque()
+        self._waiting = Waiting()
+        self._not_run = Rationed(lines.say, "requests were not run")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._watching: list[asyncio.Task[Any]] = []
         self._settled: asyncio.Future[None] | None = None
@@ -94,9 +97,14 @@ class Pool:
     def kill(self) -> None:
         """End all processes now, with what they have in hand."""
         self._is_stopping = True
-        self._fail_waiting(_stopped())
+        self._fail_waiting(_stopped(), "the emulator is being stopped")
         for environment in self._environments:
             environment.kill()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many invocations wait that no other one should join them."""
+        return self._waiting.is_full
 
     @property
     def failure(self) -> "Outcome | None":
@@ -122,8 +130,8 @@ class Pool:
         if generation == self._current.number:
             self._current.failure = None
             self._settle()
-        if self._waiting and self._waiting[0].generation <= generation and environment.is_alive:
-            environment.hand(poller, self._waiting.popleft())
+        if self._waiting and self._waiting.first.generation <= generation and environment.is_alive:
+            environment.hand(poller, self._waiting.take())
         elif generation == self._current.number and environment.is_alive:
             self._idle.append(poller)
         else:
@@ -142,7 +150,8 @@ class Pool:
         )
         generation.environments.remove(environment)
         if environment.failure is not None:
-            self._lines.say(f"the function did not come up: {documents.told(environment.failure.payload)}")
+            if not environment.has_told:
+                self._lines.say(f"{NOT_UP}: {documents.told(environment.failure.payload)}")
             generation.failure = environment.failure
         if generation is self._current:
             self._settle()
@@ -208,12 +217,12 @@ class Pool:
         if not generation.alive:
             self._fail_waiting(failure)
         elif not self.is_ready:
-            self._fail_waiting(failure, 1)
+            self._fail_waiting(failure, count=1)
 
-    def _fail_waiting(self, outcome: Outcome, count: "int | None" = None) -> None:
+    def _fail_waiting(self, outcome: Outcome, why: str = NOT_UP, count: "int | None" = None) -> None:
         for _ in range(len(self._waiting) if count is None else min(count, len(self._waiting))):
-            invocation = self._waiting.popleft()
-            self._lines.say(f"request {invocation.request_id} was not run, as the function did not come up")
+            invocation = self._waiting.take()
+            self._not_run.say(f"request {invocation.request_id} was not run, as {why}")
             invocation.settle(outcome)
             invocation.finish()
 

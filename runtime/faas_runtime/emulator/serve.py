@@ -1,8 +1,10 @@
 """`faas-runtime serve`: the function behind an emulator of Lambda, until a signal ends it."""
 
 import asyncio
+import errno
 import json
 import signal
+import socket
 import sys
 
 from ..errors import UsageError
@@ -12,6 +14,7 @@ from .lambda_api import LambdaApi
 from .lines import Lines
 from .messages import Answer
 from .pool import Pool
+from .rationed import Rationed
 from .web_front import WebFront
 
 TYPE_CHECKING = False
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from .messages import Request
 
 HEALTH = "/_faas/health"
+EVERYWHERE = ("*", "0.0.0.0", "::")  # noqa: S104
 TAKEN_S = 2.0  # for clients to take their answers, after everything is answered
 SECOND_SIGNAL = 128  # plus its number, as shells report it
 
@@ -33,15 +37,15 @@ class _Routes(Routes):
     def __init__(self, options: "Options", lines: Lines) -> None:
         self.pool = Pool(options, lines)
         self.server = Server(self, options.concurrency)
-        self._lines = lines
-        self._lambda = LambdaApi(options, self.pool, self.server.run, lines.say)
-        self._web = WebFront(options, self.pool, lines.say)
+        self._refusals = Rationed(lines.say, "requests were refused")
+        self._lambda = LambdaApi(options, self.pool, self.server.run, self._refused)
+        self._web = WebFront(options, self.pool, lines.say, self._refused)
 
     def limit(self, head: "Head") -> int:
         return lambda_api.limit(head) if lambda_api.is_lambda_path(head.target) else web_front.PAYLOAD_LIMIT
 
     def refuse(self, head: "Head | None", status: int, reason: str) -> Answer:
-        self._lines.say(f"a request was refused ({status}): {reason}")
+        self._refused(status, reason)
         if head is None or lambda_api.is_lambda_path(head.target):
             return lambda_api.refuse(head, status, reason)
         return web_front.refusal(status)
@@ -52,6 +56,9 @@ class _Routes(Routes):
         if lambda_api.is_lambda_path(request.path):
             return await self._lambda.handle(request)
         return await self._web.handle(request)
+
+    def _refused(self, status: int, reason: str) -> None:
+        self._refusals.say(f"a request was refused ({status}): {reason}")
 
     def _health(self) -> Answer:
         failure = self.pool.failure
@@ -131,20 +138,25 @@ async def _stop(routes: _Routes, signals: _Signals) -> int:
 
 
 def _greet(options: "Options", port: int, lines: Lines) -> None:
-    shown = "127.0.0.1" if options.host in ("*", "0.0.0.0", "::") else options.host  # noqa: S104
-    shown = f"[{shown}]" if ":" in shown else shown
-    url = f"http://{shown}:{port}"
-    everywhere = " (all addresses)" if shown != options.host.strip("[]") and ":" not in shown else ""
-    lines.say(f"serving {options.environment['_HANDLER']} at {url}{everywhere}")
+    handler = options.environment["_HANDLER"]
+    if options.host in EVERYWHERE:
+        lines.say(f"serving {handler} on all addresses, port {port} (in a container: the port that you published)")
+        url = "http://127.0.0.1:PORT"
+    else:
+        url = f"http://{_place(options.host, port)}"
+        lines.say(f"serving {handler} at {url}")
     lines.say(f"try it: curl {url}/2015-03-31/functions/function/invocations -d '{{}}'")
 
 
+def _place(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def _cannot_listen(options: "Options", error: OSError) -> str:
-    place = f"{options.host}:{options.port}"
-    return (
-        f"cannot listen at {place}: {error.strerror or error}. "
-        f"Choose another port with --port (0: a free one), or end what uses port {options.port}"
-    )
+    hint = "choose another port with --port, or 0 for a free one"
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        hint = "choose an address of this machine with --host"
+    return f"cannot listen at {_place(options.host, options.port)}: {error.strerror or error}; {hint}"
 
 
 def _explain(loop: asyncio.AbstractEventLoop, context: "dict[str, Any]", lines: Lines) -> None:

@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 
-from .whole import is_library, is_whole
+from ..whole import is_library, is_whole
 
 LIMIT_S = 10.0
 SETTLED_S = 0.05

@@ -6,6 +6,7 @@ from . import documents, web
 from .invocation import TIMED_OUT, Invocation, StreamBroken
 from .messages import Answer
 from .prelude import CONTENT_TYPE as PRELUDE_TYPE
+from .waiting import FULL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,11 +24,14 @@ JSON = [("Content-Type", "application/json")]
 class WebFront:
     """Answers browsers and other clients of a web function."""
 
-    def __init__(self, options: "Options", pool: "Pool", say: "Callable[[str], None]") -> None:
-        """`say` tells the person why a client got a 502."""
+    def __init__(
+        self, options: "Options", pool: "Pool", say: "Callable[[str], None]", refused: "Callable[[int, str], None]"
+    ) -> None:
+        """`say` tells the person why a client got a 502, `refused` that a request was not taken (status, reason)."""
         self._options = options
         self._pool = pool
         self._say = say
+        self._refused = refused
         self._cors = None if options.origins is None else web.Cors(options.origins)
 
     async def handle(self, request: "Request") -> Answer:
@@ -41,6 +45,9 @@ class WebFront:
         return answer
 
     async def _handle(self, request: "Request") -> Answer:
+        if self._pool.is_full:
+            self._refused(503, FULL)
+            return refusal(503)
         invocation = Invocation(b"", self._options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
         event = web.event(request, request_id=invocation.request_id, now=time.time())
         if len(event) > PAYLOAD_LIMIT:
@@ -50,7 +57,7 @@ class WebFront:
         if outcome.kind == TIMED_OUT:
             return refusal(504)
         if not outcome.is_answer:
-            return self._failed(invocation, documents.told(outcome.payload))
+            return refusal(502)  # why has been told
         try:
             if outcome.stream is None and outcome.content_type != PRELUDE_TYPE:
                 return web.answer(outcome.payload)
@@ -73,6 +80,7 @@ def refusal(status: int) -> Answer:
         413: "Request Too Long",
         431: "Request Header Fields Too Large",
         502: "Internal Server Error",
+        503: "Service Unavailable",
         504: "Service Unavailable",
     }
     return Answer(status, b'{"message":"%b"}' % messages.get(status, "Bad Request").encode(), list(JSON))

@@ -108,6 +108,20 @@ FAAS_EXPORT int32_t nap(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
+/* Fills so many MiB as the event says, then naps for the rest of its life; ends it if the number is below 0. */
+FAAS_EXPORT int32_t hoard(const faas_request *request, faas_response *response)
+{
+    long size = number(request);
+    char *data = malloc((size_t)labs(size) << 20);
+    if (data == NULL)
+        return 1;
+    memset(data, 'x', (size_t)labs(size) << 20);
+    if (size < 0)
+        _exit(data[1] == 'x' ? 3 : 4);
+    wait_ms(60000);
+    return say(response, "\"late\"");
+}
+
 /* Event 0: answers the process's id; below: a signal; above: an exit code. */
 FAAS_EXPORT int32_t end(const faas_request *request, faas_response *response)
 {

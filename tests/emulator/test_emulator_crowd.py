@@ -1,0 +1,105 @@
+"""More than can be served: thousands of connections, floods of what is no request, a line of waiting without an end."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import resource
+import signal
+import socket
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, wait_for
+
+Serve = Callable[..., Emulator]
+CROWD = 10_000
+FLOODS = 200
+OWN_DESCRIPTORS = 1000  # of the tests, and of the emulator for itself
+WAITING = 10_000
+TOO_MANY = 100
+LOGGED_A_SECOND = 10
+
+
+@pytest.fixture
+def descriptors() -> Iterator[int]:
+    """How many descriptors a process can have; the tests may use all of them."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65536 if hard == resource.RLIM_INFINITY else hard
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, CROWD + OWN_DESCRIPTORS)), hard))
+    yield most
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_thousands_of_connections_do_not_stop_new_ones(serve: Serve, descriptors: int) -> None:
+    count = min(CROWD, descriptors - OWN_DESCRIPTORS)
+    begun = (b"", b"P", b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
+    emulator = serve("echo")
+    with contextlib.ExitStack() as stack:
+        for number in range(count):
+            connection = stack.enter_context(emulator.connect())
+            connection.sendall(begun[number % len(begun)])
+            if number % 100 == 0:
+                assert emulator.invoke(b"%d" % number).body == b"%d" % number
+        for number in range(FLOODS):
+            connection = stack.enter_context(emulator.connect())
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 12000)
+            if number % 10 == 0:
+                assert emulator.invoke(b"%d" % number).body == b"%d" % number
+    assert emulator.invoke(b"1").body == b"1"
+    lines = [line for line in emulator.err.splitlines() if "refused" in line]
+    wait_for(lambda: re.search(r"faas-runtime: [0-9]+ more requests were refused\n", emulator.err), "nobody counts")
+    assert 0 < len(lines) < FLOODS
+    assert "Traceback" not in emulator.err
+
+
+def test_connections_that_idle_make_room_for_new_ones(emulated: Path, descriptors: int) -> None:
+    assert descriptors > 2000
+    with Emulator(f"{emulated}.echo", before=("sh", "-c", 'ulimit -n 400 && exec "$@"', "sh")) as emulator:
+        connections = [emulator.connect() for _ in range(600)]
+        for number, connection in enumerate(connections[::2]):
+            with contextlib.suppress(ConnectionError):
+                connection.sendall(b"POST / HT" if number % 2 else b"")
+        assert emulator.invoke(b"1").body == b"1"
+        assert emulator.invoke(b"2").body == b"2"
+        for connection in connections:
+            connection.close()
+        assert "Too many open files" not in emulator.err
+
+
+def test_a_line_of_waiting_invocations_has_an_end(serve: Serve) -> None:
+    emulator = serve("nap", "--concurrency", "1")
+    event = b"60000"
+    head = f"POST {INVOKE} HTTP/1.1\r\nHost: x\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 5\r\n"
+    request = head.encode() + b"\r\n" + event
+    requests = request * (1 + WAITING + TOO_MANY - 1) + head.encode() + b"Connection: close\r\n\r\n" + event
+    with emulator.connect() as connection:
+        sending = threading.Thread(target=connection.sendall, args=(requests,))
+        sending.start()
+        received = read_all(connection)
+        sending.join()
+    statuses = Counter(re.findall(rb"HTTP/1\.1 ([0-9]+) ", received))
+    assert statuses == {b"202": 1 + WAITING, b"429": TOO_MANY}
+    for path in (INVOKE, STREAM):
+        answer = emulator.invoke(event, path)
+        assert (answer.status, answer.headers["x-amzn-errortype"]) == (429, "TooManyRequestsException")
+        assert answer.json["Type"] == "User"
+    assert emulator.request("GET", "/").status == 503
+    assert emulator.request("GET", "/_faas/health").status == 200
+    wait_for(lambda: "more requests were refused\n" in emulator.err, "nobody counts")
+    seconds = emulator.err.count(" more requests were refused\n") + 1
+    assert emulator.err.count("a request was refused (429): too many") <= LOGGED_A_SECOND * seconds
+    emulator.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: refuses(emulator.port), "it listens")
+    assert emulator.end() == 128 + signal.SIGTERM
+    assert emulator.err.count(" was not run, as the emulator is being stopped\n") == LOGGED_A_SECOND
+
+
+def refuses(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0

@@ -1,0 +1,21 @@
+"""Runs `faas-runtime check`."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.runtime.support import LAUNCHER, PYTHON, TIMEOUT_S
+
+LAUNCH = (*PYTHON, str(LAUNCHER))
+
+
+def check(name: str, folder: Path, command: Sequence[str] = LAUNCH) -> tuple[int, dict[str, str], str]:
+    """The exit code, what is said of the library, by its name, and what is written to standard error."""
+    done = subprocess.run(
+        [*command, "check", name], cwd=folder, env={}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+    assert "Traceback" not in done.stderr
+    facts = dict(line.strip().split(": ", 1) for line in done.stdout.splitlines())
+    return done.returncode, facts, done.stderr
