@@ -172,18 +172,16 @@ def test_snapshot(root: Root) -> None:
 
 
 def test_crash(root: Root) -> None:
-    """The place is named, but for the times that the dump itself ends early: it reads the frames of running threads.
+    """The place is named each time, though the dump reads the frames of all threads, running ones as well.
 
     Python 3.14 says of a thread that has no number yet only that it is freed, which must never happen.
     """
-    named = 0
     for _ in range(10):
         _, exit_code, errors = play(root, "rough.crash", [invocation(b"1"), ACCEPTED])
         assert exit_code == -signal.SIGSEGV
         assert "Fatal Python error: Segmentation fault" in errors
         assert "freed" not in errors
-        named += 'librough.so", line 0 in crash\n' in errors
-    assert named > 5
+        assert 'librough.so", line 0 in crash\n' in errors
 
 
 def test_structured_log(root: Root) -> None:
