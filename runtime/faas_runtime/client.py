@@ -113,7 +113,14 @@ class RuntimeApi:
 
     def wait_for_restore(self) -> None:
         """Wait until the process is restored from its snapshot; what was connected before it no longer is."""
-        answer = self.connection.exchange(f"GET {PATH}/restore/next".encode() + self._common + b"\r\n")
+        if self.is_stopping:
+            raise Stopped
+        try:
+            answer = self.connection.exchange(f"GET {PATH}/restore/next".encode() + self._common + b"\r\n")
+        except RuntimeApiError:
+            if self.is_stopping:
+                raise Stopped from None
+            raise
         self.connection.close()
         if answer.status != 200:
             raise RuntimeApiError(f"the Runtime API restored nothing: it answered {self._status(answer)}")
@@ -147,7 +154,7 @@ class RuntimeApi:
             self._stop_at = monotonic() + ARRIVAL_S
             self.is_stopping = self.connection.is_stopping = True
         socket = self.connection.socket  # once: its own thread may close it meanwhile
-        is_arriving = self.connection.reader.count and monotonic() < self._stop_at
+        is_arriving = self.connection.received and monotonic() < self._stop_at
         if not self.is_busy and not is_arriving and socket is not None:
             try:
                 socket.shutdown(_SHUTDOWN)
@@ -155,7 +162,10 @@ class RuntimeApi:
                 pass  # it is closed already
 
     def complete(self, received: int, end: int) -> None:
-        """Receive the rest of an event, or drop the connection that brought more than an event."""
+        """Receive the rest of an event, or drop the connection that brought more than an event.
+
+        Raises `Stopped` when the process is to end and the rest did not come in time.
+        """
         if received > end:
             self.connection.close()
             return
@@ -165,9 +175,9 @@ class RuntimeApi:
             reader.need(end)
         except RuntimeApiError:
             self.connection.close()
+            if self.is_stopping:
+                raise Stopped from None
             raise
-        finally:
-            reader.count = 0
 
     def _answer(self) -> "Answer":
         """The answer to `next`, which may have been sent, and even be arriving, already."""
@@ -209,8 +219,9 @@ class RuntimeApi:
         self.parsed = answer, values
         self.is_busy = True
         self.received_at = monotonic()
-        if self.wake is not None:
-            self.wake()
+        wake = self.wake  # once: another thread may take it back
+        if wake is not None:
+            wake()
         return invocation
 
     def _tell(self, path: str, error: "FunctionError", fields: bytes = b"") -> None:

@@ -50,6 +50,11 @@ class Connection:
             self._reader = Reader(self._receive)
         return self._reader
 
+    @property
+    def received(self) -> int:
+        """How much of the current answer has been received; for other threads, which must not make a reader."""
+        return self._reader.count if self._reader is not None else 0
+
     def exchange(self, head: bytes, body: "bytes | memoryview" = b"", *, repeatable: bool = False) -> "Answer":
         """Send a request and read its answer, without any limit of time."""
         if not repeatable and not self.is_open():

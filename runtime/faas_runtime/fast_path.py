@@ -17,12 +17,9 @@ from .loop import finish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .caller import Caller
     from .client import RuntimeApi
     from .invocation import Invocation
-    from .loop import Answer
 
 _LAYOUTS = 8  # heads of different lengths whose layouts are remembered
 # Servers close connections that idle, but none so soon. After a longer call, one system call looks whether it did.
@@ -42,16 +39,16 @@ class FastPath:
     def serve(self) -> None:
         """Take invocations until the process is asked to end."""
         client, caller = self._client, self._caller
-        while True:
-            try:
+        try:
+            while True:
                 invocation = client.next()
-            except Stopped:
-                return
-            layout = self._learn()
-            self._bring_to_end(invocation, caller.call)
-            if layout is not None and client.connection.is_proven:
-                self._point(invocation, layout)
-                self._run(invocation, layout)
+                layout = self._learn()
+                finish(client, caller, invocation, caller.call)
+                if layout is not None and client.connection.is_proven:
+                    self._point(invocation, layout)
+                    self._run(invocation, layout)
+        except Stopped:
+            return
 
     def _learn(self) -> "Layout | None":
         """The layout of the head that was parsed last, unless it is of an unusual kind."""
@@ -100,11 +97,12 @@ class FastPath:
         turn, traced = caller.turns, caller.trace_place(layout.trace_size)
         while connection.socket is socket:
             client.is_busy = False
+            reader.count = 0
             if client.is_stopping:
                 return
             try:
                 send_all(next_request)
-                received = receive(buffer)
+                reader.count = received = receive(buffer)
             except OSError:
                 received = 0
             parts = unpack(buffer)
@@ -138,8 +136,9 @@ class FastPath:
             longs[deadline_at] = int(deadline)
             client.received_at = received_at = clock()
             client.is_busy = True
-            if client.wake is not None:
-                client.wake()
+            wake = client.wake
+            if wake is not None:
+                wake()
             fields = JSON
             if invocation_id:
                 client.echo = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id
@@ -183,17 +182,13 @@ class FastPath:
 
     def _finish(self, invocation: "Invocation", status: int) -> None:
         """Go on after a call in the general way."""
-        self._bring_to_end(invocation, lambda _: self._caller.result(status))
+        caller = self._caller
+        finish(self._client, caller, invocation, lambda _: caller.result(status))
 
     def _receipt(self, invocation: "Invocation", received: int) -> bytes:
         """Read what the Runtime API says to an answer, of which so much was received; returns what it says usually."""
-        self._bring_to_end(invocation, lambda _: self._read_receipt(received))
+        finish(self._client, self._caller, invocation, lambda _: self._read_receipt(received))
         return self._accepted
-
-    def _bring_to_end(self, invocation: "Invocation", result: "Callable[[Invocation], Answer]") -> None:
-        """Bring an invocation to its end in the general way; of the next event, nothing has come yet."""
-        finish(self._client, self._caller, invocation, result)
-        self._client.connection.reader.count = 0  # or the receipt is taken for an event that is arriving
 
     def _read_receipt(self, received: int) -> None:
         client, connection = self._client, self._client.connection
