@@ -57,7 +57,10 @@ def run_command(arguments: "Sequence[str]") -> int:
     if options:
         raise UsageError(f"unknown option {options[0]}\n{USAGE}")
     if name != "check":
-        raise UsageError(f"one HANDLER expected, {len(arguments)} arguments given\n{USAGE}")
+        raise UsageError(
+            f"there is no command {name}; there are new, serve, invoke and check. "
+            f"Without a command, one HANDLER is expected, and {len(arguments)} arguments were given\n{USAGE}"
+        )
     if len(others) != 1:
         raise UsageError(f"one LIBRARY expected after check, {len(others)} given\n{USAGE}")
     from .check import check

@@ -127,6 +127,7 @@ class Connection:
     def close(self) -> None:
         """Close the connection; the next exchange opens another one."""
         closed, self.socket = self.socket, None
+        self.is_proven = False
         if closed is not None:
             try:
                 closed.close()
@@ -136,7 +137,6 @@ class Connection:
     def open(self) -> None:
         """Connect to the first address of the host that accepts."""
         self.close()
-        self.is_proven = False
         address = self._address
         failure: OSError | None = None
         try:

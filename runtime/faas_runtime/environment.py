@@ -23,9 +23,9 @@ CONCURRENCY_LIMIT = 1024  # threads; beyond this the number is a mistake
 PORT_DIGITS = 5
 
 NO_RUNTIME_API = """\
-AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from.
-AWS Lambda sets it. Elsewhere start an emulator of the Runtime API and set it to that one's HOST:PORT, such as
-    AWS_LAMBDA_RUNTIME_API=127.0.0.1:9001 faas-runtime simple_handler.handle"""
+AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from; AWS Lambda sets it.
+On your own machine, let the emulator run the function: faas-runtime serve LIBRARY, or for one event: faas-runtime invoke
+LIBRARY. With another emulator, set it to that one's HOST:PORT. All commands: faas-runtime --help"""
 
 
 class Place:

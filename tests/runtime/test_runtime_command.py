@@ -70,7 +70,7 @@ def test_malformed_runtime_api(address: str) -> None:
     ("arguments", "message"),
     [
         (("--verbose",), "unknown option --verbose"),
-        (("a.b", "c.d"), "one HANDLER expected, 2 arguments given"),
+        (("a.b", "c.d"), "there is no command a.b; there are new, serve, invoke and check"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:

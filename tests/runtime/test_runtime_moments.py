@@ -96,6 +96,15 @@ def test_what_has_come_before_is_not_taken_for_an_event(functions: Path, before:
     assert min(seconds_to_end() for _ in range(3)) < ARRIVAL_S
 
 
+def test_a_stream_that_breaks_in_a_warm_process_ends_nothing_else(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "rough.break_if_asked", functions) as runtime:
+        for size in (1, 100, 1000, 10, 1):  # heads that are alike, and heads that are the first of their kind
+            assert api.invoke(b"00", timeout=TIMEOUT_S).body == b"00"
+            answer = api.invoke(b"s" * size, timeout=TIMEOUT_S)
+            assert (answer.kind, answer.body) == ("response", b"piece")
+        assert runtime.is_alive
+
+
 def test_the_watcher_makes_no_buffer_for_a_poller() -> None:
     """Two threads that made one at once would have two, of which the function would be handed the empty one."""
     connection = Connection(Place.parse("127.0.0.1:9"))

@@ -219,3 +219,13 @@ FAAS_EXPORT int32_t hang_if_asked(const faas_request *request, faas_response *re
     response->len = request->payload_len;
     return 0;
 }
+
+/* Answers with the event; breaks off in mid-stream if the event begins with "s". */
+FAAS_EXPORT int32_t break_if_asked(const faas_request *request, faas_response *response)
+{
+    if (request->payload_len != 0 && ((const char *)request->payload)[0] == 's')
+        return request->write(request->stream, "piece", 5) == 0 ? 3 : 4;
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
+}
