@@ -158,3 +158,9 @@ def wait_for(condition: Callable[[], object], otherwise: str) -> None:
     while not condition():
         assert time.monotonic() < over, otherwise
         time.sleep(0.005)
+
+
+def refuses(port: int) -> bool:
+    """Whether nobody listens at the port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) != 0

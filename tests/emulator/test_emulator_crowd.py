@@ -6,7 +6,6 @@ import contextlib
 import re
 import resource
 import signal
-import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, refuses, wait_for
 
 Serve = Callable[..., Emulator]
 CROWD = 10_000
@@ -98,8 +97,3 @@ def test_a_line_of_waiting_invocations_has_an_end(serve: Serve) -> None:
     wait_for(lambda: refuses(emulator.port), "it listens")
     assert emulator.end() == 128 + signal.SIGTERM
     assert emulator.err.count(" was not run, as the emulator is being stopped\n") == LOGGED_A_SECOND
-
-
-def refuses(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) != 0

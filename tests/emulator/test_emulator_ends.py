@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, read_all, wait_for
-from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME
+from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, read_all, refuses, wait_for
+from tests.runtime.support import RUNTIME
 
 Serve = Callable[..., Emulator]
 HEALTH = "/_faas/health"
@@ -215,15 +215,10 @@ def test_a_second_signal_ends_it_at_once(serve: Serve) -> None:
         wait_for(lambda: "START" in emulator.out, "it was not started")
         (pid,) = emulator.children
         emulator.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: _refuses(emulator.port), "it listens")
+        wait_for(lambda: refuses(emulator.port), "it listens")
         assert emulator.end() == 128 + signal.SIGTERM
         wait_for(lambda: not _lives(pid), "the function lives")
         read_all(connection)
-
-
-def _refuses(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _lives(pid: int) -> bool:
@@ -231,45 +226,6 @@ def _lives(pid: int) -> bool:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return False
-
-
-def test_a_port_in_use_is_named(serve: Serve, emulated: Path) -> None:
-    port = serve("echo").port
-    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", "--port", str(port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert done.returncode == 2
-    assert done.stderr == (
-        f"faas-runtime: cannot listen at 127.0.0.1:{port}: Address already in use; "
-        "choose another port with --port, or 0 for a free one\n"
-    )
-
-
-def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
-    start = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
-    for arguments in (("serve",), ("serve", "./libmine.so"), ("invoke", "mine.handle")):
-        command = ["sh", "-c", start, "sh", *PYTHON, str(LAUNCHER), *arguments]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-        assert done.returncode == 2
-        assert done.stderr.startswith("faas-runtime: the current folder cannot be told: ")
-        assert "Traceback" not in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("--port", "70000"), "70000"),
-        (("--timeout", "soon"), "--timeout"),
-        (("--concurrency", "0"), "--concurrency"),
-        (("--env-file", "/nowhere"), "/nowhere"),
-        (("--wach",), "--wach"),
-    ],
-)
-def test_wrong_usage_is_explained(emulated: Path, arguments: tuple[str, ...], message: str) -> None:
-    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_an_image_outside_of_lambda_serves(emulated: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.building import WAYS, Builder, overwrite, rename
-from tests.emulator.support import INVOKE, Answer, Emulator, wait_for
+from tests.emulator.support import INVOKE, TIMEOUT_S, Answer, Emulator, wait_for
 from tests.runtime.support import SUFFIX
 
 INVOKES = 10_000
@@ -163,7 +163,7 @@ class Caller:
     """Asks over one connection, again and again."""
 
     def __init__(self, port: int) -> None:
-        self._connection = socket.create_connection(("127.0.0.1", port))
+        self._connection = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self) -> None:

@@ -38,9 +38,9 @@ class Pool:
         """`lines` writes START/END/REPORT, what the function prints, and what is told to the person."""
         self._options = options
         self._lines = lines
-        path = next((path for path in options.handler.paths if os.path.isfile(path)), options.handler.paths[0])
-        self._path = path
-        self._source = Source(path, min(LIMIT_S, options.timeout_s)) if options.watch else None
+        paths = options.handler.paths
+        self._path = next((path for path in paths if os.path.isfile(path)), paths[0])
+        self._source = Source(self._path, min(LIMIT_S, options.timeout_s)) if options.watch else None
         self._current = Generation(0)
         self._old: list[Generation] = []
         self._idle: list[Poller] = []
@@ -175,9 +175,8 @@ class Pool:
     def _hand(self, invocation: "Invocation") -> bool:
         while self._idle:
             poller = self._idle.pop()  # the one that was used last: its memory is warm, and others may rest
-            environment = _environment(poller)
-            if poller.is_waiting and environment.is_alive:
-                environment.hand(poller, invocation)
+            if poller.is_waiting and _environment(poller).is_alive:
+                _environment(poller).hand(poller, invocation)
                 return True
         return False
 

@@ -1,0 +1,53 @@
+"""`faas-runtime serve` that cannot be started as it was asked to: what it says."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.emulator.support import TIMEOUT_S, Emulator
+from tests.runtime.support import LAUNCHER, PYTHON
+
+Serve = Callable[..., Emulator]
+
+
+def test_a_port_in_use_is_named(serve: Serve, emulated: Path) -> None:
+    port = serve("echo").port
+    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", "--port", str(port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"faas-runtime: cannot listen at 127.0.0.1:{port}: Address already in use; "
+        "choose another port with --port, or 0 for a free one\n"
+    )
+
+
+def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
+    start = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    for arguments in (("serve",), ("serve", "./libmine.so"), ("invoke", "mine.handle")):
+        command = ["sh", "-c", start, "sh", *PYTHON, str(LAUNCHER), *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+        assert done.returncode == 2
+        assert done.stderr.startswith("faas-runtime: the current folder cannot be told: ")
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--port", "70000"), "70000"),
+        (("--timeout", "soon"), "--timeout"),
+        (("--concurrency", "0"), "--concurrency"),
+        (("--env-file", "/nowhere"), "/nowhere"),
+        (("--wach",), "--wach"),
+    ],
+)
+def test_wrong_usage_is_explained(emulated: Path, arguments: tuple[str, ...], message: str) -> None:
+    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
