@@ -181,7 +181,7 @@ sys.exit(__main__.main(["check"]))
         _, said = ci.communicate(timeout=20)
     assert ci.returncode == 130, said
     assert "interrupted" in said
-    assert not is_running(program)
+    wait_for(lambda: not is_running(program))
 
 
 def archive(path: Path, *members: tuple[str, bytes, str]) -> Path:
