@@ -24,8 +24,8 @@ PORT_DIGITS = 5
 
 NO_RUNTIME_API = """\
 AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from; AWS Lambda sets it.
-On your own machine, let the emulator run the function: faas-runtime serve LIBRARY, or for one event: faas-runtime invoke
-LIBRARY. With another emulator, set it to that one's HOST:PORT. All commands: faas-runtime --help"""
+On your own machine, let the emulator run the function: faas-runtime serve LIBRARY, or for one event: faas-runtime
+invoke LIBRARY. With another emulator, set it to that one's HOST:PORT. All commands: faas-runtime --help"""
 
 
 class Place:

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 
 from ._version import HOME, TAG
 
@@ -69,7 +70,7 @@ RECIPES = {
 
 def new(arguments: "Sequence[str]") -> int:
     """Make the project. Returns 0; 2 for what the caller can mend, nothing being written then; 1 if it failed."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parse(arguments)
     recipe = RECIPES[chosen.language]
     target = os.path.normpath(os.path.join(chosen.output, chosen.name))
     fault = fault_of(recipe, chosen.name)
@@ -81,23 +82,44 @@ def new(arguments: "Sequence[str]") -> int:
     program = find_cookiecutter()
     if not template or not program:
         return _refuse(_hint(recipe, chosen.name, chosen.output, template))
-    code = _bake([*program, *_arguments(template, chosen.name, os.path.abspath(chosen.output))])
+    made = _missing(os.path.dirname(os.path.abspath(target)))
+    try:
+        os.makedirs(target)  # of what stands in the way, cookiecutter would print a traceback
+        os.rmdir(target)
+        code = _bake([*program, *_arguments(template, chosen.name, os.path.abspath(chosen.output))])
+    except OSError as error:
+        _remove(made)
+        where = error.filename or target
+        return _refuse(f"{where} cannot be made: {error.strerror}. Choose another folder with --output")
     if code or not os.path.isdir(target):
+        _remove(made)
         return _refuse(f"cookiecutter failed with exit code {code}; what it said is above", FAILED)
-    print(_next_steps(recipe, chosen.name, target))
+    _tell(_next_steps(recipe, chosen.name, target, chosen.output if made else ""))
     return 0
+
+
+def _parse(arguments: "Sequence[str]") -> argparse.Namespace:
+    """Read the command line. What nobody knows is told before what is missing: `new rust -x` misses no NAME."""
+    parser = _parser()
+    chosen, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if chosen.name is None:
+        parser.error(f"the following arguments are required: {'NAME' if chosen.language else 'language, NAME'}")
+    return chosen
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="faas-runtime new",
+        usage="%(prog)s [-h] [--output DIR] {c,rust} NAME",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("language", choices=sorted(RECIPES), help="what the function is written in")
-    parser.add_argument("name", metavar="NAME", help="the name of the function, such as my-function")
-    parser.add_argument("--output", metavar="DIR", default=".", help="where the new folder goes (default: here)")
+    parser.add_argument("language", nargs="?", choices=sorted(RECIPES), help="what the function is written in")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="the name of the function, such as my-function")
+    parser.add_argument("--output", metavar="DIR", default=".", help="where NAME goes, made if need be (default: here)")
     return parser
 
 
@@ -140,6 +162,32 @@ def find_cookiecutter() -> "list[str]":
     return []
 
 
+def _missing(folder: str) -> "list[str]":
+    """The folder and those around it that are not there, the innermost first."""
+    missing = []
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _remove(folders: "list[str]") -> None:
+    """Remove what was made, as far as nothing lies in it."""
+    for folder in folders:
+        with suppress(OSError):
+            os.rmdir(folder)
+
+
+def _tell(text: str) -> None:
+    """Print it; that nobody reads it to its end, as with `| head`, is no fault: the project is there."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # for what Python still writes when it ends
+        os.close(nowhere)
+
+
 def _arguments(template: str, name: str, output: str) -> "list[str]":
     return ["--no-input", "--output-dir", output, template, f"name={name}"]
 
@@ -177,12 +225,14 @@ def _refuse(message: str, code: int = USAGE) -> int:
     return code
 
 
-def _next_steps(recipe: Recipe, name: str, target: str) -> str:
+def _next_steps(recipe: Recipe, name: str, target: str, made: str) -> str:
+    """What to do with the project; `made` is the folder around it if it was not there."""
     library = name.replace("-", "_")
     suffix = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
     prefix = "" if sys.platform == "win32" and recipe.folder == "rust-function" else "lib"
     return "\n".join(
         (
+            *((f"{made} was not there, and has been made.",) if made else ()),
             f"{target} is ready. Next, in one terminal:",
             "",
             f"    cd {_quoted(target)}",
@@ -227,10 +277,14 @@ def _installations() -> "list[str]":
     # A system may have another one's besides its own, which comes first.
     order = ("brew", "pacman") if mingw or sys.platform != "linux" else ("apt-get", "dnf", "pacman", "brew")
     found = [managers[name] for name in order if shutil.which(name)][:1]
-    return [
-        *found,
-        "pipx install cookiecutter" if shutil.which("pipx") else "python3 -m pip install --user cookiecutter",
-    ]
+    if shutil.which("pipx"):
+        return [*found, "pipx install cookiecutter"]
+    if sys.platform == "win32" and not mingw:
+        return [*found, "python -m pip install --user cookiecutter"]
+    # Not --user: the Python of many systems refuses it (PEP 668).
+    folder = "~/.cookiecutter"
+    install = f"python3 -m venv {folder} && {folder}/bin/pip install cookiecutter"
+    return [*found, f'{install} && PATH="$PATH:$HOME/.cookiecutter/bin"']
 
 
 def _quoted(word: str) -> str:

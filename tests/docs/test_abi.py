@@ -59,6 +59,12 @@ def test_every_symbol_and_error_of_the_header_is_told() -> None:
         assert f"`{symbol}`" in text
 
 
+def test_the_header_can_be_had(reader: Callable[..., Reader]) -> None:
+    person = reader()
+    person.follow(sections("abi.md")["The header"])
+    assert (person.folder / "faas.h").read_bytes() == HEADER.read_bytes()
+
+
 @pytest.fixture
 def c_function(reader: Callable[..., Reader]) -> Path:
     """The folder in which somebody has followed the page's example in C."""

@@ -50,14 +50,16 @@ class Emulator:
         environment: Mapping[str, str] | None = None,
         command: tuple[str, ...] = ("serve",),
         before: tuple[str, ...] = (),
+        stdout: int | None = None,
     ) -> None:
-        """`before`: a program that starts what follows it."""
+        """`before`: a program that starts what follows it. `stdout`: a descriptor in place of what `out` reads."""
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115, closed by __exit__
         port = ("--port", "0") if command == ("serve",) else ()
         variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.process = subprocess.Popen(
             [*before, *PYTHON, str(LAUNCHER), *command, *arguments, *port],
-            env=variables | dict(environment or {}), stdin=subprocess.DEVNULL, stdout=self._out, stderr=self._err,
+            env=variables | dict(environment or {}), stdin=subprocess.DEVNULL,
+            stdout=self._out if stdout is None else stdout, stderr=self._err,
             start_new_session=True,
         )  # fmt: skip
         self.port = 0

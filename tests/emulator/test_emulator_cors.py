@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from faas_runtime.emulator import web
+from faas_runtime.emulator.cors import normal
+from faas_runtime.emulator.hosts import Hosts
 from faas_runtime.emulator.messages import Request
 
 JSON = [("Content-Type", "application/json")]
@@ -41,13 +43,68 @@ def test_other_pages_may_not(origin: str) -> None:
 
 
 def test_named_origins_and_any() -> None:
-    named = web.Cors(("https://example.com/", "https://two.example"))
+    named = web.Cors((normal("https://Example.com:443/"), "https://two.example"))
     assert preflight(named, "https://EXAMPLE.com")["Access-Control-Allow-Origin"] == "https://EXAMPLE.com"
     assert preflight(named, "http://localhost:1")["Access-Control-Allow-Credentials"] == "true"
     assert preflight(named, "https://example.org") == {}
     found = preflight(web.Cors(("*",)), "https://anything.example")
     assert found["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://app.example/", "https://app.example"),
+        ("HTTP://App.example:80", "http://app.example"),
+        ("https://app.example:0443", "https://app.example"),
+        ("http://app.example:443", "http://app.example:443"),
+        ("http://[::2]:5173", "http://[::2]:5173"),
+        ("capacitor://localhost", "capacitor://localhost"),
+        ("null", "null"),
+        ("*", "*"),
+    ],
+)
+def test_origins_are_taken_as_browsers_send_them(text: str, origin: str) -> None:
+    assert normal(text) == origin
+
+
+@pytest.mark.parametrize(
+    "text", ["foo", "", "app.example", "https://", "https://a.example/x", "https://a b", "http://a:99999", "http://u@a"]
+)
+def test_what_is_no_origin_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no origin of web pages; give SCHEME://HOST"):
+        normal(text)
+
+
+@pytest.mark.parametrize(
+    ("headers", "forbidden"),
+    [
+        ([], False),
+        ([("Origin", "http://localhost:5173"), ("Sec-Fetch-Site", "cross-site")], False),
+        ([("Sec-Fetch-Site", "none")], False),
+        ([("Sec-Fetch-Site", "same-site")], False),
+        ([("Sec-Fetch-Site", "cross-site")], True),
+        ([("Origin", "https://page.example")], True),
+        ([("Origin", "null")], True),
+    ],
+)
+def test_who_comes_from_a_page_that_may_not_call(headers: list[tuple[str, str]], forbidden: bool) -> None:
+    assert web.Cors(()).forbids(Request("GET", "/", headers)) is forbidden
+    assert not web.Cors(("*",)).forbids(Request("GET", "/", headers))
+
+
+def test_hosts_that_are_this_machine_for_certain() -> None:
+    hosts = Hosts("box.test", ["127.0.0.1", "::1"], ["https://tunnel.example:8443"])
+    for host in (
+        None, "localhost", "LOCALHOST:8080", "localhost.:1", "api.localhost:80", "127.0.0.1:8080", "192.0.2.1",
+        "[::1]:80", "box.test:8080", "BOX.test.", "tunnel.example",
+    ):  # fmt: skip
+        assert hosts.refusal(host) == "", host
+    for host in ("page.example", "localhost.page.example", "127.0.0.1.page.example:80", "notlocalhost", "x", "[::1].a"):
+        assert f"allow it: --cors http://{host.partition(':')[0][:3]}" in hosts.refusal(host), host
+    assert Hosts("192.0.2.1", ["192.0.2.1"], []).refusal("page.example") == ""
+    assert Hosts("localhost", ["127.0.0.1"], ["*"]).refusal("page.example") == ""
 
 
 def test_own_methods_and_odd_headers_in_a_preflight() -> None:

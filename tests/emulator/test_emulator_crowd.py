@@ -36,7 +36,7 @@ def descriptors() -> Iterator[int]:
 
 def test_thousands_of_connections_do_not_stop_new_ones(serve: Serve, descriptors: int) -> None:
     count = min(CROWD, descriptors - OWN_DESCRIPTORS)
-    begun = (b"", b"P", b"POST / HT", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n1")
+    begun = (b"", b"P", b"POST / HT", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n1")
     emulator = serve("echo")
     with contextlib.ExitStack() as stack:
         for number in range(count):
@@ -47,7 +47,7 @@ def test_thousands_of_connections_do_not_stop_new_ones(serve: Serve, descriptors
         for number in range(FLOODS):
             connection = stack.enter_context(emulator.connect())
             with contextlib.suppress(ConnectionError):
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 12000)
+                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 12000)
             if number % 10 == 0:
                 assert emulator.invoke(b"%d" % number).body == b"%d" % number
     assert emulator.invoke(b"1").body == b"1"
@@ -71,10 +71,20 @@ def test_connections_that_idle_make_room_for_new_ones(emulated: Path, descriptor
         assert "Too many open files" not in emulator.err
 
 
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="not run: only Linux can set limits of other processes")
+def test_functions_have_the_limit_of_descriptors_that_there_was_before(emulated: Path, descriptors: int) -> None:
+    command = ("sh", "-c", 'ulimit -S -n 700 && exec "$@"', "sh")
+    with Emulator(f"{emulated}.echo", before=command) as emulator:
+        assert emulator.invoke(b"1").body == b"1"
+        (child,) = emulator.children
+        assert resource.prlimit(child, resource.RLIMIT_NOFILE)[0] == 700
+        assert resource.prlimit(emulator.process.pid, resource.RLIMIT_NOFILE)[0] > 700
+
+
 def test_a_line_of_waiting_invocations_has_an_end(serve: Serve) -> None:
     emulator = serve("nap", "--concurrency", "1")
     event = b"60000"
-    head = f"POST {INVOKE} HTTP/1.1\r\nHost: x\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 5\r\n"
+    head = f"POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 5\r\n"
     request = head.encode() + b"\r\n" + event
     requests = request * (1 + WAITING + TOO_MANY - 1) + head.encode() + b"Connection: close\r\n\r\n" + event
     with emulator.connect() as connection:

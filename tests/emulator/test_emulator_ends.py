@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import re
 import signal
@@ -12,8 +14,10 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from faas_runtime.emulator.child import Child
 
 from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, read_all, refuses, wait_for
 from tests.runtime.support import RUNTIME
@@ -85,6 +89,45 @@ def test_nothing_that_a_function_starts_outlives_its_process(serve: Serve) -> No
     wait_for(lambda: not _lives(pid), "it lives after the end")
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="not run: only Linux has subreapers")
+def test_what_is_left_to_it_is_collected(emulated: Path) -> None:
+    """As process 1 of an image gets it; here as the one that asked for it."""
+    become = (
+        "import ctypes, os, sys; "
+        "assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0; "  # PR_SET_CHILD_SUBREAPER
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    before = (sys.executable, "-c", become)
+    with Emulator(f"{emulated}.orphan", before=before) as emulator:
+        pids = [emulator.invoke().json for _ in range(5)]
+        (own,) = {pid for pid, _ in pids}
+        wait_for(lambda: emulator.children == [own], "zombies are left")
+        os.kill(own, signal.SIGKILL)
+        wait_for(
+            lambda: (
+                f"process {own} ended between invocations: Runtime exited with error: signal: killed" in emulator.err
+            ),
+            "nobody tells",
+        )
+        assert emulator.invoke().status == 200
+        assert emulator.end() == 0
+    assert not [pid for _, pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="not run: Windows has no process groups of this kind")
+def test_an_id_that_is_used_again_is_left_alone() -> None:
+    """The process is collected, its group is empty, and a stranger has got its id."""
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        child = Child(lambda *_: None, lambda: None)
+        child.connection_made(SimpleNamespace(get_pid=lambda: stranger.pid))
+        child.pipe_connection_lost(1, None)
+        child._has_exited = True
+        child.kill_group()
+        time.sleep(0.05)
+        assert stranger.poll() is None, "it was killed"
+        stranger.kill()
+
+
 def test_ctrl_c_lets_what_is_in_hand_end(serve: Serve) -> None:
     """A terminal sends the signal to all processes of the group."""
     emulator = serve("nap")
@@ -97,6 +140,41 @@ def test_ctrl_c_lets_what_is_in_hand_end(serve: Serve) -> None:
         assert answer.result().status == 200
         assert emulator.process.wait(TIMEOUT_S) == 0
     assert "ended between invocations" not in emulator.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="not run: there is no /proc here")
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "rebound.example:{port}"},
+        {"Host": "localhost:{port}"},
+        {"Host": "127.0.0.1"},
+        {"Origin": "https://page.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"sec-fetch-site": "none"},
+    ],
+)
+def test_web_pages_get_nothing_from_the_port_that_the_function_is_served_at(
+    serve: Serve, headers: dict[str, str]
+) -> None:
+    emulator = serve("nap", "--concurrency", "1")
+    pid = emulator.invoke(b"0").json
+    variables = dict(pair.split(b"=", 1) for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if pair)
+    host, _, port = variables[b"AWS_LAMBDA_RUNTIME_API"].decode().partition(":")
+    with ThreadPoolExecutor() as executor:
+        answer = executor.submit(emulator.invoke, b"300")
+        wait_for(lambda: emulator.out.count("START") == 2, "it was not started")
+        identity = emulator.out.split("START RequestId: ")[2].split()[0]
+        for method, path in (
+            ("GET", "invocation/next"), ("POST", f"invocation/{identity}/response"), ("POST", "init/error")
+        ):  # fmt: skip
+            fields = {name: value.format(port=port) for name, value in headers.items()}
+            with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)) as connection:
+                connection.request(method, f"/2018-06-01/runtime/{path}", b'"forged"', fields)
+                assert connection.getresponse().status == 403
+        assert answer.result().json == pid
+    assert emulator.invoke(b"0").json == pid
 
 
 def test_a_failed_init_is_answered_with_its_own_error_and_tried_again(serve: Serve, tmp_path: Path) -> None:
@@ -185,7 +263,7 @@ def test_a_caller_that_never_takes_its_answer_does_not_keep_it_alive(serve: Serv
     emulator = serve("large")
     with emulator.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 7\r\n\r\n6000000" % INVOKE.encode())
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n6000000" % INVOKE.encode())
         wait_for(lambda: "REPORT" in emulator.out, "it was not run")
         assert emulator.end() == 0
 
@@ -211,7 +289,7 @@ def test_an_invocation_in_hand_may_end(serve: Serve) -> None:
 def test_a_second_signal_ends_it_at_once(serve: Serve) -> None:
     emulator = serve("nap")
     with emulator.connect() as connection:
-        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n60000" % INVOKE.encode())
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n60000" % INVOKE.encode())
         wait_for(lambda: "START" in emulator.out, "it was not started")
         (pid,) = emulator.children
         emulator.process.send_signal(signal.SIGTERM)

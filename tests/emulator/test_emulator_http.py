@@ -7,10 +7,10 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
-from faas_runtime.emulator import front
+from faas_runtime.emulator import front, sending
 from faas_runtime.emulator.front import ClientConnection, Routes, Server
 from faas_runtime.emulator.heads import Head
 from faas_runtime.emulator.messages import Answer as Sent
@@ -31,21 +31,23 @@ def test_a_connection_lives_on(shared: Shared) -> None:
     with shared("echo").connect() as connection:
         for number in (b"1", b"22", b"333"):
             connection.sendall(
-                b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (PATH, len(number), number)
+                b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (PATH, len(number), number)
             )
             assert read_until(connection, b"\r\n\r\n" + number)
 
 
 def test_requests_that_come_at_once_are_answered_in_order(shared: Shared) -> None:
-    requests = [b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n%02d" % (PATH, n + 10) for n in range(50)]
-    last = b"GET %b HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % PATH
+    requests = [
+        b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n%02d" % (PATH, n + 10) for n in range(50)
+    ]
+    last = b"GET %b HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % PATH
     received = shared("echo").raw(b"".join(requests) + last)
     assert _statuses(received) == [200] * 51
     assert re.findall(rb"\r\n\r\n([0-9]{2})", received) == [b"%02d" % (n + 10) for n in range(50)]
 
 
 def test_a_request_may_come_byte_by_byte(shared: Shared) -> None:
-    head = b"\r\nPOST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" % PATH
+    head = b"\r\nPOST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" % PATH
     request = head + b"1;a=b\r\n[\r\n02\r\n1]\r\n0\r\nA: b\r\n\r\n"
     with shared("echo").connect() as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -55,7 +57,7 @@ def test_a_request_may_come_byte_by_byte(shared: Shared) -> None:
 
 
 def test_a_client_that_asks_first_is_told_to_go_on(shared: Shared) -> None:
-    head = b"POST %b HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n"
     with shared("echo").connect() as connection:
         connection.sendall(head % (PATH, 3))
         assert read_until(connection, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -68,7 +70,8 @@ def test_a_client_that_asks_first_is_told_to_go_on(shared: Shared) -> None:
 def test_head_has_no_body(shared: Shared) -> None:
     with shared("echo").connect() as connection:
         connection.sendall(
-            b"HEAD /_faas/health HTTP/1.1\r\nHost: x\r\n\r\nGET /_faas/health HTTP/1.1\r\nHost: x\r\n\r\n"
+            b"HEAD /_faas/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            b"GET /_faas/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
         )
         received = read_until(connection, b"}")
     assert received.count(b"Content-Length: ") == 2
@@ -80,7 +83,7 @@ def test_head_has_no_body(shared: Shared) -> None:
     [("1.0", "", False), ("1.0", "Connection: keep-alive\r\n", True), ("1.1", "Connection: close\r\n", False)],
 )
 def test_clients_say_whether_the_connection_lives(shared: Shared, version: str, header: str, lives: bool) -> None:
-    request = f"GET {INVOKE} HTTP/{version}\r\nHost: x\r\n{header}\r\n".encode()
+    request = f"GET {INVOKE} HTTP/{version}\r\nHost: localhost\r\n{header}\r\n".encode()
     with shared("echo").connect() as connection:
         connection.sendall(request)
         received = read_until(connection, b"{}")
@@ -98,32 +101,36 @@ def test_clients_say_whether_the_connection_lives(shared: Shared, version: str, 
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),  # TLS
         (b"GET\r\n\r\n", 400),
         (b"GET / HTTP/1.1\nHost: x\n\n", 400),
-        (b"GET /  HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"GET / HTTP/2.0\r\nHost: x\r\n\r\n", 505),
+        (b"GET /  HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nA b: c\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n folded: c\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rc\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n", 400),
-        (b"GET x HTTP/1.1\r\nHost: x\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1x\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: miracles\r\n\r\n", 417),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999999999999999999\r\n\r\n", 413),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: y\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA b: c\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n folded: c\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\rc\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\0c\r\n\r\n", 400),
+        (b"GET x HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1x\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n12", 400),
         (
-            b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n600000\r\n%b\r\n1\r\n"
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            400,
+        ),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", 501),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;%b\r\n" % (b"a" * 300), 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nabc\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nExpect: miracles\r\n\r\n", 417),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999999999999999\r\n\r\n", 413),
+        (
+            b"POST %b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n600000\r\n%b\r\n1\r\n"
             % (PATH, bytes(6 << 20)),
             413,
         ),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
-        (b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"b" * 70000, 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"A: b\r\n" * 100 + b"\r\n", 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: " + b"b" * 70000, 431),
         (b"GET /" + b"x" * 70000, 431),
     ],
 )
@@ -138,7 +145,7 @@ def test_what_is_wrong_is_refused_and_the_server_lives_on(shared: Shared, reques
 def test_an_answer_reaches_a_client_that_still_sends(shared: Shared) -> None:
     """Closing at once would reset the connection, and take the answer with it."""
     with shared("echo").connect() as connection:
-        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n" % PATH)
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999\r\n\r\n" % PATH)
         for _ in range(20):
             connection.sendall(bytes(100000))
             time.sleep(0.002)
@@ -147,7 +154,7 @@ def test_an_answer_reaches_a_client_that_still_sends(shared: Shared) -> None:
 
 def test_connections_that_vanish_are_daily_life(shared: Shared) -> None:
     emulator = shared("echo")
-    for data in (b"", b"GE", b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12"):
+    for data in (b"", b"GE", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12"):
         connection = emulator.connect()
         connection.sendall(data)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")  # closing resets
@@ -169,10 +176,31 @@ class _Echo(Routes):
         return Sent(200, request.body or b"x" * (32 << 20))
 
 
+def _with_server(client: Callable[[Server, int], Awaitable[None]]) -> None:
+    """Run a client of a server, which it gets with its port."""
+
+    async def run() -> None:
+        server = Server(_Echo(), 1)
+        port = await server.listen("127.0.0.1", 0)
+        await asyncio.wait_for(client(server, port), TIMEOUT_S)
+        server.close()
+        await server.drain(1.0)
+
+    asyncio.run(run())
+
+
+async def _connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect with small buffers, so that what is not read stays with the server."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    return await asyncio.open_connection(sock=client, limit=1024)
+
+
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ClientConnection, "limits", (0.3, 0.3, 0.6))
-    monkeypatch.setattr(front, "_raise_limit", lambda: 1000)
+    monkeypatch.setattr(ClientConnection, "limits", (0.3, 0.3, 0.6, 0.6))
+    monkeypatch.setattr(front, "raise_limit", lambda: 1000)
 
 
 @pytest.mark.parametrize(
@@ -180,9 +208,9 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (b"", []),
         (b"POST / HTTP/1.1\r\nHost", [408]),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12", [408]),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n12", [200]),
-        (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n12POST", [200, 408]),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n12", [408]),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n12", [200]),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n12POST", [200, 408]),
     ],
 )
 @pytest.mark.usefixtures("impatient")
@@ -220,6 +248,90 @@ def test_a_slow_head_is_not_kept_alive_by_its_bytes() -> None:
         return time.monotonic() - started
 
     assert asyncio.run(run()) < TIMEOUT_S
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_slow_body_is_not_kept_alive_by_its_bytes() -> None:
+    async def client(server: Server, port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+        answer = asyncio.ensure_future(reader.readline())
+        while not answer.done():
+            writer.write(b"1")
+            await asyncio.wait([answer], timeout=0.05)
+        assert _statuses(answer.result()) == [408]
+        writer.close()
+
+    _with_server(client)
+
+
+def test_requests_wait_until_their_client_has_taken_answers() -> None:
+    async def client(server: Server, port: int) -> None:
+        reader, writer = await _connect(port)
+        get = b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n"
+        writer.write(get % b"" * 2 + get % b"Connection: close\r\n")
+        await asyncio.sleep(0.3)
+        (connection,) = server.connections
+        assert connection.transport.get_write_buffer_size() < 33 << 20
+        received = 0
+        while data := await reader.read(1 << 20):
+            received += len(data)
+        assert 96 << 20 < received < 97 << 20
+        writer.close()
+
+    _with_server(client)
+
+
+@pytest.mark.parametrize("end", [b"", b"Connection: close\r\n"])
+@pytest.mark.usefixtures("impatient")
+def test_a_client_may_be_slow_as_long_as_it_takes_something(monkeypatch: pytest.MonkeyPatch, end: bytes) -> None:
+    monkeypatch.setattr(ClientConnection, "limits", (0.1, 0.1, 0.2, 0.2))
+    monkeypatch.setattr(sending, "STALL_S", 0.5)
+
+    async def client(server: Server, port: int) -> None:
+        reader, writer = await _connect(port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n" % end)
+        received, target = 0, 0
+        started = time.monotonic()
+        while data := await reader.read(1 << 20):
+            received += len(data)
+            if received >= target and received < 31 << 20:
+                target += 2 << 20
+                await asyncio.sleep(0.1)
+        assert received > 32 << 20
+        assert time.monotonic() - started > 1.0, "it was not slow"
+        writer.close()
+
+    _with_server(client)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_client_that_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "STALL_S", 0.5)
+
+    async def client(server: Server, port: int) -> None:
+        reader, writer = await _connect(port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        while not server.connections:
+            await asyncio.sleep(0.01)
+        while server.connections:
+            await asyncio.sleep(0.01)
+        with pytest.raises(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    _with_server(client)
+
+
+def test_a_client_that_has_sent_all_gets_all_answers(shared: Shared) -> None:
+    head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n" % PATH
+    requests = [head + b"%02d" % (n + 10) for n in range(20)]
+    for rest in (b"", b"POST / HT"):
+        with shared("echo").connect() as connection:
+            connection.sendall(b"".join(requests) + rest)
+            connection.shutdown(socket.SHUT_WR)
+            received = read_all(connection)
+        assert re.findall(rb"\r\n\r\n([0-9]{2})", received) == [b"%02d" % (n + 10) for n in range(20)]
 
 
 def test_the_health_path_never_reaches_the_function(serve: Serve) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, Emulator, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, wait_for
 
 Shared = Callable[[str], Emulator]
 Serve = Callable[..., Emulator]
@@ -35,6 +35,63 @@ def test_answers_as_the_emulator_of_aws_does(shared: Shared) -> None:
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 def test_any_method_invokes(shared: Shared, method: str) -> None:
     assert shared("echo").request(method, INVOKE, b"[1]").body == b"[1]"
+
+
+def test_a_preflight_does_not_invoke(shared: Shared) -> None:
+    emulator = shared("echo")
+    before = emulator.out
+    origin = "http://localhost:5173"
+    answer = emulator.request(
+        "OPTIONS", INVOKE, None, Origin=origin,
+        Access_Control_Request_Method="POST", Access_Control_Request_Headers="x-amz-log-type",
+    )  # fmt: skip
+    assert (answer.status, answer.body) == (204, b"")
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:5173"
+    assert "POST" in answer.headers["access-control-allow-methods"]
+    assert answer.headers["access-control-allow-headers"] == "x-amz-log-type"
+    assert emulator.out == before, "it was run"
+
+    answer = emulator.invoke(b"[2]", Origin=origin)
+    assert (answer.body, answer.headers["access-control-allow-origin"]) == (b"[2]", "http://localhost:5173")
+    assert "X-Amzn-RequestId" in answer.headers["access-control-expose-headers"]
+    assert emulator.request("OPTIONS", INVOKE, b"[3]", Origin=origin).body == b"[3]", "no preflight"
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://page.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"}]
+)
+@pytest.mark.parametrize("path", [INVOKE, STREAM])
+def test_pages_from_elsewhere_may_not_invoke(shared: Shared, path: str, headers: dict[str, str]) -> None:
+    emulator = shared("echo")
+    before = emulator.out
+    answer = emulator.invoke(b"{}", path, **headers)
+    assert (answer.status, answer.headers["x-amzn-errortype"]) == (403, "AccessDeniedException")
+    assert "allow them with --cors ORIGIN" in answer.json["message"]
+    assert "access-control-allow-origin" not in answer.headers
+    assert emulator.out == before, "it was run"
+
+
+def test_pages_that_were_named_may_invoke(serve: Serve) -> None:
+    emulator = serve("echo", "--cors", "https://App.example:443/")
+    assert emulator.invoke(b"1", Origin="https://app.example", Host="app.example").body == b"1"
+    assert emulator.invoke(b"1", Origin="https://page.example").status == 403
+
+
+@pytest.mark.parametrize("path", [INVOKE, "/", "/_faas/health"])
+def test_names_that_may_be_made_up_by_a_page_are_not_served_on_loopback(shared: Shared, path: str) -> None:
+    """DNS rebinding: the page's own name stands for 127.0.0.1 all of a sudden."""
+    emulator = shared("echo")
+    before = emulator.out
+    answer = emulator.request("GET", path, Host=f"page.example:{emulator.port}")
+    assert answer.status == 421
+    assert "allow it: --cors http://page.example, or --host '*'" in answer.json["message"]
+    assert emulator.out == before, "it was run"
+    assert "a request was refused (421): 'page.example'" in emulator.err
+    assert emulator.request("GET", path, Host=f"api.localhost:{emulator.port}").status == 200
+
+
+def test_any_name_is_served_on_all_addresses(serve: Serve) -> None:
+    assert serve("echo", "--host", "*").invoke(b"1", Host="lambda.example").body == b"1"
 
 
 def test_no_event_is_an_empty_object(shared: Shared) -> None:
@@ -212,7 +269,7 @@ def test_a_runtime_with_several_pollers_is_one_process(serve: Serve) -> None:
 def test_a_caller_that_leaves_changes_nothing(serve: Serve) -> None:
     emulator = serve("nap")
     with emulator.connect() as connection:
-        connection.sendall(b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n200" % INVOKE.encode())
+        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n200" % INVOKE.encode())
         wait_for(lambda: "START" in emulator.out, "it was not started")
     pid = emulator.invoke(b"0").json
     wait_for(lambda: emulator.out.count("REPORT") == 2, "it was not finished")

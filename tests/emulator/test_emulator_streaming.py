@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ Serve = Callable[..., Emulator]
 
 
 def _request(path: str, event: bytes) -> bytes:
-    return b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(event), event)
+    return b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(event), event)
 
 
 def _events(data: bytes) -> Iterator[tuple[str, bytes]]:
@@ -116,6 +117,35 @@ def test_a_caller_that_leaves_lets_the_function_go_on(serve: Serve) -> None:
         read_until(connection, b"yyy")
     wait_for(lambda: "wrote 512" in emulator.err, "it hangs")
     assert len(emulator.invoke(b"1").body) == 512 * 65536
+
+
+def _wait_for_floods(emulator: Emulator, count: int) -> None:
+    wait_for(lambda: emulator.err.count("wrote 512") == count, "it hangs")
+
+
+def test_a_stream_that_no_client_can_have_is_run_to_its_end(serve: Serve) -> None:
+    emulator = serve("flood", "--concurrency", "1")
+    with emulator.connect() as connection:
+        for count in (1, 2):
+            connection.sendall(b"HEAD / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert read_until(connection, b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
+            _wait_for_floods(emulator, count)
+        connection.sendall(b"HEAD %b HTTP/1.1\r\nHost: localhost\r\n\r\n" % INVOKE.encode())
+        read_until(connection, b"\r\n\r\n")
+    _wait_for_floods(emulator, 3)
+
+
+def test_callers_that_leave_at_any_time_let_the_function_go_on(serve: Serve) -> None:
+    emulator = serve("flood", "--concurrency", "1")
+    for path in (INVOKE, STREAM, "/"):
+        with emulator.connect() as connection:
+            connection.sendall(_request(path, b"1"))
+            time.sleep(0.01)
+        with emulator.connect() as connection:
+            connection.sendall(_request(path, b"1"))
+            connection.shutdown(socket.SHUT_WR)
+            read_until(connection, b"yyy")
+    _wait_for_floods(emulator, 6)
 
 
 def test_a_stream_that_nobody_wants_is_run_to_its_end(serve: Serve) -> None:

@@ -1,15 +1,18 @@
-"""`faas-runtime invoke` on a terminal, where answers, log and prompt meet."""
+"""Terminals, where answers, log and prompt of `faas-runtime invoke` meet, and outputs of `serve` that nobody reads."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import pty
+import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON
 
 COMMAND = (*PYTHON, str(LAUNCHER), "invoke")
@@ -51,6 +54,48 @@ def test_log_and_answer_on_one_terminal_have_lines_of_their_own(
     for line in lines:
         assert all(line.startswith(word) or word not in line for word in words), line
     assert [line for line in lines if "count" in line]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+def test_whoever_stops_reading_the_log_does_not_stop_the_server(emulated: Path, kind: str) -> None:
+    primary, secondary = os.pipe() if kind == "pipe" else pty.openpty()
+    event = b'"%b"' % (b"x" * 100_000)
+    with Emulator(f"{emulated}.talk", stdout=secondary) as emulator:
+        os.close(secondary)
+        for _ in range(20):
+            assert emulator.invoke(event).body == b'"talked"'
+        time.sleep(0.2)
+        before = _ticks_used(emulator)
+        time.sleep(0.5)
+        assert _ticks_used(emulator) <= before + 1, "it is not idle"
+        written = b""
+        while b" bytes were left out here, as nobody read them" not in written:
+            written += os.read(primary, 65536)
+        found = re.search(rb"faas-runtime: ([0-9]+) bytes were left out", written)
+        assert found
+        assert 800_000 < int(found[1]) < 1_100_000
+        assert b"START RequestId: " in written[:100]
+        assert emulator.invoke(b"1").body == b'"talked"'
+        while b"out: 1" not in written or not written.rpartition(b"out: 1")[2].count(b"REPORT"):
+            written += os.read(primary, 65536)
+        os.close(primary)
+        assert emulator.invoke(b"1").body == b'"talked"'
+        assert emulator.invoke(b"1").body == b'"talked"'
+
+
+def test_the_end_does_not_wait_for_whoever_reads_the_log(emulated: Path) -> None:
+    primary, secondary = os.pipe()
+    with Emulator(f"{emulated}.talk", stdout=secondary) as emulator:
+        os.close(secondary)
+        assert emulator.invoke(b'"%b"' % (b"x" * 100_000)).status == 200
+        assert emulator.end() == 0
+    os.close(primary)
+
+
+def _ticks_used(emulator: Emulator) -> int:
+    """The processor time that it has used, in hundredths of a second (Linux)."""
+    stat = Path(f"/proc/{emulator.process.pid}/stat")
+    return sum(map(int, stat.read_text().rpartition(")")[2].split()[11:13])) if stat.exists() else 0
 
 
 def read_terminal(primary: int) -> str:

@@ -40,6 +40,12 @@ def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
     [
         (("--port", "70000"), "70000"),
         (("--timeout", "soon"), "--timeout"),
+        (("--timeout", "1e9"), "the time limit is '1e9'; give --timeout seconds above 0 and up to 86400 (a day)"),
+        (("--cors", "foo"), "argument --cors: 'foo' is no origin of web pages; give SCHEME://HOST"),
+        (("--host", "192.0.2.1"), "--host"),
+        (("--host", "nowhere.invalid"), "--host"),
+        (("--host", "a" * 64 + ".invalid"), "--host"),
+        (("--host", ""), "--host"),
         (("--concurrency", "0"), "--concurrency"),
         (("--env-file", "/nowhere"), "/nowhere"),
         (("--wach",), "--wach"),

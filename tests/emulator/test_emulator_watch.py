@@ -105,6 +105,21 @@ def test_what_is_in_hand_is_finished_by_the_old_code(emulated: Path, tmp_path: P
         wait_for(lambda: pid not in emulator.children, "the old process lives")
 
 
+def test_old_processes_that_take_several_at_once_end_as_well(emulated: Path, tmp_path: Path, copies: Path) -> None:
+    """The ones that have nothing in hand at the time, and the ones that have."""
+    library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
+    environment = {"TMPDIR": str(copies), "AWS_LAMBDA_MAX_CONCURRENCY": "4"}
+    with Emulator(f"{library}.nap", "--watch", environment=environment) as emulator, ThreadPoolExecutor() as executor:
+        olds = [executor.submit(emulator.invoke, event) for event in (b"400", b"500")]
+        wait_for(lambda: emulator.out.count("START") == 2, "they were not started")
+        (pid,) = emulator.children
+        overwrite(emulated, library)
+        assert emulator.invoke(b"0").json != pid
+        assert [old.result().json for old in olds] == [pid, pid]
+        wait_for(lambda: pid not in emulator.children, "the old process lives")
+        wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "its copy lives")
+
+
 def test_a_library_that_is_away_is_waited_for(builder: Builder, library: Path, emulator: Emulator) -> None:
     with ThreadPoolExecutor() as executor:
         emulator.invoke()
@@ -121,10 +136,12 @@ def test_a_library_that_comes_after_the_start_is_waited_for(builder: Builder, tm
     with Emulator("mine", "--watch", environment=environment) as emulator, ThreadPoolExecutor() as executor:
         assert health(emulator) == 503
         answer = executor.submit(emulator.invoke)
+        wait_for(lambda: f"faas-runtime: waiting for {tmp_path}/libmine{SUFFIX}\n" in emulator.err, "nobody tells")
         time.sleep(0.2)
         overwrite(builder.version(2), tmp_path / f"libmine{SUFFIX}")
         assert version(answer.result()) == 2
         assert health(emulator) == 200
+        assert emulator.err.count("waiting for") == 1
 
 
 def test_a_library_that_vanishes_is_told_and_may_come_back(builder: Builder, library: Path, emulator: Emulator) -> None:
@@ -171,7 +188,7 @@ class Caller:
 
     def ask(self, event: bytes) -> tuple[bytes, bytes]:
         """The status and the body of the answer."""
-        head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (INVOKE.encode(), len(event))
+        head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (INVOKE.encode(), len(event))
         self._connection.sendall(head + event)
         received = b""
         while not (found := re.match(rb"HTTP/1.1 ([0-9]+) .*?Content-Length: ([0-9]+).*?\r\n\r\n", received, re.S)):

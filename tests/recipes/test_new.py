@@ -52,6 +52,7 @@ def test_the_project_is_the_recipes(author: Person, tmp_path: Path, language: st
 def test_it_goes_where_it_is_told(author: Person) -> None:
     done = author.new("c", "first", "--output", "a new/place")
     assert done.returncode == 0
+    assert done.stdout.startswith("a new/place was not there, and has been made.\na new/place/first is ready.")
     assert "cd 'a new/place/first'" in done.stdout
     assert (author.work / "a new" / "place" / "first" / "Makefile").exists()
 
@@ -83,6 +84,50 @@ def test_a_wrong_call_writes_nothing(author: Person, arguments: tuple[str, ...])
     assert list(author.work.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("rust", "-x"), "unrecognized arguments: -x"),
+        (("-x",), "unrecognized arguments: -x"),
+        (("rust",), "required: NAME"),
+        ((), "required: language, NAME"),
+        (("c", "--", "-x"), "'-x' cannot be the name of a function"),
+    ],
+)
+def test_what_is_wrong_with_a_call_is_told(author: Person, arguments: tuple[str, ...], said: str) -> None:
+    done = author.new(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+
+
+def test_where_nothing_can_be_made_is_one_line(author: Person) -> None:
+    (author.work / "file").touch()
+    for place, why in {"/proc": "/proc/mine cannot be made: ", "file": "/file/mine cannot be made: "}.items():
+        if place == "/proc" and not sys.platform.startswith("linux"):
+            continue
+        done = author.new("c", "mine", "--output", place)
+        assert (done.returncode, done.stdout) == (2, "")
+        (line,) = done.stderr.splitlines()
+        assert why.lstrip("/") in line
+        assert line.endswith(". Choose another folder with --output")
+    assert [path.name for path in author.work.iterdir()] == ["file"]
+
+
+def test_nobody_has_to_read_what_comes_next(author: Person) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [*author.launcher, "new", "c", "mine"],
+            cwd=author.work, env={"PATH": str(author.bin), "HOME": str(author.home)},
+            stdout=writing, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    finally:
+        os.close(writing)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert (author.work / "mine" / "Makefile").exists()
+
+
 def test_help_tells_the_names_and_the_options(author: Person) -> None:
     done = author.new("--help")
     assert done.returncode == 0
@@ -95,7 +140,8 @@ def test_without_cookiecutter_the_hint_can_be_pasted(tmp_path: Path, language: s
     somebody = person(tmp_path, cookiecutter=False)
     done = somebody.new(language, "my-function", "--output", "a b")
     assert done.returncode == 2
-    assert "pip install --user cookiecutter" in done.stderr
+    assert "    python3 -m venv ~/.cookiecutter && ~/.cookiecutter/bin/pip install cookiecutter && PATH=" in done.stderr
+    assert "--user" not in done.stderr  # PEP 668
     assert list(somebody.work.iterdir()) == []
     pasted(somebody, done.stderr)
     made = files_of(somebody.work / "a b" / "my-function")
@@ -105,7 +151,7 @@ def test_without_cookiecutter_the_hint_can_be_pasted(tmp_path: Path, language: s
 @pytest.mark.parametrize(
     ("programs", "variables", "said"),
     [
-        (["apt-get", "dnf"], {}, "    apt-get install cookiecutter\n    python3 -m pip"),
+        (["apt-get", "dnf"], {}, "    apt-get install cookiecutter\n    python3 -m venv "),
         (["dnf", "pipx"], {}, "    dnf install cookiecutter\n    pipx install cookiecutter\n"),
         (["pacman"], {}, "    pacman -S python-cookiecutter\n"),
         (
@@ -141,10 +187,11 @@ def test_a_python_that_has_cookiecutter_will_do(tmp_path: Path) -> None:
 
 def test_a_cookiecutter_that_fails_is_told(author: Person) -> None:
     script(author.bin / "cookiecutter", "#!/bin/sh\necho no way >&2\nexit 3\n")
-    done = author.new("c", "mine")
+    done = author.new("c", "mine", "--output", "some/place")
     assert done.returncode == 1
     assert "no way" in done.stderr
     assert "exit code 3" in done.stderr
+    assert list(author.work.iterdir()) == []
 
 
 def test_old_cookiecutters_can_read_what_they_are_given(author: Person) -> None:

@@ -43,6 +43,26 @@ def test_c_builds_without_a_warning_and_with_nothing_else(c_project: Path, compi
     assert f"set _HANDLER to {LIBRARY}.handle" in check(c_project / f"lib{LIBRARY}.so")
 
 
+def test_c_with_a_symbol_that_nothing_defines_is_not_linked(c_project: Path) -> None:
+    with (c_project / f"{NAME}.c").open("a") as source:
+        source.write("int nowhere(void);\nFAAS_EXPORT int somewhere(void) { return nowhere(); }\n")
+    command = [program("make"), f"CC={program('gcc')}"]
+    strict = subprocess.run(command, cwd=c_project, capture_output=True, text=True, check=False)
+    assert strict.returncode != 0
+    assert "undefined reference to `nowhere'" in strict.stderr
+    call(*command, "NO_UNDEFINED=", cwd=c_project)
+    assert "undefined symbol: nowhere" in subprocess.run(
+        [sys.executable, "-I", "-S", LAUNCHER, "check", c_project / f"lib{LIBRARY}.so"],
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+
+
+def test_c_for_another_system_gets_no_option_of_elf(c_project: Path) -> None:
+    for system, suffix in (("windows-gnu", "dll"), ("macos", "dylib")):
+        call(program("make"), f"CC={' '.join(map(str, zig(f'x86_64-{system}')))}", cwd=c_project)
+        assert (c_project / f"lib{LIBRARY}.{suffix}").exists()
+
+
 def test_c_builds_with_clang_of_zig(c_project: Path, tmp_path: Path) -> None:
     """Whichever compilers the machine has, this one's front end is clang."""
     for file in c_project.glob("*.c"):

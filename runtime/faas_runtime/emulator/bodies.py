@@ -73,9 +73,9 @@ class Chunked:
         start = 2 if self._is_in_chunk else 0
         if buffer[:start] != b"\r\n"[: min(start, len(buffer))]:
             raise Refused(400, "a chunk is longer than its size")
-        end = buffer.find(b"\r\n", start)
+        end = buffer.find(b"\r\n", start, start + SIZE_LINE_LIMIT + 2)
         if end < 0:
-            if len(buffer) > SIZE_LINE_LIMIT:
+            if len(buffer) >= start + SIZE_LINE_LIMIT + 2:
                 raise Refused(400, "malformed size of a chunk")
             return False
         digits = bytes(buffer[start:end]).partition(b";")[0].rstrip(b" \t")

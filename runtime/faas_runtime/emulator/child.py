@@ -6,6 +6,9 @@ import signal
 import subprocess
 import sys
 
+from . import reaper
+from .descriptors import restore_limit
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,9 +45,12 @@ class Child(asyncio.SubprocessProtocol):
         options: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             options = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        await asyncio.get_running_loop().subprocess_exec(
-            lambda: self, *arguments, stdin=subprocess.DEVNULL, env=dict(environment), **options
-        )
+        with reaper.Start() as start:
+            await asyncio.get_running_loop().subprocess_exec(
+                lambda: self, *arguments, stdin=subprocess.DEVNULL, env=dict(environment), **options
+            )
+            if not self._has_exited:
+                start.done(self.pid)
 
     @property
     def pid(self) -> int:
@@ -62,11 +68,24 @@ class Child(asyncio.SubprocessProtocol):
 
     def kill_group(self) -> None:
         """End what it has started: on Lambda, nothing outlives the environment."""
-        if sys.platform != "win32" and self.pid:
+        if sys.platform != "win32" and self.pid and self._has_group:
             try:
                 os.killpg(self.pid, signal.SIGKILL)
             except OSError:
                 pass  # there is nothing
+
+    @property
+    def _has_group(self) -> bool:
+        """Whether a group of its id would be its own: the system uses ids again that no process and no group has."""
+        if not self._has_exited:
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return True  # it is collected, and no other has come
+        except OSError:
+            pass  # another one, which is not ours
+        return False
 
     def _signal(self, number: int) -> None:
         if self._transport is not None and not self._has_exited:
@@ -110,6 +129,7 @@ class Child(asyncio.SubprocessProtocol):
     def connection_made(self, transport: "Any") -> None:
         """It is open."""
         self._transport = transport
+        restore_limit(self.pid)
 
     def pipe_data_received(self, descriptor: int, data: bytes) -> None:
         """It has written something."""
@@ -125,6 +145,7 @@ class Child(asyncio.SubprocessProtocol):
         """It has ended."""
         self._has_exited = True
         self.kill_group()
+        reaper.ended(self.pid)
         if not self._open_pipes:
             self._tell()
         else:

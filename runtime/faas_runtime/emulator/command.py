@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ..errors import UsageError
 from ..library import SUFFIX, Handler
 from . import env_file
+from .cors import ANY, normal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 PORT = 8080
 CONCURRENCY = 10
+TIMEOUT_LIMIT_S = 86400
 ACCOUNT = "012345678912"
 NO_CORS = "none"
 # What AWS's emulator gives a function that was told nothing.
@@ -163,6 +165,7 @@ def _parser(name: str, variables: "Mapping[str, str]") -> _Parser:
     parser.add_argument(
         "--cors",
         metavar="ORIGIN",
+        type=_origin,
         action="append",
         default=[],
         help="an origin that browsers may call from beside this machine's own, * for any, "
@@ -206,8 +209,11 @@ def _seconds(environment: "Mapping[str, str]") -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds <= 86400:
-        raise UsageError(f"the time limit is {text!r}; give --timeout seconds above 0, such as --timeout 30")
+    if not 0 < seconds <= TIMEOUT_LIMIT_S:
+        raise UsageError(
+            f"the time limit is {text!r}; give --timeout seconds above 0 and up to {TIMEOUT_LIMIT_S} (a day), "
+            "such as --timeout 30"
+        )
     return seconds
 
 
@@ -237,6 +243,13 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
     return int(text)
+
+
+def _origin(text: str) -> str:
+    try:
+        return text if text == NO_CORS else normal(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, {ANY} for any, or {NO_CORS}") from error
 
 
 def _count(text: str) -> int:

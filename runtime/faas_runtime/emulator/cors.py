@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 ANY = "*"
 MAX_AGE_S = 300
 _LOOPBACK = re.compile(r"https?://(localhost|[a-z0-9.-]+\.localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_ORIGIN = re.compile(
+    r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?P<host>[a-z0-9_.-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?/?"
+)
+_PORTS = {"http": 80, "https": 443}  # which browsers leave out
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]+")
@@ -22,12 +26,25 @@ _ALWAYS_EXPOSED = frozenset(
 )
 
 
+def normal(text: str) -> str:
+    """An origin as browsers send it, but in lower case; raises ValueError, with what is wrong, if it is none."""
+    if text in (ANY, "null"):
+        return text
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None or int(found["port"] or 0) > 65535:
+        raise ValueError(
+            f"{text!r} is no origin of web pages; give SCHEME://HOST or SCHEME://HOST:PORT, such as https://example.com"
+        )
+    scheme, host, port = found["scheme"], found["host"], found["port"]
+    return f"{scheme}://{host}" if not port or int(port) == _PORTS.get(scheme) else f"{scheme}://{host}:{int(port)}"
+
+
 class Cors:
     """Answers preflights, and adds headers to answers; what the function says itself about it goes before."""
 
     def __init__(self, origins: "tuple[str, ...]" = ()) -> None:
-        """`origins` as browsers send them, such as https://example.com, beside all on this machine; `*` is any."""
-        self.origins = frozenset(origin.rstrip("/").lower() for origin in origins)
+        """`origins` as `normal` returns them, beside all on this machine; `*` is any."""
+        self.origins = frozenset(origins)
 
     def preflight(self, request: "Request") -> "Answer | None":
         """The answer to a preflight, or None if the request is none; without leave it has no headers."""
@@ -61,6 +78,13 @@ class Cors:
         names = [name for key, name in exposed.items() if key not in _ALWAYS_EXPOSED and key != "set-cookie"]
         if names and "access-control-expose-headers" not in exposed:
             answer.headers.append(("Access-Control-Expose-Headers", ", ".join(names)))
+
+    def forbids(self, request: "Request") -> bool:
+        """Whether it comes from a page that may not call: only browsers send these headers."""
+        origin = request.header("origin")
+        if origin is None:  # an image, say, or a link
+            return (request.header("sec-fetch-site") or "").lower() == "cross-site" and ANY not in self.origins
+        return not self.allows(origin)
 
     def allows(self, origin: str) -> bool:
         """Whether pages of this origin may call."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
         def poller_lost(self, poller: Poller) -> None:
             """One that was kept does not wait any more."""
 
+        def emptied(self, environment: "Environment") -> None:
+            """It has nothing in hand any more."""
+
         def ended(self, environment: "Environment") -> None:
             """The process has ended; if it has not come up, `environment.failure` tells why."""
 
@@ -96,7 +99,7 @@ class Environment:
         poller.hand(invocation)
 
     def retire(self) -> None:
-        """End it when it has nothing in hand; the owner hands it nothing any more."""
+        """End it if it has nothing in hand, or else when it is emptied: again. The owner hands it nothing any more."""
         if self.state is ENDED or self._running:
             return
         if self.state is not ENDING:
@@ -192,6 +195,8 @@ class Environment:
         elif outcome is not None:
             invocation.settle(outcome)
         invocation.finish()
+        if not self._running:
+            self._owner.emptied(self)
 
     def _polled_again(self, poller: Poller) -> None:
         """The runtime asks for more: its last answer is closed by now, unless there was none."""

@@ -6,6 +6,7 @@ import socket
 import sys
 import traceback
 
+from .descriptors import raise_limit
 from .http import BUSY, HEAD, Connection
 from .invocation import StreamBroken
 from .messages import Answer, Request
@@ -17,11 +18,9 @@ if TYPE_CHECKING:
     from .heads import Head
 
 BACKLOG = 1024
-DESCRIPTORS = 65536  # as many as are asked for; each connection needs one
 BURST = 16  # connections that are accepted in one go
 RESERVED = 64 + 4 * BURST  # for ourselves; one that is closed to make room is gone some steps later
 RESERVED_EACH = 8  # for each environment: two pipes, a listener, its connections
-CONNECTIONS = 20000
 FEWEST = 16
 
 
@@ -50,7 +49,7 @@ class Server:
         self.connections: dict[ClientConnection, None] = {}
         """All of them; those that waited longest for a request come first."""
         self._listeners: list[asyncio.AbstractServer] = []
-        self._most = max(FEWEST, _raise_limit() - RESERVED - RESERVED_EACH * concurrency)
+        self._most = max(FEWEST, raise_limit() - RESERVED - RESERVED_EACH * concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> int:
@@ -194,22 +193,3 @@ def _bound(family: int, address: "tuple[Any, ...]", port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def _raise_limit() -> int:
-    """How many descriptors there may be: as many as the system lets us have, and we can use."""
-    try:
-        import resource
-    except ImportError:
-        return CONNECTIONS  # Windows has no such limit
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, DESCRIPTORS)
-    if soft == resource.RLIM_INFINITY or soft >= most:
-        return most
-    for wanted in (most, 10240):  # macOS: more than OPEN_MAX is refused
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(wanted, soft), hard))
-        except (OSError, ValueError):
-            continue
-        return max(wanted, soft)
-    return soft

@@ -40,7 +40,7 @@ def _sample(name: str) -> bytes:
     names = sample_names()
     if name not in names:
         near = difflib.get_close_matches(name, names, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f". Did you mean {near[0]}?" if near else "."
         raise UsageError(f"there is no sample event {name!r}{hint} There are: {', '.join(names)}")
     with open(os.path.join(SAMPLES, name + _SUFFIX), "rb") as file:
         return file.read()

@@ -3,50 +3,43 @@
 One request at a time on each connection; what a client sends ahead waits. A connection has one timer at most.
 """
 
-import asyncio
-
 from .bodies import Chunked, Sized
 from .heads import END, HEAD_LIMIT, Head, Refused, parse
-from .patience import Patience
-from .replies import BODILESS, CONTINUE, reply_head
+from .replies import CONTINUE
+from .sending import WRITE_LIMIT, Sender
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from typing import Any
 
     from .bodies import Body
     from .messages import Answer
 
 AHEAD_LIMIT = 64 << 10  # bytes that a client may send before its answer is there
-WRITE_LIMIT = 64 << 10  # bytes on their way out, beyond which whoever writes waits
 HEAD_S = 10.0  # from the first byte of a head to its last
 BODY_S = 30.0  # from one piece of a body to the next
 IDLE_S = 75.0  # between two requests
-STALL_S = 300.0  # for a client to take a piece of an answer
+ALL_BODY_S = 600.0  # from the first byte of a body to its last: 6 MiB at 10 KiB/s
 LINGER_S = 2.0  # for a client to read an answer while it still sends
 
 HEAD, BODY, BUSY, LINGERING = "head", "body", "busy", "lingering"
 
 
-class Connection(asyncio.Protocol):
+class Connection(Sender):
     """A connection; what is done with its requests is up to its children: `begun`, `piece`, `complete`, `lost`."""
 
-    limits: "tuple[float, float, float] | None" = (HEAD_S, BODY_S, IDLE_S)
+    limits: "tuple[float, float, float, float] | None" = (HEAD_S, BODY_S, IDLE_S, ALL_BODY_S)
     """None: the peer may take all the time that it wants."""
 
     def __init__(self) -> None:
-        self.transport: asyncio.Transport = None  # type: ignore[assignment]
+        super().__init__()
         self.state = HEAD
-        self.head: Head | None = None
-        self.is_closing = False
-        """Whether the connection is closed after the request in hand."""
         self._buffer = bytearray()
         self._body: Body | None = None
-        self._room: asyncio.Future[None] | None = None
+        self._body_due = 0.0
         self._is_held = False
-        self._loop = asyncio.get_running_loop()
-        self._patience = Patience(self._loop, self._late)
+        self._has_ended = False
+        """Whether the peer has closed its half: nothing else will come from it."""
 
     # What children do with a request
 
@@ -76,21 +69,22 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         transport.set_write_buffer_limits(high=WRITE_LIMIT)
         if self.limits:
+            self._look_s = self.limits[2]
             self._patience.within(self.limits[2])
 
     def connection_lost(self, error: "Exception | None") -> None:
         """It is closed."""
-        self.is_closing = True
-        self._patience.end()
-        self.resume_writing()
+        super().connection_lost(error)
         self.lost()
 
     def eof_received(self) -> bool:
-        """A client may close its half when it has sent its request; nothing else will come from it."""
-        if self.state in (HEAD, BODY, LINGERING):
-            return False
-        self.is_closing = True
-        return True
+        """A client may close its half when it has sent its requests, and gets all answers."""
+        self._has_ended = True
+        if self.state is HEAD and self._buffer:
+            self._advance()
+        elif self.state is BUSY and not self._buffer:
+            self.is_closing = True
+        return self.state is BUSY
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
@@ -102,16 +96,6 @@ class Connection(asyncio.Protocol):
                 self.hold()
             return
         self._advance()
-
-    def pause_writing(self) -> None:
-        """There is no room for more."""
-        self._room = self._loop.create_future()
-
-    def resume_writing(self) -> None:
-        """There is room again."""
-        room, self._room = self._room, None
-        if room is not None and not room.done():
-            room.set_result(None)
 
     # Reading
 
@@ -129,9 +113,12 @@ class Connection(asyncio.Protocol):
                 self.transport.resume_reading()
 
     def ready(self) -> None:
-        """The answer is written: take the next request, or close."""
+        """The answer is written: take the next request when the client has taken enough of it, or close."""
+        if self._room is not None and not self.is_closing:
+            self._room.add_done_callback(lambda room: self.ready())
+            return
         self.head = self._body = None
-        if self.is_closing:
+        if self.is_closing or (self._has_ended and not self._buffer):
             self._close()
             return
         self.state = HEAD
@@ -146,19 +133,21 @@ class Connection(asyncio.Protocol):
         """Close when the answer has gone out; a client that does not take it has some time for that."""
         if not self.transport.is_closing() and self.transport.get_write_buffer_size():
             self.state = LINGERING
-            self._patience.within(IDLE_S)
+            self._look_s = self._look_s or IDLE_S
+            self._patience.within(self._look_s)
         self.transport.close()
 
     def _advance(self) -> None:
         if self.transport.is_closing():
             return
         try:
-            if self.state is HEAD and not self._take_head():
-                return
-            if self.state is BODY:
+            if (self.state is HEAD and self._take_head()) or self.state is BODY:
                 self._take_body()
         except Refused as error:
             self._turn_away(error.status, error.reason)
+            return
+        if self._has_ended and self.state is not BUSY:
+            self._close()  # in the middle of a request, whose rest will not come
 
     def _take_head(self) -> bool:
         buffer = self._buffer
@@ -185,6 +174,8 @@ class Connection(asyncio.Protocol):
             return False
         self._body = Chunked() if head.is_chunked else Sized(head.length)
         self._allowed = allowed
+        if self.limits:
+            self._body_due = self._loop.time() + self.limits[3]
         self.state = BODY
         if head.expects_continue and not buffer:
             self.transport.write(CONTINUE)
@@ -203,10 +194,12 @@ class Connection(asyncio.Protocol):
         if body.is_whole:
             self._completed(body.trailers)
         elif self.limits:
-            self._patience.within(self.limits[1])
+            self._patience.within(min(self.limits[1], self._body_due - self._loop.time()))
 
     def _completed(self, trailers: "list[tuple[str, str]]") -> None:
         self.state = BUSY
+        if self._has_ended and not self._buffer:
+            self.is_closing = True
         self.complete(trailers)
 
     def _turn_away(self, status: int, reason: str) -> None:
@@ -224,67 +217,15 @@ class Connection(asyncio.Protocol):
         self.go_on()
         if self.transport.can_write_eof():
             self.transport.write_eof()
+        self._look_s = LINGER_S
         self._patience.within(LINGER_S)
 
     def _late(self) -> None:
-        """The client has let its time pass; while a request is answered, there is no hurry."""
-        if self.state is LINGERING or (self.state is HEAD and not self._buffer):
-            self.transport.abort()
-        elif self.state is not BUSY:
+        """The client has let its time pass; while its request is answered, there is no hurry."""
+        if self.state is BUSY and self._room is None:
+            return
+        if self.state in (BUSY, LINGERING) or (self.state is HEAD and not self._buffer):
+            if not self._is_taking():
+                self._give_up()
+        else:
             self._turn_away(408, "the rest of the request did not come in time")
-
-    # Writing
-
-    def write(self, status: int, headers: "list[tuple[str, str]]", body: bytes) -> None:
-        """Write a whole answer."""
-        if self.transport.is_closing():
-            return
-        framing = "" if status in BODILESS else f"Content-Length: {len(body)}\r\n"
-        data = reply_head(status, headers, framing + self._persistence)
-        self.transport.write(data if self._is_bodiless(status) else data + body)
-
-    async def write_pieces(self, answer: "Answer", body: "AsyncIterator[bytes]") -> None:
-        """Write an answer piece by piece, each when the client has room for it; an iterator that fails cuts it off."""
-        is_chunked = self.head is not None and self.head.version != "HTTP/1.0"
-        if not is_chunked:
-            self.is_closing = True
-        framing = "Transfer-Encoding: chunked\r\n" if is_chunked else ""
-        self.transport.write(reply_head(answer.status, answer.headers, framing + self._persistence))
-        if self._is_bodiless(answer.status):
-            return
-        try:
-            async for piece in body:
-                if self.transport.is_closing():
-                    return
-                if piece:
-                    self.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece) if is_chunked else piece)
-                await self._take_room()
-            if is_chunked:
-                self.transport.write(b"0\r\n\r\n")
-        except Exception:
-            self.cut(is_chunked)
-            raise
-
-    async def _take_room(self) -> None:
-        """Wait until the client has taken enough of what is on its way; one that never does is given up."""
-        if self._room is not None:
-            limit = self._loop.call_later(STALL_S, self.transport.abort)
-            await self._room
-            limit.cancel()
-
-    def cut(self, is_chunked: bool) -> None:
-        """Break off an answer: a chunked one lacks its end, any other has to be reset to show it."""
-        self.is_closing = True
-        if not is_chunked:
-            self.transport.abort()
-
-    def _is_bodiless(self, status: int) -> bool:
-        return status in BODILESS or (self.head is not None and self.head.method == "HEAD")
-
-    @property
-    def _persistence(self) -> str:
-        """What is said about the life of the connection."""
-        if self.is_closing:
-            return "Connection: close\r\n"
-        is_old = self.head is not None and self.head.version == "HTTP/1.0"
-        return "Connection: keep-alive\r\n" if is_old else ""

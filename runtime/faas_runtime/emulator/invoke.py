@@ -10,7 +10,8 @@ from ..errors import UsageError
 from . import documents, given_event
 from .invocation import ANSWERED, DIED, ERROR, INIT_FAILED, TIMED_OUT, TOO_LARGE, Invocation, Outcome, StreamBroken
 from .latencies import Latencies
-from .lines import STDERR, STDOUT, Lines, write
+from .lines import STDERR, STDOUT, Lines
+from .outlet import write
 from .pool import Pool
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def run(options: "Options") -> int:
 async def _run(options: "Options", event: bytes) -> int:
     """Run until the end or a signal; nothing that was started is left behind."""
     output = _Output()
-    lines = Lines(options.version, options.memory_mb, to=STDERR, before=output.end_line)
+    lines = Lines(options.version, options.memory_mb, to=STDERR, before=output.end_line, write=write)
     pool = Pool(options, lines)
     work = asyncio.ensure_future(_invoke_all(options, pool, event, lines, output))
     received = _on_signals(work)

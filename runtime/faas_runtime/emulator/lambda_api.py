@@ -10,8 +10,9 @@ from base64 import b64decode
 from urllib.parse import parse_qs, unquote
 
 from . import documents, event_stream
+from .cors import Cors
 from .invocation import DIED, INIT_FAILED, TIMED_OUT, Invocation, StreamBroken
-from .messages import Answer
+from .messages import Answer, Pieces
 from .waiting import FULL
 
 TYPE_CHECKING = False
@@ -39,7 +40,15 @@ INVALID_PARAMETER = "InvalidParameterValueException"
 TOO_LARGE = "RequestEntityTooLargeException"
 NOT_FOUND = "ResourceNotFoundException"
 TOO_MANY = "TooManyRequestsException"
-_NAMES = {400: "BadRequest", 404: NOT_FOUND, 408: "RequestTimeout", 413: TOO_LARGE}
+FORBIDDEN = "AccessDeniedException"
+_NAMES = {
+    400: "BadRequest",
+    403: FORBIDDEN,
+    404: NOT_FOUND,
+    408: "RequestTimeout",
+    413: TOO_LARGE,
+    421: "MisdirectedRequest",
+}
 
 
 class _Wrong(Exception):
@@ -65,9 +74,23 @@ class LambdaApi:
         self._pool = pool
         self._run = run
         self._refused = refused
+        self._cors = Cors(options.origins or ())  # what --cors none leaves to the function is only what it gets to see
 
     async def handle(self, request: "Request") -> Answer:
-        """Answer a request below Lambda's paths."""
+        """Answer a request below Lambda's paths; of web pages, those that may call can do so."""
+        answer = self._cors.preflight(request)
+        if answer is not None:
+            return answer
+        if self._cors.forbids(request):
+            origin = (request.header("origin") or "another site")[:100]
+            reason = f"web pages of {origin} may not invoke the function; allow them with --cors ORIGIN"
+            self._refused(403, reason)
+            return refusal(403, FORBIDDEN, reason)
+        answer = await self._handle(request)
+        self._cors.add(request, answer)
+        return answer
+
+    async def _handle(self, request: "Request") -> Answer:
         try:
             if found := _INVOKE.fullmatch(request.path):
                 return await self._invoke(request, found[1])
@@ -103,10 +126,10 @@ class LambdaApi:
     def _answer(self, invocation: Invocation, outcome: "Outcome", headers: "list[tuple[str, str]]") -> Answer:
         if outcome.kind == TIMED_OUT:  # the very words of AWS's emulator, in place of a document
             headers.append(("Content-Type", "text/plain; charset=utf-8"))
-            body: bytes | AsyncIterator[bytes] = documents.timed_out(self._options.timeout_s).encode()
+            body: bytes | Pieces = documents.timed_out(self._options.timeout_s).encode()
         else:
             headers.append(("Content-Type", outcome.content_type))
-            body = outcome.payload if outcome.stream is None else pieces(outcome)
+            body = outcome.payload if outcome.stream is None else Pieces(outcome.stream, outcome.stream.drop)
         if not outcome.is_answer:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         if outcome.stream is None and (log := invocation.log_result) is not None:
@@ -126,7 +149,8 @@ class LambdaApi:
             return self._answer(invocation, outcome, headers)
         headers.append(("Content-Type", event_stream.CONTENT_TYPE))
         headers.append(("X-Amzn-Remapped-Content-Type", outcome.content_type))
-        return Answer(200, _events(invocation, outcome), headers)
+        drop = outcome.stream.drop if outcome.stream is not None else lambda: None
+        return Answer(200, Pieces(_events(invocation, outcome), drop), headers)
 
     def _invocation(self, request: "Request", name: str) -> Invocation:
         if self._pool.is_full:
@@ -179,22 +203,12 @@ def refuse(head: "Head | None", status: int, reason: str) -> Answer:
     return refusal(status, _NAMES.get(status, _NAMES[400]), message)
 
 
-async def pieces(outcome: "Outcome") -> "AsyncIterator[bytes]":
-    """A streamed answer as the body of an HTTP answer; breaks off where the function did."""
-    assert outcome.stream is not None
-    try:
-        async for piece in outcome.stream:
-            yield piece
-    finally:
-        outcome.stream.drop()  # if the caller has gone, the function goes on to its end
-
-
 async def _events(invocation: Invocation, outcome: "Outcome") -> "AsyncIterator[bytes]":
     """An outcome as events; errors come in the last one."""
     code = details = None
     if outcome.stream is not None:
         try:
-            async for piece in pieces(outcome):
+            async for piece in outcome.stream:
                 yield event_stream.payload_chunk(piece)
         except StreamBroken as broken:
             code, details = broken.error_type, broken.details.decode("utf-8", "replace")

@@ -5,8 +5,8 @@ untouched, to the stream that it wrote to.
 """
 
 import math
-import os
-import select
+
+from .outlet import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,17 +21,24 @@ class Lines:
     """Where lines go; whatever became of standard output and standard error, writing does not fail."""
 
     def __init__(
-        self, version: str, memory_mb: int, to: int = STDOUT, before: "Callable[[], None]" = lambda: None
+        self,
+        version: str,
+        memory_mb: int,
+        to: int = STDOUT,
+        before: "Callable[[], None]" = lambda: None,
+        write: "Callable[[int, bytes], None]" = put,
     ) -> None:
         """START, END and REPORT go to the descriptor `to`, and so does the function's standard output.
 
         `invoke` wants them on standard error (2), as its own standard output is the function's answer. `before` is
-        called before anything is written but what the function itself writes.
+        called before anything is written but what the function itself writes. `write` writes to a descriptor: by
+        default nothing waits for whoever reads it.
         """
         self._version = version
         self._memory_mb = memory_mb
         self._to = to
         self._before = before
+        self._write = write
 
     def start(self, invocation: "Invocation") -> None:
         """The runtime gets an invocation."""
@@ -50,26 +57,15 @@ class Lines:
 
     def output(self, descriptor: int, data: bytes) -> None:
         """What the child wrote to its standard output (1) or standard error (2)."""
-        write(self._to if descriptor == STDOUT else STDERR, data)
+        self._write(self._to if descriptor == STDOUT else STDERR, data)
 
     def say(self, message: str) -> None:
         """Tell the person who runs the emulator."""
         self._before()
-        write(STDERR, f"faas-runtime: {message}\n".encode("utf-8", "backslashreplace"))
+        self._write(STDERR, f"faas-runtime: {message}\n".encode("utf-8", "backslashreplace"))
 
     def _platform(self, invocation: "Invocation", text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")
         invocation.log(data)
         self._before()
-        write(self._to, data)
-
-
-def write(descriptor: int, data: bytes) -> None:
-    """Write all of it, in order; that nobody reads it must not end an invocation."""
-    while data:
-        try:
-            data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # somebody who shares the terminal has switched it so
-            select.select([], [descriptor], [])
-        except OSError:
-            return
+        self._write(self._to, data)

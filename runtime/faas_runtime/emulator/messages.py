@@ -2,7 +2,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
 
 class Request:
@@ -39,15 +39,29 @@ class Request:
         return [value for key, value in self.headers if key.lower() == name]
 
 
+class Pieces:
+    """A body piece by piece; whoever gets one calls `drop` in the end, even if no piece of it was ever taken."""
+
+    __slots__ = ("_pieces", "drop")
+
+    def __init__(self, pieces: "AsyncIterator[bytes]", drop: "Callable[[], None]") -> None:
+        """`drop` lets the one who makes the pieces go on to its end; it may be called more than once."""
+        self._pieces = pieces
+        self.drop = drop
+
+    def __aiter__(self) -> "AsyncIterator[bytes]":
+        return self._pieces
+
+
 class Answer:
-    """What is answered; a body that is an iterator is sent piece by piece, each when the client has room for it."""
+    """What is answered; a body in pieces is sent piece by piece, each when the client has room for it."""
 
     __slots__ = ("body", "headers", "status")
 
     def __init__(
         self,
         status: int,
-        body: "bytes | AsyncIterator[bytes]" = b"",
+        body: "bytes | Pieces" = b"",
         headers: "list[tuple[str, str]] | None" = None,
     ) -> None:
         """`headers` come without the ones that frame the message, which the server adds."""

@@ -50,6 +50,7 @@ class Pool:
         self._watching: list[asyncio.Task[Any]] = []
         self._settled: asyncio.Future[None] | None = None
         self._is_stopping = False
+        self._has_told_of_waiting = False
         limit = options.environment.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
         self._places = int(limit) if limit.isascii() and limit.isdigit() and 0 < int(limit[:6]) <= 1024 else 1
 
@@ -141,6 +142,12 @@ class Pool:
         """One that was idle is gone."""
         if poller in self._idle:
             self._idle.remove(poller)
+
+    def emptied(self, environment: Environment) -> None:
+        """What has run in it is over: it ends if it is an old one, unless there is something that it may take."""
+        generation = environment.generation
+        if generation < self._current.number and not (self._waiting and self._waiting.first.generation <= generation):
+            environment.retire()
 
     def ended(self, environment: Environment) -> None:
         """A process has ended: others take its place if they are needed."""
@@ -261,8 +268,12 @@ class Pool:
 
     async def _prepare(self, generation: Generation, source: Source) -> None:
         """Make the generation's copy of the library, then start what is needed."""
+        if not self._has_told_of_waiting and not os.path.isfile(source.path):
+            self._has_told_of_waiting = True
+            self._lines.say(f"waiting for {source.path}")
         try:
             generation.copy = await source.copy()
+            self._has_told_of_waiting = False
         except (NotThere, OSError) as error:
             document = documents.error_document("Runtime.LibraryNotFound", str(error))
             generation.failure = Outcome(INIT_FAILED, document, error_type="Runtime.LibraryNotFound")

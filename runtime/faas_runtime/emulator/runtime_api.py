@@ -7,6 +7,7 @@ import json
 from base64 import b64decode
 
 from .documents import error_document, platform_error
+from .heads import Refused
 from .http import BUSY, Connection
 from .invocation import Stream, StreamBroken
 from .messages import Answer
@@ -14,7 +15,7 @@ from .replies import to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Protocol
+    from typing import Any, Protocol
 
     from .heads import Head
     from .invocation import Invocation
@@ -58,6 +59,7 @@ JSON = [("Content-Type", "application/json")]
 LOST_S = 0.5
 ERROR_TYPE = "lambda-runtime-function-error-type"
 ERROR_BODY = "lambda-runtime-function-error-body"
+FROM_PAGES = ("origin", "sec-fetch-site")  # headers that browsers add, and pages cannot leave out
 
 
 class Poller(Connection):
@@ -74,6 +76,13 @@ class Poller(Connection):
         self._pieces: list[bytes] = []
         self._stream: Stream | None = None
         self._is_parked = False
+        self._address = ""
+
+    def connection_made(self, transport: "Any") -> None:
+        """It is open."""
+        super().connection_made(transport)
+        host, port = transport.get_extra_info("sockname")
+        self._address = f"{host}:{port}"
 
     @property
     def is_waiting(self) -> bool:
@@ -108,6 +117,7 @@ class Poller(Connection):
         self._pieces = []
         self._stream = self._invocation = None
         self._fields = {name.lower(): value for name, value in head.fields}
+        self._check_sender()
         path = head.target.partition("?")[0]
         parts = path[len(PATH) + 1 :].split("/") if path.startswith(f"{PATH}/") else []
         if len(parts) == 3 and parts[0] == "invocation" and head.method == "POST":
@@ -172,6 +182,11 @@ class Poller(Connection):
             # A process that has ended closes its connections too, and how it ended says more.
             broken = _cut_off(self._invocation)
             self._loop.call_later(LOST_S, self.environment.stream_ended, self._invocation, broken)
+
+    def _check_sender(self) -> None:
+        """Web pages reach every port of this machine, and by DNS rebinding under a name of theirs: none gets events."""
+        if self._fields.get("host") != self._address or any(name in self._fields for name in FROM_PAGES):
+            raise Refused(403, "only the runtime of this environment may ask here")
 
     @property
     def _content_type(self) -> str:

@@ -8,8 +8,9 @@ import socket
 import sys
 
 from ..errors import UsageError
-from . import documents, lambda_api, web_front
+from . import documents, lambda_api, reaper, web_front
 from .front import Routes, Server
+from .hosts import Hosts
 from .lambda_api import LambdaApi
 from .lines import Lines
 from .messages import Answer
@@ -37,6 +38,8 @@ class _Routes(Routes):
     def __init__(self, options: "Options", lines: Lines) -> None:
         self.pool = Pool(options, lines)
         self.server = Server(self, options.concurrency)
+        self.hosts: Hosts | None = None
+        """Which names requests may be for, as soon as it is listened."""
         self._refusals = Rationed(lines.say, "requests were refused")
         self._lambda = LambdaApi(options, self.pool, self.server.run, self._refused)
         self._web = WebFront(options, self.pool, lines.say, self._refused)
@@ -51,11 +54,20 @@ class _Routes(Routes):
         return web_front.refusal(status)
 
     async def handle(self, request: "Request") -> Answer:
+        misdirected = self.hosts.refusal(request.header("host")) if self.hosts else ""
+        if misdirected:
+            return self._misdirected(request.path, misdirected)
         if request.path == HEALTH:
             return self._health()
         if lambda_api.is_lambda_path(request.path):
             return await self._lambda.handle(request)
         return await self._web.handle(request)
+
+    def _misdirected(self, path: str, reason: str) -> Answer:
+        self._refused(421, reason)
+        if lambda_api.is_lambda_path(path):
+            return lambda_api.refuse(None, 421, reason)
+        return web_front.refusal(421, reason)
 
     def _refused(self, status: int, reason: str) -> None:
         self._refusals.say(f"a request was refused ({status}): {reason}")
@@ -107,10 +119,12 @@ async def _serve(options: "Options") -> int:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda loop, context: _explain(loop, context, lines))
     signals = _Signals()
+    reaper.watch()
     routes = _Routes(options, lines)
     try:
+        routes.hosts = Hosts(options.host, await _addresses(options.host), options.origins or ())
         port = await routes.server.listen(options.host, options.port)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         raise UsageError(_cannot_listen(options, error)) from error
     _greet(options, port, lines)
     routes.server.run(routes.pool.start())
@@ -137,6 +151,14 @@ async def _stop(routes: _Routes, signals: _Signals) -> int:
     return 0
 
 
+async def _addresses(host: str) -> "set[str]":
+    """What a host's name stands for; raises OSError or UnicodeError."""
+    if host in EVERYWHERE:
+        return {"0.0.0.0"}  # noqa: S104
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return {str(address[0]) for _, _, _, _, address in found}
+
+
 def _greet(options: "Options", port: int, lines: Lines) -> None:
     handler = options.environment["_HANDLER"]
     if options.host in EVERYWHERE:
@@ -152,11 +174,12 @@ def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _cannot_listen(options: "Options", error: OSError) -> str:
+def _cannot_listen(options: "Options", error: "OSError | UnicodeError") -> str:
     hint = "choose another port with --port, or 0 for a free one"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+    if isinstance(error, (socket.gaierror, UnicodeError)) or error.errno == errno.EADDRNOTAVAIL:
         hint = "choose an address of this machine with --host"
-    return f"cannot listen at {_place(options.host, options.port)}: {error.strerror or error}; {hint}"
+    why = (error.strerror if isinstance(error, OSError) else "") or error
+    return f"cannot listen at {_place(options.host, options.port)}: {why}; {hint}"
 
 
 def _explain(loop: asyncio.AbstractEventLoop, context: "dict[str, Any]", lines: Lines) -> None:

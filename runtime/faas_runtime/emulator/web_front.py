@@ -1,10 +1,11 @@
 """The HTTP front: requests become events of API Gateway, and what the function answers becomes an HTTP answer."""
 
+import json
 import time
 
 from . import documents, web
 from .invocation import TIMED_OUT, Invocation, StreamBroken
-from .messages import Answer
+from .messages import Answer, Pieces
 from .prelude import CONTENT_TYPE as PRELUDE_TYPE
 from .waiting import FULL
 
@@ -72,18 +73,20 @@ class WebFront:
         return refusal(502)
 
 
-def refusal(status: int) -> Answer:
-    """An error as API Gateway words it."""
+def refusal(status: int, reason: str = "") -> Answer:
+    """An error as API Gateway words it, unless there is a reason that only an emulator has."""
     messages = {
         404: "Not Found",
         408: "Request Timeout",
         413: "Request Too Long",
+        421: "Misdirected Request",
         431: "Request Header Fields Too Large",
         502: "Internal Server Error",
         503: "Service Unavailable",
         504: "Service Unavailable",
     }
-    return Answer(status, b'{"message":"%b"}' % messages.get(status, "Bad Request").encode(), list(JSON))
+    message = json.dumps(reason or messages.get(status, "Bad Request"))
+    return Answer(status, b'{"message":%b}' % message.encode(), list(JSON))
 
 
 async def _streamed(outcome: "Outcome") -> Answer:
@@ -112,12 +115,14 @@ async def _streamed(outcome: "Outcome") -> Answer:
         raise
 
 
-async def _pieces(outcome: "Outcome", first: bytes) -> "AsyncIterator[bytes]":
-    assert outcome.stream is not None
-    try:
+def _pieces(outcome: "Outcome", first: bytes) -> Pieces:
+    stream = outcome.stream
+    assert stream is not None
+
+    async def pieces() -> "AsyncIterator[bytes]":
         if first:
             yield first
-        async for piece in outcome.stream:
+        async for piece in stream:
             yield piece
-    finally:
-        outcome.stream.drop()
+
+    return Pieces(pieces(), stream.drop)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -147,6 +148,33 @@ FAAS_EXPORT int32_t spawn(const faas_request *request, faas_response *response)
     fprintf(stderr, "spawned %ld.\n", (long)child);
     wait_ms(number(request));
     snprintf(answer, sizeof answer, "%ld", (long)child);
+    return say(response, answer);
+}
+
+/* Leaves a process without a parent behind, which ends a little later; answers both ids. */
+FAAS_EXPORT int32_t orphan(const faas_request *request, faas_response *response)
+{
+    int ends[2];
+    pid_t left = 0;
+    (void)request;
+    if (pipe(ends) != 0)
+        return 1;
+    pid_t child = fork();
+    if (child == 0) {
+        left = fork();
+        if (left == 0) {
+            setsid();
+            wait_ms(20);
+            _exit(0);
+        }
+        _exit(write(ends[1], &left, sizeof left) != sizeof left);
+    }
+    waitpid(child, NULL, 0);
+    if (read(ends[0], &left, sizeof left) != sizeof left)
+        return 1;
+    close(ends[0]);
+    close(ends[1]);
+    snprintf(answer, sizeof answer, "[%ld,%ld]", (long)getpid(), (long)left);
     return say(response, answer);
 }
 
