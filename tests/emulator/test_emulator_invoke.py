@@ -100,7 +100,7 @@ def test_sample_is_sent_as_it_is(root: Path) -> None:
 def test_unknown_sample_names_those_that_there_are(root: Path) -> None:
     code, output, log = invoke(root, "probe.echo", "--sample", "apigwv2")
     assert (code, output) == (2, b"")
-    assert "did you mean apigw-v2?" in log
+    assert "Did you mean apigw-v2?" in log
     for name in sample_names():
         assert name in log
     assert invoke(root, "probe.echo", "--sample", "../samples/sqs")[0] == 2
