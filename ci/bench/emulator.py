@@ -22,6 +22,7 @@ from ci.errors import CommandFailed
 
 INVOKES, WARMUP = 3000, 200
 CONCURRENCY = 8
+SETTLED_S = 5.0
 IDLE_S = 10.0
 START_S = 30.0
 
@@ -70,7 +71,7 @@ def _round(workshop: Workshop, callers: Path) -> Sequence[float]:
     with _serving(workshop) as (port, process):
         one = _call(workshop, callers, port, 1, INVOKES)
         many = _call(workshop, callers, port, CONCURRENCY, INVOKES // CONCURRENCY)
-        time.sleep(1.0)  # what follows from the last invoke is over
+        time.sleep(SETTLED_S)  # the runtimes have looked for late invocations for the last time
         before = _processor_ns(process)
         time.sleep(IDLE_S)
         idle = _processor_ns(process) - before
