@@ -98,7 +98,7 @@ def test_what_is_left_to_it_is_collected(emulated: Path) -> None:
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     before = (sys.executable, "-c", become)
-    with Emulator(f"{emulated}.orphan", before=before) as emulator:
+    with Emulator(f"{emulated}.orphan", "--concurrency", "1", before=before) as emulator:
         pids = [emulator.invoke().json for _ in range(5)]
         (own,) = {pid for pid, _ in pids}
         wait_for(lambda: emulator.children == [own], "zombies are left")

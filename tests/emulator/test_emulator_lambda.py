@@ -257,6 +257,19 @@ def test_invocations_at_once_get_a_process_each(serve: Serve) -> None:
     assert sorted(emulator.children) == sorted(set(pids))
 
 
+def test_one_invocation_after_another_gets_the_same_process(serve: Serve) -> None:
+    """The answer is there before the process has asked for more: that is no reason to start another one."""
+    emulator = serve("linger")
+    pids = {emulator.invoke(b"20").json for _ in range(5)}
+    assert emulator.children == [*pids]
+
+
+def test_a_process_that_does_not_come_back_is_not_waited_for(serve: Serve) -> None:
+    emulator = serve("linger")
+    first, second = emulator.invoke(b"60000").json, emulator.invoke(b"0").json
+    assert first != second
+
+
 def test_a_runtime_with_several_pollers_is_one_process(serve: Serve) -> None:
     emulator = serve("nap", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
     started = time.monotonic()

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 WATCH_S = 0.5  # between two looks at the library
 NOT_UP = "the function did not come up"
 SETTLED_S = 1.0  # a process that idled for so long and died is started again by itself
+RETURN_S = 0.25  # a process that has answered asks for the next invocation long before; if not, another is started
 
 
 class Pool:
@@ -76,7 +77,10 @@ class Pool:
         invocation.generation = self._current.number
         if not self._hand(invocation):
             self._waiting.append(invocation)
-            self._grow(len(self._waiting))
+            returning = self._returning
+            self._grow(len(self._waiting) - returning)
+            if returning:
+                asyncio.get_running_loop().call_later(RETURN_S, self._grow_for_waiting)
         return await asyncio.shield(invocation.outcome)  # a caller that gives up does not end it
 
     async def stop(self) -> None:
@@ -187,10 +191,23 @@ class Pool:
                 return True
         return False
 
+    @property
+    def _returning(self) -> int:
+        """How many invocations those could take that have come up and have nothing in hand, once they ask again.
+
+        Who invokes one time after another meets one process, as on Lambda, though the answer is there before it asks.
+        """
+        idle = {poller.environment for poller in self._idle}
+        environments = [each for each in self._current.environments if each.state is READY and each not in idle]
+        return sum(each.places for each in environments if not each.invocations)
+
+    def _grow_for_waiting(self) -> None:
+        self._grow(len(self._waiting))
+
     def _grow(self, wanted: int) -> None:
         """Start environments for so many invocations that none is free for, within the limit."""
         generation = self._current
-        if not wanted or generation.is_preparing:
+        if wanted <= 0 or generation.is_preparing:
             return
         if self._source is not None and generation.copy is None:
             generation.is_preparing = True

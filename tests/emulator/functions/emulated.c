@@ -151,6 +151,23 @@ FAAS_EXPORT int32_t spawn(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
+static long release_ms;
+
+static void release_late(faas_response *response)
+{
+    (void)response;
+    wait_ms(release_ms);
+}
+
+/* Answers its process id, and is only back for the next invocation after as many milliseconds as the event says. */
+FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
+{
+    release_ms = number(request);
+    response->release = release_late;
+    snprintf(answer, sizeof answer, "%ld", (long)getpid());
+    return say(response, answer);
+}
+
 /* Leaves a process without a parent behind, which ends a little later; answers both ids. */
 FAAS_EXPORT int32_t orphan(const faas_request *request, faas_response *response)
 {
