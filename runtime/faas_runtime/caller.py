@@ -43,8 +43,10 @@ class Caller:
         self.blank = bytes(response.data)
         self.data = Bytes.from_buffer(response.data, abi.DATA * abi.WORD)
         """The answer, up to whatever length is asked for."""
-        self._release: Procedure | None = None
-        self._released_by = 0
+        self.releaser: Procedure | None = None
+        """What frees the response, as far as it is known."""
+        self.released_by: int | None = None
+        """Its address."""
         self._content_type: bytes | None = None
         self._write = WriteFunction(self._stream_out)  # made once: it costs a page of executable memory
         self._invocation: Invocation | None = None
@@ -85,11 +87,11 @@ class Caller:
         """Hand the response back to the function, which frees what it allocated."""
         address = self.words[abi.RELEASE]
         if address:
-            if address != self._released_by:
-                self._release = Procedure(address)
-                self._released_by = address
-            assert self._release is not None
-            self._release(self.argument)
+            if address != self.released_by:
+                self.releaser = Procedure(address)
+                self.released_by = address
+            assert self.releaser is not None
+            self.releaser(self.argument)
             self.words[abi.RELEASE] = 0
 
     def _introduce(self, invocation: "Invocation") -> None:
