@@ -91,12 +91,15 @@ def test_content_type_is_sent_but_cannot_smuggle_headers(functions: Path) -> Non
     assert "x-other" not in bad.headers
 
 
-def test_release_is_called_once_after_success_and_after_failure(functions: Path) -> None:
+@pytest.mark.parametrize("events", ["1f1", "11111111", "1212121111222", "0101011000", "111f111f222", "2222021200"])
+def test_each_answer_is_released_once(functions: Path, events: str) -> None:
+    released = 0
     with RuntimeApi() as api, Runtime(api.address, "probe.count", functions):
-        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"0"
-        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"1"
-        assert api.invoke(b"fail", timeout=TIMEOUT_S).kind == "error"
-        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"3"
+        for event in events:
+            answer = api.invoke(event.encode(), timeout=TIMEOUT_S)
+            assert answer.kind == ("error" if event == "f" else "response")
+            assert answer.kind == "error" or answer.body == b"%d" % released
+            released += {"0": 0, "1": 1, "2": 100, "f": 1}[event]
 
 
 def test_trace_id_is_in_the_c_environment_of_its_invocation_only(functions: Path) -> None:
