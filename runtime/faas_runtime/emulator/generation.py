@@ -1,14 +1,19 @@
-"""The environments of one state of the library, and what their processes are told."""
+"""The environments of one state of the library, what their processes are told, and the states that there are."""
 
 import os
 
 from ..library import SUFFIX
+from . import documents
+from .invocation import INIT_FAILED, Outcome
+from .source import NotThere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .command import Options
     from .environment import Environment
-    from .invocation import Outcome
+    from .source import Source
 
 # Where the system's loader looks for what a library needs: beside the original, not beside its copy.
 _SEARCHED = ("PATH",) if os.name == "nt" else ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -45,3 +50,76 @@ class Generation:
         for name in _SEARCHED if self.copy is not None else ():
             variables[name] = os.pathsep.join(filter(None, (os.path.dirname(original), variables.get(name))))
         return variables
+
+
+class Generations:
+    """The newest generation, and older ones that have something in hand yet. Without a source, there is just one."""
+
+    def __init__(self, source: "Source | None", say: "Callable[[str], None]") -> None:
+        self.current = Generation(0)
+        self._old: list[Generation] = []
+        self._source = source
+        self._say = say
+        self._has_told_of_waiting = False
+
+    @property
+    def environments(self) -> "list[Environment]":
+        """All that there are."""
+        return [each for generation in (self.current, *self._old) for each in generation.environments]
+
+    @property
+    def are_outdated(self) -> bool:
+        """Whether the library is not the one any more that the newest generation was made of."""
+        return self._source is not None and not self.current.is_preparing and self._source.changed()
+
+    @property
+    def lack_a_copy(self) -> bool:
+        """Whether the newest generation has to be prepared before anything of it can be started."""
+        return self._source is not None and self.current.copy is None
+
+    def renew(self) -> "Generation | None":
+        """Begin a new generation; returns the one that it follows, or None if that one is not even made yet."""
+        old = self.current
+        if old.copy is None and not old.environments:
+            return None
+        self.current = Generation(old.number + 1)
+        self._old.append(old)
+        return old
+
+    async def prepare(self) -> None:
+        """Make the newest generation's copy of the library, or find out why there can be none: its `failure`.
+
+        Who calls it has said that it `is_preparing`, so until then no other generation follows it.
+        """
+        generation, source = self.current, self._source
+        assert source is not None
+        if not self._has_told_of_waiting and not os.path.isfile(source.path):
+            self._has_told_of_waiting = True
+            self._say(f"waiting for {source.path}")
+        try:
+            generation.copy = await source.copy()
+            self._has_told_of_waiting = False
+        except (NotThere, OSError) as error:
+            document = documents.error_document("Runtime.LibraryNotFound", str(error))
+            generation.failure = Outcome(INIT_FAILED, document, error_type="Runtime.LibraryNotFound")
+        generation.is_preparing = False
+
+    def remove(self, environment: "Environment") -> "Generation":
+        """Take out an environment that has ended; returns the generation that it was of."""
+        generation = next(each for each in (self.current, *self._old) if environment in each.environments)
+        generation.environments.remove(environment)
+        self.forget_if_empty(generation)
+        return generation
+
+    def forget_if_empty(self, generation: Generation) -> None:
+        """An old one that has no environment any more needs no copy of the library."""
+        if generation.environments or generation not in self._old:
+            return
+        self._old.remove(generation)
+        if generation.copy is not None and self._source is not None:
+            self._source.discard(generation.copy)
+
+    def close(self) -> None:
+        """Remove all copies of the library."""
+        if self._source is not None:
+            self._source.close()

@@ -10,10 +10,10 @@ import time
 
 from . import documents
 from .environment import READY, STARTING, Environment
-from .generation import Generation
+from .generation import Generations
 from .invocation import INIT_FAILED, Outcome
 from .rationed import Rationed
-from .source import LIMIT_S, NotThere, Source
+from .source import LIMIT_S, Source
 from .waiting import Waiting
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from .command import Options
+    from .generation import Generation
     from .invocation import Invocation
     from .lines import Lines
     from .runtime_api import Poller
@@ -41,9 +42,8 @@ class Pool:
         self._lines = lines
         paths = options.handler.paths
         self._path = next((path for path in paths if os.path.isfile(path)), paths[0])
-        self._source = Source(self._path, min(LIMIT_S, options.timeout_s)) if options.watch else None
-        self._current = Generation(0)
-        self._old: list[Generation] = []
+        source = Source(self._path, min(LIMIT_S, options.timeout_s)) if options.watch else None
+        self._generations = Generations(source, lines.say)
         self._idle: list[Poller] = []
         self._waiting = Waiting()
         self._not_run = Rationed(lines.say, "requests were not run")
@@ -51,14 +51,13 @@ class Pool:
         self._watching: list[asyncio.Task[Any]] = []
         self._settled: asyncio.Future[None] | None = None
         self._is_stopping = False
-        self._has_told_of_waiting = False
         limit = options.environment.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
         self._places = int(limit) if limit.isascii() and limit.isdigit() and 0 < int(limit[:6]) <= 1024 else 1
 
     async def start(self) -> None:
         """Start the first environment; returns when it is ready or its init has failed (see `failure`)."""
         self._settled = asyncio.get_running_loop().create_future()
-        if self._source is not None:
+        if self._options.watch:
             self._watching.append(self._run(self._watch()))
         self._grow(1)
         await self._settled
@@ -72,7 +71,7 @@ class Pool:
             invocation.settle(_stopped())
             invocation.finish()
             return await invocation.outcome
-        if self._source is not None and not self._current.is_preparing and self._source.changed():
+        if self._generations.are_outdated:
             self._renew()
         invocation.generation = self._current.number
         if not self._hand(invocation):
@@ -96,8 +95,7 @@ class Pool:
         while self._environments:
             await asyncio.sleep(0.005)
         self._settle()
-        if self._source is not None:
-            self._source.close()
+        self._generations.close()
 
     def kill(self) -> None:
         """End all processes now, with what they have in hand."""
@@ -156,10 +154,7 @@ class Pool:
     def ended(self, environment: Environment) -> None:
         """A process has ended: others take its place if they are needed."""
         self._idle = [poller for poller in self._idle if poller.environment is not environment]
-        generation = next(
-            (each for each in (self._current, *self._old) if environment in each.environments), self._current
-        )
-        generation.environments.remove(environment)
+        generation = self._generations.remove(environment)
         if environment.failure is not None:
             if not environment.has_told:
                 self._lines.say(f"{NOT_UP}: {documents.told(environment.failure.payload)}")
@@ -169,15 +164,17 @@ class Pool:
             if environment.failure is not None:
                 self._give_up(generation, environment.failure)
                 return
-        elif not generation.environments:
-            self._forget(generation)
         self._grow(max(len(self._waiting), 1 if self._is_missed(environment) else 0))
 
     # Environments
 
     @property
+    def _current(self) -> "Generation":
+        return self._generations.current
+
+    @property
     def _environments(self) -> "list[Environment]":
-        return [each for generation in (self._current, *self._old) for each in generation.environments]
+        return self._generations.environments
 
     @property
     def _unfinished(self) -> "list[Invocation]":
@@ -209,9 +206,9 @@ class Pool:
         generation = self._current
         if wanted <= 0 or generation.is_preparing:
             return
-        if self._source is not None and generation.copy is None:
+        if self._generations.lack_a_copy:
             generation.is_preparing = True
-            self._watching[1:] = [self._run(self._prepare(generation, self._source))]
+            self._watching[1:] = [self._run(self._prepare())]
             return
         starting = sum(each.places for each in generation.environments if each.state is STARTING)
         places = sum(each.places for each in generation.alive)
@@ -220,7 +217,7 @@ class Pool:
             starting += self._places
             places += self._places
 
-    def _start(self, generation: Generation) -> None:
+    def _start(self, generation: "Generation") -> None:
         options = self._options
         environment = Environment(
             self, generation.number, self._lines, timeout_s=options.timeout_s, places=self._places
@@ -235,7 +232,7 @@ class Pool:
         lived = time.monotonic() - environment.ready_at if environment.ready_at else 0.0
         return bool(environment.ready_at) and (environment.served > 0 or lived > SETTLED_S)
 
-    def _give_up(self, generation: Generation, failure: Outcome) -> None:
+    def _give_up(self, generation: "Generation", failure: Outcome) -> None:
         """An environment has not come up: who waits longest was to have it. No other is started in its place."""
         if not generation.alive:
             self._fail_waiting(failure)
@@ -257,22 +254,18 @@ class Pool:
 
     async def _watch(self) -> None:
         """Start a new generation ahead of the first request."""
-        assert self._source is not None
         while not self._is_stopping:
             await asyncio.sleep(WATCH_S)
-            is_there = os.path.isfile(self._source.path)
-            if is_there and not self._current.is_preparing and self._source.changed():
+            if os.path.isfile(self._path) and self._generations.are_outdated:
                 self._renew()
                 self._grow(1)
 
     def _renew(self) -> None:
         """The library has changed: from here on, nothing new goes to the processes that there are."""
-        old = self._current
-        if old.copy is None and not old.environments:
-            return  # this one is not made yet
+        old = self._generations.renew()
+        if old is None:
+            return
         self._lines.say("the library has changed; it is loaded anew")
-        self._current = Generation(old.number + 1)
-        self._old.append(old)
         idle, self._idle = self._idle, []
         for poller in idle:
             _environment(poller).retire()
@@ -280,21 +273,12 @@ class Pool:
             for environment in old.alive:
                 if environment.state is STARTING:
                     environment.retire()
-        if not old.environments:
-            self._forget(old)
+        self._generations.forget_if_empty(old)
 
-    async def _prepare(self, generation: Generation, source: Source) -> None:
-        """Make the generation's copy of the library, then start what is needed."""
-        if not self._has_told_of_waiting and not os.path.isfile(source.path):
-            self._has_told_of_waiting = True
-            self._lines.say(f"waiting for {source.path}")
-        try:
-            generation.copy = await source.copy()
-            self._has_told_of_waiting = False
-        except (NotThere, OSError) as error:
-            document = documents.error_document("Runtime.LibraryNotFound", str(error))
-            generation.failure = Outcome(INIT_FAILED, document, error_type="Runtime.LibraryNotFound")
-        generation.is_preparing = False
+    async def _prepare(self) -> None:
+        """Make the newest generation's copy of the library, then start what is needed."""
+        generation = self._current
+        await self._generations.prepare()
         if generation.copy is None:
             assert generation.failure is not None
             self._lines.say(documents.told(generation.failure.payload))
@@ -302,12 +286,6 @@ class Pool:
             self._settle()
         else:
             self._grow(max(1, len(self._waiting)))
-
-    def _forget(self, generation: Generation) -> None:
-        if generation in self._old:
-            self._old.remove(generation)
-        if generation.copy is not None and self._source is not None:
-            self._source.discard(generation.copy)
 
     def _run(self, coroutine: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
         task = asyncio.ensure_future(coroutine)
