@@ -85,7 +85,7 @@ def test_many_invocations(root: Root) -> None:
     with RuntimeApi() as api, start(root, api.address, "probe.count"):
         for number in range(200):
             failing = number % 10 == 9
-            answer = api.invoke(b"x" if failing else b"", request_id=f"r-{number}", timeout=TIMEOUT_S)
+            answer = api.invoke(b"f" if failing else b"1", request_id=f"r-{number}", timeout=TIMEOUT_S)
             assert answer.kind == ("error" if failing else "response")
             assert failing or answer.body == b"%d" % number
 
