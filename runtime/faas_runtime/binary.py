@@ -16,7 +16,7 @@ _NOT_FOUND = (
     "cannot open shared object file",  # glibc
     "Error loading shared library",  # musl
     "Library not loaded",  # macOS
-    "WinError 126",
+    "Could not find module",  # Python on Windows
 )
 
 
@@ -72,7 +72,7 @@ def why_not(path: str, error: str) -> str:
         return f"It is built against {binary.libc}, and this system has {here.libc}; build it for {here.libc}"
     if not binary.is_shared:
         return "It is a program; build it as a shared library (cdylib in Rust, -shared in C)"
-    if "symbol" in error:
+    if "symbol" in error or "WinError 127" in error:
         return "It uses a symbol that nothing defines; link it with the library that does, statically if it can be"
     if "static TLS" in error:
         return "It or what it needs is built for programs; build it with -ftls-model=global-dynamic"
@@ -97,7 +97,7 @@ def damage(path: str, binary: "Binary | None") -> str:
 def _finding() -> str:
     """What lets this system's loader find a library that another one needs."""
     if sys.platform in ("win32", "cygwin", "msys"):
-        return "link that statically, or put it beside this one"
+        return "link that statically, put it beside this one, or name its folder in PATH"
     if sys.platform == "darwin":
         return (
             "link that statically, or put it beside this one and name it there as @loader_path/NAME "
@@ -112,14 +112,19 @@ def _finding() -> str:
 def this_machine() -> Binary:
     """The same facts about this process."""
     if sys.platform in ("win32", "cygwin", "msys"):
-        return Binary("PE", _named_machine(), None)
+        return Binary("PE", _machine_of(sys.executable), None)
     if sys.platform == "darwin":
         return Binary("Mach-O", _named_machine(), None)
+    return Binary("ELF", _machine_of("/proc/self/exe"), _loaded_libc())
+
+
+def _machine_of(program: str) -> "str | None":
+    """What the program of this process is built for: Windows on ARM and Linux run those for other processors as well."""
     try:
-        own = read("/proc/self/exe")
+        own = read(program)
     except OSError:
         own = None
-    return Binary("ELF", own.machine if own else _named_machine(), _loaded_libc())
+    return own.machine if own else _named_machine()
 
 
 def _named_machine() -> "str | None":

@@ -9,6 +9,7 @@ import sys
 
 from . import binary
 from .calls import HandlerFunction, VersionFunction
+from .command import accept_all_characters
 from .errors import InitError, UsageError
 from .function import HOOKS, check_version
 from .library import SUFFIX, Handler
@@ -23,6 +24,8 @@ _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check i
 RUNS = 100
 WRONG = 101
 
+CRASHED = 0xC0000000  # the least of the exit codes that Windows gives a process that crashed
+
 TIME_LIMIT_S = 10.0  # Lambda's own for an initialisation
 ON_LOADING = "what runs on loading: constructors, static initialisers, thread-local data"
 BESIDE = "the libraries that it needs, as one may be cut off, and at "
@@ -31,7 +34,7 @@ BESIDE = "the libraries that it needs, as one may be cut off, and at "
 def check(output: "TextIO", name: str) -> int:
     """Check a library, named as a handler or by its path; returns 0 if it can be run, otherwise 1."""
     root = os.environ.get("LAMBDA_TASK_ROOT") or "."
-    if os.path.exists(name) or "/" in name or os.sep in name:
+    if os.path.exists(name) or has_folder(name):
         root = "."  # as a shell would complete it
     try:
         root = os.path.abspath(root)
@@ -48,9 +51,16 @@ def check(output: "TextIO", name: str) -> int:
 
         name = signal.Signals(-code).name
         _wrong(output, f"loading it crashed: {name}", BESIDE if name == "SIGBUS" else "")
+    elif code >= CRASHED:
+        _wrong(output, f"loading it crashed: exception {code:#x}")
     else:
         _wrong(output, f"loading it ended the process with exit code {code}")
     return 1
+
+
+def has_folder(name: str) -> bool:
+    """Whether a name has a folder; on Windows, either slash ends one, and which is `os.sep` depends on the Python."""
+    return os.sep in name or (os.altsep is not None and os.altsep in name)
 
 
 def _load(output: "TextIO", name: str, root: str) -> "int | None":
@@ -72,6 +82,7 @@ def _wrong(output: "TextIO", what: str, first: str = "") -> None:
 
 def inspect(name: str, root: str) -> None:
     """What the child does: print the facts one a line, or what is wrong, and exit with RUNS or WRONG."""
+    accept_all_characters()
     try:
         handler = Handler.parse(name, root)
         path = next((path for path in handler.paths if os.path.isfile(path)), None)

@@ -1,5 +1,6 @@
 """The command line, as far as it does not start the runtime."""
 
+import io
 import sys
 
 from . import __version__
@@ -36,8 +37,19 @@ exit codes: 0 asked to end, 1 the function could not be initialised, 2 wrong usa
 """
 
 
+def accept_all_characters() -> None:
+    """Let standard output write what its encoding lacks as an escape.
+
+    Names of files may hold any character, and where Windows sends output into a pipe, few can be encoded. Elsewhere,
+    `surrogateescape` writes a name as it is.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and (sys.platform == "win32" or sys.stdout.errors == "strict"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def run_command(arguments: "Sequence[str]") -> int:
     """Run what is not the bootstrap, and return its exit code."""
+    accept_all_characters()
     name, *others = arguments
     if name in ("invoke", "serve"):
         from .emulator.command import run

@@ -1,6 +1,7 @@
 """The native function: loaded and called by the rules of `include/faas.h`."""
 
 import _signal  # type: ignore[import-not-found]
+import sys
 
 from .calls import ABI_VERSION, HandlerFunction, Procedure, VersionFunction
 from .environment import system
@@ -14,10 +15,11 @@ if TYPE_CHECKING:
     from .environment import Environment
     from .watcher import Watcher
 
-SIGNALS = ("SIGTERM", "SIGINT")
-"""Those that ask the process to end."""
+SIGNALS = ("SIGTERM", "SIGINT", "SIGBREAK") if sys.platform == "win32" else ("SIGTERM", "SIGINT")
+"""Those that ask the process to end. On Windows, a process can send another one Ctrl-Break alone."""
 HOOKS = ("faas_init", "faas_shutdown", "faas_before_snapshot", "faas_after_restore")
 _FIRST = 1  # of a container: no signal ends this process by itself
+_ACCESS_VIOLATION = 0xC0000005 - (1 << 32)  # as the exit code that Windows gives a process that crashed
 
 
 class Function:
@@ -139,4 +141,20 @@ def _named(native: "Callable[..., int]", path: str, symbol: str) -> "Callable[..
         else (lambda request, response: native(request, response))
     )
     call.__code__ = call.__code__.replace(co_filename=path, co_name=symbol, co_firstlineno=0)
-    return call
+    return _ending(call) if sys.platform == "win32" else call
+
+
+def _ending(call: "Callable[..., int]") -> "Callable[..., int]":
+    """The same for Windows: a crash of the function ends the process, as on other systems.
+
+    A `_ctypes` that Microsoft's compiler has made raises it as an OSError, and the process would go on with whatever
+    is broken. By then, faulthandler has told the place.
+    """
+
+    def ending(*arguments: object) -> int:
+        try:
+            return call(*arguments)
+        except OSError as error:
+            system._exit(getattr(error, "winerror", None) or _ACCESS_VIOLATION)
+
+    return ending

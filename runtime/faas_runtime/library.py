@@ -84,7 +84,7 @@ class Handler:
         except OSError as error:
             from .binary import why_not
 
-            message = f"{path} cannot be loaded: {error}. {why_not(path, str(error))}"
+            message = f"{path} cannot be loaded: {str(error).rstrip('.')}. {why_not(path, str(error))}"
             raise InitError("Runtime.LibraryNotLoadable", message) from error
 
     def _missing(self) -> InitError:
@@ -117,8 +117,15 @@ def _open(path: str) -> int:
     if sys.platform == "win32":
         from _ctypes import LoadLibrary
 
-        # Look for what it needs in its own folder and the system's: LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | _DEFAULT_DIRS.
-        return LoadLibrary(path.replace("/", "\\"), 0x1100)
+        path = path.replace("/", "\\")
+        try:
+            # Look for what it needs in its own folder, Python's and the system's: LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR |
+            # LOAD_LIBRARY_SEARCH_DEFAULT_DIRS.
+            return LoadLibrary(path, 0x1100)
+        except FileNotFoundError:
+            # LOAD_WITH_ALTERED_SEARCH_PATH: in its own folder, the system's and those of PATH, where the emulator names
+            # the folder of the original when it runs a copy.
+            return LoadLibrary(path, 0x8)
     from _ctypes import dlopen
 
     return dlopen(path, _NOW)

@@ -5,6 +5,7 @@ compile nothing, go without them.
 """
 
 import argparse
+import errno
 import os
 import re
 import shlex
@@ -182,7 +183,9 @@ def _tell(text: str) -> None:
     """Print it; that nobody reads it to its end, as with `| head`, is no fault: the project is there."""
     try:
         print(text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: as Windows says that nobody reads a pipe
+            raise
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())  # for what Python still writes when it ends
         os.close(nowhere)
@@ -196,7 +199,7 @@ def _bake(command: "list[str]") -> int:
     """Run cookiecutter with settings of our own: it would keep what it was asked in the home folder."""
     with tempfile.TemporaryDirectory(prefix="faas-runtime-new-") as scratch:
         settings = os.path.join(scratch, "settings.yaml")
-        places = scratch.replace(os.sep, "/")
+        places = scratch.replace("\\", "/") if os.name == "nt" else scratch  # a backslash would escape in YAML
         with open(settings, "w", encoding="utf-8") as file:  # the plainest YAML: versions up to 1.7 read no other
             file.writelines(f'{name}: "{places}/{name}"\n' for name in ("cookiecutters_dir", "replay_dir"))
         return _run(command, COOKIECUTTER_CONFIG=settings)

@@ -32,6 +32,7 @@ SOON_S = 0.05
 LONGEST_S = 60.0
 GRACE_S = 1.0  # the platform is the first to end what is late
 _NO_SIGNAL = b"\0"
+_ASKING = tuple(int(getattr(_signal, name)) for name in SIGNALS)
 _HIGH = 500  # of the 1024 descriptors that a process usually may have
 _PASSES_SENDER = hasattr(_socket, "SO_PASSCRED") and hasattr(_socket, "SCM_CREDENTIALS")  # unix(7), Linux
 _SENDER_SIZE = 12  # struct ucred: process, user and group, of 32 bits each
@@ -105,7 +106,7 @@ class Watcher:
             except OSError:
                 return  # the function has closed what is not its own
             for number in numbers:
-                if number in (_signal.SIGTERM, _signal.SIGINT):
+                if number in _ASKING:
                     self._stop(number)
             if self._is_stopping:
                 for client, _ in self._pollers:

@@ -18,6 +18,8 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 _LAUNCHER = os.path.join(_PACKAGE, "bin", "faas-runtime")
 # Where there is no launcher (pip), the package is all that the isolated interpreter gets to see.
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from faas_runtime.__main__ import main; sys.exit(main())"
+# On Windows, SIGTERM ends a process without asking it; Ctrl-Break reaches a process group.
+ASKING = int(getattr(signal, "CTRL_BREAK_EVENT", signal.SIGTERM))
 PIPES_S = 0.2  # for what a dead process has left in its pipes, which a process of its own may keep open
 
 
@@ -58,8 +60,9 @@ class Child(asyncio.SubprocessProtocol):
         return 0 if self._transport is None else int(self._transport.get_pid())
 
     def terminate(self) -> None:
-        """Ask it to end."""
-        self._signal(signal.SIGTERM)
+        """Ask it to end; where it cannot be asked, as without a console on Windows, end it."""
+        if not self._signal(ASKING):
+            self._signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it, with all that it has started."""
@@ -87,12 +90,15 @@ class Child(asyncio.SubprocessProtocol):
             pass  # another one, which is not ours
         return False
 
-    def _signal(self, number: int) -> None:
-        if self._transport is not None and not self._has_exited:
-            try:
-                self._transport.send_signal(number)
-            except (OSError, ValueError):
-                pass  # it has ended by itself
+    def _signal(self, number: int) -> bool:
+        """Send it a signal; returns whether it was sent."""
+        if self._transport is None or self._has_exited:
+            return False
+        try:
+            self._transport.send_signal(number)
+        except (OSError, ValueError):
+            return False  # it has ended by itself
+        return True
 
     @property
     def how_it_ended(self) -> str:
@@ -100,8 +106,8 @@ class Child(asyncio.SubprocessProtocol):
         code = self._transport.get_returncode() if self._transport is not None else 0
         if not code:
             return ""
-        if code > 0:
-            return f"exit status {code}"
+        if code > 0:  # the large ones are those of Windows for a crash, such as 0xc0000005
+            return f"exit status {code:#x}" if code >= 1 << 16 else f"exit status {code}"
         try:
             return f"signal: {(signal.strsignal(-code) or '').lower() or -code}"
         except ValueError:

@@ -5,6 +5,7 @@ import math
 import os
 from dataclasses import dataclass
 
+from ..check import has_folder
 from ..errors import UsageError
 from ..library import SUFFIX, Handler
 from . import env_file
@@ -190,7 +191,7 @@ def _environment(given: argparse.Namespace, variables: "Mapping[str, str]") -> "
 def _handler(name: str, environment: "dict[str, str]") -> Handler:
     """Find the library as `check` does, and tell the child what Lambda would tell it."""
     root = environment.get("LAMBDA_TASK_ROOT", "")
-    is_path = bool(name) and (os.path.exists(name) or "/" in name or os.sep in name)
+    is_path = bool(name) and (os.path.exists(name) or has_folder(name))
     name = name or environment.get("AWS_LAMBDA_FUNCTION_HANDLER") or environment.get("_HANDLER", "")
     try:
         handler = Handler.parse(name, os.path.abspath("" if is_path else root))

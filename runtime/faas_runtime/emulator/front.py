@@ -70,7 +70,9 @@ class Server:
                 raise
             port = listeners[0].getsockname()[1]
         for listener in listeners:
-            server = await loop.create_server(lambda: ClientConnection(self), sock=listener, backlog=BURST)
+            # On Windows, only the first call of `listen` counts, and connections are accepted one by one anyway.
+            burst = BACKLOG if sys.platform == "win32" else BURST
+            server = await loop.create_server(lambda: ClientConnection(self), sock=listener, backlog=burst)
             self._listeners.append(server)
             listener.listen(BACKLOG)
         return port

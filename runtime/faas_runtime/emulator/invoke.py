@@ -1,6 +1,7 @@
 """`faas-runtime invoke`: one environment, no HTTP front; answers to standard output, all else to standard error."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -114,10 +115,10 @@ class _Output:
         try:
             while data and self._is_open:
                 data = data[os.write(STDOUT, data) :]
-        except BrokenPipeError:
-            self._is_open = False
         except OSError as error:
-            raise UsageError(f"the answer cannot be written to standard output: {error.strerror}") from error
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: as Windows says that nobody reads a pipe
+                raise UsageError(f"the answer cannot be written to standard output: {error.strerror}") from error
+            self._is_open = False
 
     def end_line(self) -> None:
         """Leave a terminal's cursor at the beginning of a line: the log may be on the same one."""

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 
 from ..whole import is_library, is_whole
 
@@ -83,7 +84,8 @@ class Source:
         if self._folder is not None:
             folder, self._folder = self._folder, None
             shutil.rmtree(folder.name, ignore_errors=True)
-            folder.cleanup()
+            with suppress(OSError):  # Windows keeps a library that somebody has opened, such as a scanner for viruses
+                folder.cleanup()
 
     def _store(self, data: bytes) -> str:
         if self._folder is None:
