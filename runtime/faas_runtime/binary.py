@@ -119,7 +119,7 @@ def this_machine() -> Binary:
 
 
 def _machine_of(program: str) -> "str | None":
-    """What the program of this process is built for: Windows on ARM and Linux run those for other processors as well."""
+    """What the program of this process is built for: systems run those for other processors as well."""
     try:
         own = read(program)
     except OSError:

@@ -33,9 +33,9 @@ OLD_GLIBC = f"{MACHINE}-linux-gnu.2.28"
 """What functions are compiled for that have to load on every Debian of the matrix."""
 
 
-def program(name: str, *, optional: bool = False) -> str:
+def program(name: str) -> str:
     """The path of a program."""
-    return shutil.which(name) or not_there(name, optional=optional)
+    return shutil.which(name) or not_there(name)
 
 
 def zig(target: str, language: str = "cc") -> list[str]:
