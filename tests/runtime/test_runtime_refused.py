@@ -166,7 +166,7 @@ def test_cut_off_dependency(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("platform", "hint"),
-    [("linux", "-Wl,-rpath,'$ORIGIN'"), ("darwin", "@loader_path/NAME"), ("win32", "or put it beside this one")],
+    [("linux", "-Wl,-rpath,'$ORIGIN'"), ("darwin", "@loader_path/NAME"), ("win32", "or name its folder in PATH")],
 )
 def test_each_loader_has_its_own_hint(
     functions: Path, monkeypatch: pytest.MonkeyPatch, platform: str, hint: str
@@ -175,7 +175,7 @@ def test_each_loader_has_its_own_hint(
     assert found is not None
     monkeypatch.setattr(binary, "this_machine", lambda: found)
     monkeypatch.setattr(sys, "platform", platform)
-    assert hint in binary.why_not(str(functions / f"libprobe{SUFFIX}"), "[WinError 126] Library not loaded: x")
+    assert hint in binary.why_not(str(functions / f"libprobe{SUFFIX}"), "Could not find module, Library not loaded: x")
     assert ("LD_LIBRARY_PATH" in binary.why_not(str(functions / f"libprobe{SUFFIX}"), "?")) == (platform == "linux")
 
 

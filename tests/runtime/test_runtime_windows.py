@@ -1,0 +1,93 @@
+"""What is done otherwise on Windows, as far as another system can hold it."""
+
+from __future__ import annotations
+
+import _ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from faas_runtime import binary, check, library
+
+from tests.runtime.support import FUNCTIONS, PYTHON, RUNTIME, SUFFIX, TIMEOUT_S, compile_library
+
+ACCESS_VIOLATION = 0xC0000005
+
+
+def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a piece of Python that finds the runtime."""
+    start = f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\n"
+    return subprocess.run(
+        [*PYTHON, "-c", start + code, *arguments], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+    )
+
+
+def test_a_crash_that_python_raises_ends_the_process() -> None:
+    """As `_ctypes` does it where Microsoft's compiler made it; nothing that would tidy up may run after it."""
+    done = run(
+        "import atexit; from faas_runtime.function import _ending\n"
+        "def crash(*arguments): raise OSError('exception: access violation reading 0x0')\n"
+        "try: _ending(crash)(1, 2)\n"
+        "finally: print('tidied up')\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (ACCESS_VIOLATION & 0xFF, "", "")
+
+
+def test_what_a_library_needs_is_looked_for_in_path_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def load(path: str, flags: int) -> int:
+        calls.append((path, flags))
+        if flags & 0x1000:  # LOAD_LIBRARY_SEARCH_DEFAULT_DIRS
+            raise FileNotFoundError(f"Could not find module '{path}' (or one of its dependencies).")
+        return 7
+
+    monkeypatch.setattr(_ctypes, "LoadLibrary", load, raising=False)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert library._open("C:/task/libx.dll") == 7
+    assert calls == [("C:\\task\\libx.dll", 0x1100), ("C:\\task\\libx.dll", 0x8)]
+
+
+def test_the_processor_is_that_of_the_interpreter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows on ARM runs interpreters for other processors, and `platform` would name its own."""
+    program = tmp_path / "python.exe"
+    program.write_bytes(b"MZ".ljust(0x3C, b"\0") + b"\x40\0\0\0" + b"PE\0\0" + b"\x64\xaa" + bytes(18))
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(sys, "executable", str(program))
+    assert binary.this_machine().description == "PE, aarch64"
+
+
+def test_a_crash_on_loading_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(check, "_load", lambda *_: ACCESS_VIOLATION)
+    assert check.check(sys.stdout, "libx.dll") == 1
+    assert capsys.readouterr().out.startswith("WRONG: loading it crashed: exception 0xc0000005\n")
+
+
+def test_a_symbol_that_is_missing_is_told(tmp_path: Path) -> None:
+    path = compile_library(FUNCTIONS / "probe.c", tmp_path)
+    assert "a symbol that nothing defines" in binary.why_not(str(path), "[WinError 127] localised")
+
+
+@pytest.mark.parametrize(("separator", "other"), [("\\", "/"), ("/", "\\")])
+def test_either_slash_makes_a_path(monkeypatch: pytest.MonkeyPatch, separator: str, other: str) -> None:
+    """MSYS2's Python takes the other one for its own in MSYS2's shells."""
+    monkeypatch.setattr(os, "sep", separator)
+    monkeypatch.setattr(os, "altsep", other)
+    assert [check.has_folder(name) for name in (".\\mine.dll", "./mine.dll", "mine.handle")] == [True, True, False]
+
+
+def test_names_that_the_output_cannot_encode(tmp_path: Path) -> None:
+    """As Windows' code pages lack most characters; `check` has to go on to its result."""
+    folder = tmp_path / "日本"
+    folder.mkdir()
+    path = compile_library(FUNCTIONS / "probe.c", folder)
+    done = run(
+        "import io; sys.stdout = io.TextIOWrapper(open(1, 'wb', closefd=False), 'cp1252')\n"
+        "from faas_runtime.check import inspect; inspect(*sys.argv[1:])\n",
+        f"{path}.echo",
+        str(folder),
+    )
+    assert done.returncode == check.RUNS, done.stderr
+    assert done.stdout.splitlines()[0] == f"library: {tmp_path}/\\u65e5\\u672c/libprobe{SUFFIX}"
