@@ -15,15 +15,15 @@ CTRL_BREAK_EVENT = 1
 
 
 def started(
-    monkeypatch: pytest.MonkeyPatch, *, has_console: bool = True, code: int = 0
+    monkeypatch: pytest.MonkeyPatch, *, refusal: type[Exception] | None = None, code: int = 0
 ) -> tuple[child.Child, list[int]]:
     """A stand-in for a process on Windows, with the signals that it is sent."""
     monkeypatch.setattr(child, "ASKING", CTRL_BREAK_EVENT)
     sent: list[int] = []
 
     def send(number: int) -> None:
-        if number == CTRL_BREAK_EVENT and not has_console:
-            raise OSError(errno.EBADF, "The handle is invalid")
+        if number == CTRL_BREAK_EVENT and refusal is not None:
+            raise refusal("there is no console")
         sent.append(number)
 
     found = child.Child(lambda *_: None, lambda: None)
@@ -37,8 +37,9 @@ def test_a_process_is_asked_to_end_by_ctrl_break(monkeypatch: pytest.MonkeyPatch
     assert sent == [CTRL_BREAK_EVENT]
 
 
-def test_a_process_that_cannot_be_asked_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    process, sent = started(monkeypatch, has_console=False)
+@pytest.mark.parametrize("refusal", [OSError, SystemError])
+def test_a_process_that_cannot_be_asked_is_ended(monkeypatch: pytest.MonkeyPatch, refusal: type[Exception]) -> None:
+    process, sent = started(monkeypatch, refusal=refusal)
     process.terminate()
     assert sent == [signal.SIGTERM]
 

@@ -96,8 +96,8 @@ class Child(asyncio.SubprocessProtocol):
             return False
         try:
             self._transport.send_signal(number)
-        except (OSError, ValueError):
-            return False  # it has ended by itself
+        except (OSError, ValueError, SystemError):  # SystemError: an OSError of older Pythons on Windows
+            return False  # it has ended by itself, or cannot be reached
         return True
 
     @property
