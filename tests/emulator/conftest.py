@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import FUNCTIONS, Emulator
+from tests.emulator.support import FUNCTIONS, Emulator, Gate
 from tests.runtime.support import RUNTIME, compile_library
 
 sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
@@ -34,6 +34,14 @@ def shared(emulated: Path) -> Iterator[Callable[[str], Emulator]]:
             return running[handler]
 
         yield emulator
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """What holds invocations of the function `gate`; whatever becomes of the test, they are let go in the end."""
+    gate = Gate(tmp_path)
+    yield gate
+    gate.open()
 
 
 @pytest.fixture

@@ -162,6 +162,17 @@ def wait_for(condition: Callable[[], object], otherwise: str) -> None:
         time.sleep(0.005)
 
 
+class Gate:
+    """Holds the invocations of the function `gate` until it is opened, however long everything else takes."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "gate"
+        self.event = json.dumps(str(self._file)).encode()
+
+    def open(self) -> None:
+        self._file.touch()
+
+
 def refuses(port: int) -> bool:
     """Whether nobody listens at the port of this machine."""
     with socket.socket() as client:

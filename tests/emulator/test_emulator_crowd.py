@@ -83,8 +83,9 @@ def test_functions_have_the_limit_of_descriptors_that_there_was_before(emulated:
 
 def test_a_line_of_waiting_invocations_has_an_end(serve: Serve) -> None:
     emulator = serve("nap", "--concurrency", "1")
-    event = b"60000"
-    head = f"POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 5\r\n"
+    wait_for(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not come up")
+    event = b"600000"
+    head = f"POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 6\r\n"
     request = head.encode() + b"\r\n" + event
     requests = request * (1 + WAITING + TOO_MANY - 1) + head.encode() + b"Connection: close\r\n\r\n" + event
     with emulator.connect() as connection:

@@ -77,7 +77,7 @@ def test_path_with_and_without_a_handler(root: Path) -> None:
     [
         (["probe.fail"], 5, "Function.Broken"),
         (["rough.huge"], 5, "Function.ResponseSizeTooLarge"),
-        (["rough.hang", "--timeout", "0.3"], 6, "Sandbox.Timedout"),
+        (["rough.hang", "--timeout", "1"], 6, "Sandbox.Timedout"),
         (["rough.crash"], 7, "Runtime.ExitError"),
         (["rough.leave"], 7, "Runtime.ExitError"),
         (["probe.nowhere_to_be_found"], 1, "Runtime.HandlerNotFound"),
@@ -261,7 +261,7 @@ def test_stream_that_breaks(root: Path, handler: str, code: int, output: bytes, 
 
 
 def test_stream_that_takes_too_long(root: Path, tmp_path: Path) -> None:
-    code, output, _ = invoke(root, "waits.handle", "--timeout", "0.3", FAAS_TEST_GO=str(tmp_path / "never"))
+    code, output, _ = invoke(root, "waits.handle", "--timeout", "1", FAAS_TEST_GO=str(tmp_path / "never"))
     assert (code, output) == (6, b"first ")
 
 

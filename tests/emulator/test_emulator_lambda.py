@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, Gate, wait_for
 
 Shared = Callable[[str], Emulator]
 Serve = Callable[..., Emulator]
@@ -192,7 +192,7 @@ def test_what_is_refused_says_so(shared: Shared) -> None:
 
 
 def test_lines_are_those_of_the_emulator_of_aws(serve: Serve) -> None:
-    emulator = serve("talk")
+    emulator = serve("talk", "--concurrency", "1")
     first, second = (emulator.invoke(event).headers["x-amzn-requestid"] for event in (b"1", b"2"))
     wait_for(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
     found = re.fullmatch(
@@ -232,11 +232,11 @@ def test_dry_run_runs_nothing(serve: Serve) -> None:
     assert emulator.out == ""
 
 
-def test_an_event_is_answered_before_it_is_run(serve: Serve) -> None:
-    emulator = serve("nap")
-    answer = emulator.invoke(b"300", X_Amz_Invocation_Type="Event")
+def test_an_event_is_answered_before_it_is_run(serve: Serve, gate: Gate) -> None:
+    emulator = serve("gate")
+    answer = emulator.invoke(gate.event, X_Amz_Invocation_Type="Event")
     assert (answer.status, answer.body) == (202, b"")
-    assert "END" not in emulator.out
+    gate.open()
     wait_for(lambda: f"REPORT RequestId: {answer.headers['x-amzn-requestid']}" in emulator.out, "it was not run")
 
 
@@ -249,10 +249,15 @@ def test_an_event_that_fails_is_told_and_not_repeated(serve: Serve) -> None:
     assert emulator.out.count("START") == 2
 
 
-def test_invocations_at_once_get_a_process_each(serve: Serve) -> None:
-    emulator = serve("nap", "--concurrency", "3")
+def test_invocations_at_once_get_a_process_each(serve: Serve, gate: Gate) -> None:
+    emulator = serve("gate", "--concurrency", "3")
     with ThreadPoolExecutor(8) as executor:
-        pids = [answer.json for answer in executor.map(emulator.invoke, [b"150"] * 8)]
+        answers = [executor.submit(emulator.invoke, gate.event) for _ in range(8)]
+        wait_for(lambda: emulator.out.count("START") == 3, "they do not run at once")
+        time.sleep(0.2)
+        assert emulator.out.count("START") == 3
+        gate.open()
+        pids = [answer.result().json for answer in answers]
     assert len(set(pids)) == 3
     assert sorted(emulator.children) == sorted(set(pids))
 
@@ -270,13 +275,13 @@ def test_a_process_that_does_not_come_back_is_not_waited_for(serve: Serve) -> No
     assert first != second
 
 
-def test_a_runtime_with_several_pollers_is_one_process(serve: Serve) -> None:
-    emulator = serve("nap", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
-    started = time.monotonic()
+def test_a_runtime_with_several_pollers_is_one_process(serve: Serve, gate: Gate) -> None:
+    emulator = serve("gate", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
     with ThreadPoolExecutor(4) as executor:
-        answers = list(executor.map(emulator.invoke, [b"500"] * 4))
-    assert len({answer.body for answer in answers}) == 1
-    assert time.monotonic() - started < 4 * 0.5
+        answers = [executor.submit(emulator.invoke, gate.event) for _ in range(4)]
+        wait_for(lambda: emulator.out.count("START") == 4, "they do not run at once")
+        gate.open()
+    assert len({answer.result().body for answer in answers}) == 1
 
 
 def test_a_caller_that_leaves_changes_nothing(serve: Serve) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.building import WAYS, Builder, overwrite, rename
-from tests.emulator.support import INVOKE, TIMEOUT_S, Answer, Emulator, wait_for
+from tests.emulator.support import INVOKE, TIMEOUT_S, Answer, Emulator, Gate, wait_for
 from tests.runtime.support import SUFFIX
 
 INVOKES = 10_000
@@ -50,8 +50,7 @@ def copies(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def emulator(library: Path, copies: Path) -> Iterator[Emulator]:
-    options = ("--watch", "--concurrency", "4", "--timeout", "2")
-    with Emulator(str(library), *options, environment={"TMPDIR": str(copies)}) as emulator:
+    with Emulator(str(library), "--watch", "--concurrency", "4", environment={"TMPDIR": str(copies)}) as emulator:
         yield emulator
         assert emulator.end() == 0
     assert list(copies.iterdir()) == []
@@ -92,31 +91,35 @@ def test_a_new_process_is_there_before_the_first_request(builder: Builder, libra
     assert version(emulator.invoke()) == 2
 
 
-def test_what_is_in_hand_is_finished_by_the_old_code(emulated: Path, tmp_path: Path) -> None:
+def test_what_is_in_hand_is_finished_by_the_old_code(emulated: Path, tmp_path: Path, gate: Gate) -> None:
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
-    with Emulator(f"{library}.nap", "--watch") as emulator, ThreadPoolExecutor() as executor:
-        old = executor.submit(emulator.invoke, b"600")
+    with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch") as emulator:
+        old = executor.submit(emulator.invoke, gate.event)
         wait_for(lambda: "START" in emulator.out, "it was not started")
         (pid,) = emulator.children
         overwrite(emulated, library)
-        assert emulator.invoke(b"0").json != pid
+        assert emulator.invoke().json != pid
         assert not old.done()
+        gate.open()
         assert old.result().json == pid
         wait_for(lambda: pid not in emulator.children, "the old process lives")
 
 
-def test_old_processes_that_take_several_at_once_end_as_well(emulated: Path, tmp_path: Path, copies: Path) -> None:
+def test_old_processes_that_take_several_at_once_end_as_well(
+    emulated: Path, tmp_path: Path, copies: Path, gate: Gate
+) -> None:
     """The ones that have nothing in hand at the time, and the ones that have."""
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
     environment = {"TMPDIR": str(copies), "AWS_LAMBDA_MAX_CONCURRENCY": "4"}
-    with Emulator(f"{library}.nap", "--watch", environment=environment) as emulator, ThreadPoolExecutor() as executor:
-        olds = [executor.submit(emulator.invoke, event) for event in (b"400", b"500")]
+    with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch", environment=environment) as emulator:
+        olds = [executor.submit(emulator.invoke, gate.event) for _ in range(2)]
         wait_for(lambda: emulator.out.count("START") == 2, "they were not started")
-        (pid,) = emulator.children
+        pids = set(emulator.children)
         overwrite(emulated, library)
-        assert emulator.invoke(b"0").json != pid
-        assert [old.result().json for old in olds] == [pid, pid]
-        wait_for(lambda: pid not in emulator.children, "the old process lives")
+        assert emulator.invoke().json not in pids
+        gate.open()
+        assert {old.result().json for old in olds} <= pids
+        wait_for(lambda: not pids & set(emulator.children), "old processes live")
         wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "its copy lives")
 
 
@@ -144,15 +147,16 @@ def test_a_library_that_comes_after_the_start_is_waited_for(builder: Builder, tm
         assert emulator.err.count("waiting for") == 1
 
 
-def test_a_library_that_vanishes_is_told_and_may_come_back(builder: Builder, library: Path, emulator: Emulator) -> None:
+def test_a_library_that_vanishes_is_told_and_may_come_back(builder: Builder, library: Path) -> None:
     """It is not waited for longer than an invocation may take."""
-    assert version(emulator.invoke()) == 1
-    library.unlink()
-    answer = emulator.invoke()
-    assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotFound")
-    assert f"{library} is not there after 2 s" in answer.json["errorMessage"]
-    overwrite(builder.version(2), library)
-    assert version(emulator.invoke()) == 2
+    with Emulator(str(library), "--watch", "--timeout", "2") as emulator:
+        assert version(emulator.invoke()) == 1
+        library.unlink()
+        answer = emulator.invoke()
+        assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotFound")
+        assert f"{library} is not there after 2 s" in answer.json["errorMessage"]
+        overwrite(builder.version(2), library)
+        assert version(emulator.invoke()) == 2
 
 
 def test_a_library_that_does_not_load_is_told_until_it_does(

@@ -109,6 +109,18 @@ FAAS_EXPORT int32_t nap(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
+/* The event names a file, as a JSON string: waits until it is there, then answers the process's id. */
+FAAS_EXPORT int32_t gate(const faas_request *request, faas_response *response)
+{
+    char path[4096] = "";
+    if (request->payload_len > 2 && request->payload_len < sizeof path)
+        memcpy(path, (const char *)request->payload + 1, request->payload_len - 2);
+    while (path[0] != '\0' && access(path, F_OK) != 0)
+        wait_ms(2);
+    snprintf(answer, sizeof answer, "%ld", (long)getpid());
+    return say(response, answer);
+}
+
 /* Fills so many MiB as the event says, then naps for the rest of its life; ends it if the number is below 0. */
 FAAS_EXPORT int32_t hoard(const faas_request *request, faas_response *response)
 {
