@@ -107,6 +107,15 @@ def test_hosts_that_are_this_machine_for_certain() -> None:
     assert Hosts("localhost", ["127.0.0.1"], ["*"]).refusal("page.example") == ""
 
 
+def test_a_page_of_the_internet_may_be_let_into_the_private_network() -> None:
+    wanted = ("Access-Control-Request-Private-Network", "true")
+    found = preflight(web.Cors(("https://a.example",)), "https://a.example", wanted)
+    assert found["Access-Control-Allow-Private-Network"] == "true"
+    assert found["Access-Control-Max-Age"] == "300"
+    assert "Access-Control-Allow-Private-Network" not in preflight(web.Cors(()), "http://localhost")
+    assert preflight(web.Cors(()), "https://a.example", wanted) == {}
+
+
 def test_own_methods_and_odd_headers_in_a_preflight() -> None:
     assert "PURGE" in preflight(web.Cors(("*",)), "https://a.example", method="PURGE")["Access-Control-Allow-Methods"]
     found = preflight(web.Cors(("*",)), "https://a.example", ("Access-Control-Request-Headers", "a\x01b"), method="A B")
@@ -134,6 +143,16 @@ def test_answers_get_headers_unless_the_function_decided() -> None:
     found = dict(answer.headers)
     assert found["Access-Control-Allow-Origin"] == "http://localhost:5173"
     assert found["Access-Control-Expose-Headers"] == "X-Total"
+
+    some = web.answer(
+        b'{"statusCode":200,"headers":{"X-A":"1","Access-Control-Expose-Headers":"X-B"},"cookies":["a=1"],"body":"x"}'
+    )
+    web.Cors(()).add(request, some)
+    assert [value for name, value in some.headers if name.lower() == "access-control-expose-headers"] == ["X-B"]
+
+    cookies = web.answer(b'{"statusCode":200,"cookies":["a=1"],"body":"x"}')
+    web.Cors(()).add(request, cookies)
+    assert "Access-Control-Expose-Headers" not in dict(cookies.headers), "no page may read cookies so"
 
     own = web.answer(b'{"statusCode":200,"headers":{"access-control-allow-origin":"https://only.example"}}')
     web.Cors(()).add(request, own)

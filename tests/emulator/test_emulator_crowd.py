@@ -9,11 +9,12 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, refuses, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, Gate, read_all, refuses, wait_for
 
 Serve = Callable[..., Emulator]
 CROWD = 10_000
@@ -69,6 +70,28 @@ def test_connections_that_idle_make_room_for_new_ones(emulated: Path, descriptor
         for connection in connections:
             connection.close()
         assert "Too many open files" not in emulator.err
+
+
+def test_too_few_descriptors_for_what_was_asked_for_are_told(emulated: Path, gate: Gate) -> None:
+    low = ("sh", "-c", 'ulimit -n 400 && exec "$@"', "sh")
+    with (
+        ThreadPoolExecutor(16) as executor,
+        Emulator(f"{emulated}.gate", "--concurrency", "50", before=low) as emulator,
+    ):
+        assert (
+            "faas-runtime: only 16 connections at once are possible; for more, raise the limit of open" in emulator.err
+        )
+        answers = [executor.submit(emulator.invoke, gate.event) for _ in range(16)]
+        wait_for(lambda: emulator.out.count("START") == 16, "they do not run at once")
+        with pytest.raises(ConnectionError):
+            emulator.invoke()
+        assert "a request was refused (503): all 16 connections are busy; for more, raise the limit" in emulator.err
+        gate.open()
+        assert {answer.result().status for answer in answers} == {200}
+        assert emulator.invoke().status == 200
+    with Emulator(f"{emulated}.gate", before=low) as emulator:
+        assert emulator.invoke().status == 200
+        assert "possible" not in emulator.err
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="not run: only Linux can set limits of other processes")

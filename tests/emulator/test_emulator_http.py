@@ -372,6 +372,21 @@ def test_web_answers_that_cannot_be_sent_are_explained(serve: Serve) -> None:
     assert emulator.request("POST", "/", os.urandom(5 << 20)).status == 413, "in base64 it is too large"
 
 
+def test_a_request_may_become_an_event_of_the_very_limit(shared: Shared) -> None:
+    emulator = shared("echo")
+    size = 5_000_000
+    size += (6 << 20) - len(emulator.request("POST", "/", b"x" * size, Content_Type="text/plain").body)
+    answer = emulator.request("POST", "/", b"x" * size, Content_Type="text/plain")
+    assert (answer.status, len(answer.body)) == (200, 6 << 20)
+    assert emulator.request("POST", "/", b"x" * (size + 1), Content_Type="text/plain").status == 413
+
+
+def test_the_trace_of_a_web_request_reaches_the_function(shared: Shared) -> None:
+    emulator = shared("context")
+    assert emulator.request("GET", "/", X_Amzn_Trace_Id="Root=1-2;Sampled=1").json["trace"] == "Root=1-2;Sampled=1"
+    assert emulator.request("GET", "/").json["trace"] == ""
+
+
 def test_pages_of_this_machine_may_call(shared: Shared) -> None:
     emulator = shared("web")
     preflight = emulator.request("OPTIONS", "/", Origin="http://localhost:3000", Access_Control_Request_Method="PUT")

@@ -121,7 +121,7 @@ def test_broken_events_start_nothing(root: Path, tmp_path: Path, from_stdin: boo
     ("arguments", "hint"),
     [
         ([], "LIBRARY"),
-        (["probe.echo", "--event", "/nowhere/event.json"], "No such file"),
+        (["probe.echo", "--event", '{"a":1}'], "No such file or directory; --event wants a file, or - for standard"),
         (["probe.echo", "--event", "/"], "Is a directory"),
         (["probe.echo", "--event", "-", "--sample", "sqs"], "not allowed with"),
         (["probe.echo", "--repeat", "0"], "--repeat"),

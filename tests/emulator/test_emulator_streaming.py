@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -81,7 +82,9 @@ def test_an_error_instead_of_an_answer_is_in_the_last_event(serve: Serve) -> Non
 
 def test_a_stream_that_breaks_is_never_taken_for_whole(serve: Serve) -> None:
     emulator = serve("broken", "--timeout", "1")
-    for event, kind in ((b"0", "Function.LostThread"), (b"1", "Runtime.ExitError"), (b"2", "Sandbox.Timedout")):
+    for event, kind in (
+        (b"0", "Function.LostThread"), (b"1", "Runtime.ExitError"), (b"2", "Sandbox.Timedout"), (b"3", "LostThread")
+    ):  # fmt: skip
         with emulator.connect() as connection:
             connection.sendall(_request(INVOKE, event))
             received = read_all(connection)
@@ -162,3 +165,14 @@ def test_the_front_streams_with_what_the_prelude_says(serve: Serve) -> None:
 def test_the_front_streams_other_content(serve: Serve) -> None:
     answer = serve("pieces").request("GET", "/")
     assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"one,two,three", "text/plain")
+
+
+def test_a_prelude_that_never_comes_is_told_and_the_function_goes_on(serve: Serve) -> None:
+    emulator = serve("web_stream", "--concurrency", "1")
+    for path, why in (("/half", "Function.OutOfCoffee: no coffee"), ("/endless", "no eight NUL bytes end the prelude")):
+        answer = emulator.request("GET", path)
+        assert (answer.status, answer.json) == (502, {"message": "Internal Server Error"})
+        assert re.search(rf"request \S+ was answered with 502: .*{why}", emulator.err)
+    wait_for(lambda: "wrote 512" in emulator.err, "it hangs")
+    assert emulator.request("GET", "/").status == 202
+    assert "Traceback" not in emulator.err

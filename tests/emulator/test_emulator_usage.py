@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.support import TIMEOUT_S, Emulator
-from tests.runtime.support import LAUNCHER, PYTHON
+from tests.runtime.support import LAUNCHER, PYTHON, SUFFIX
 
 Serve = Callable[..., Emulator]
 
@@ -33,6 +33,16 @@ def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
         assert done.returncode == 2
         assert done.stderr.startswith("faas-runtime: the current folder cannot be told: ")
         assert "Traceback" not in done.stderr
+
+
+def test_where_no_function_is_named_the_command_says_how(tmp_path: Path) -> None:
+    command = [*PYTHON, str(LAUNCHER), "serve"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"faas-runtime: no handler is named, and {tmp_path} does not hold exactly one *{SUFFIX} (found: none); "
+        "name one: faas-runtime serve LIBRARY[.HANDLER]\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -163,6 +163,7 @@ def test_answer_without_a_status_is_a_body(payload: bytes, body: bytes) -> None:
         ({"statusCode": 200, "body": "AP8=", "isBase64Encoded": True}, (200, TEXT, b"\x00\xff")),
         ({"statusCode": 200, "body": "AP8=", "isBase64Encoded": None}, (200, TEXT, b"AP8=")),
         ({"statusCode": 204, "body": "none of it"}, (204, [], b"")),
+        ({"statusCode": 304, "body": "none of it"}, (304, [], b"")),
         (
             {"statusCode": 302, "headers": {"A": 1, "B": True, "C": None, "D": 1.5, "Location": " /x "}},
             (302, [("A", "1"), ("B", "true"), ("D", "1.5"), ("Location", "/x")], b""),
@@ -175,6 +176,7 @@ def test_answer_without_a_status_is_a_body(payload: bytes, body: bytes) -> None:
             {"statusCode": 200, "headers": {"Content-Length": "9", "transfer-encoding": "chunked", "CONNECTION": "x"}},
             (200, [], b""),
         ),
+        ({"statusCode": 200, "headers": {"Date": "yesterday"}}, (200, [], b"")),
         ({"statusCode": 200, "multiValueHeaders": {"A": ["1"]}, "more": 1}, (200, [], b"")),
         ({"statusCode": 200, "body": "\ud800"}, (200, TEXT, b"?")),
     ],

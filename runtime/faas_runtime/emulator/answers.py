@@ -7,9 +7,12 @@ import json
 import re
 
 HOP_BY_HOP = frozenset(
-    ("connection", "content-length", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
-)
-"""Headers that belong to the connection, or frame the message: the server's own."""
+    (
+        "connection", "content-length", "date", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding",
+        "upgrade",
+    )
+)  # fmt: skip
+"""Headers that belong to the connection, or frame the message, and the date: the server's own."""
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
@@ -56,9 +59,7 @@ def several(found: "dict[str, object]") -> "list[tuple[str, str]]":
 
 def header(name: str, value: object) -> "tuple[str, str]":
     """One header, if it can be sent."""
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    elif isinstance(value, (int, float)):
+    if isinstance(value, (int, float)):  # a boolean, too
         value = json.dumps(value)
     if not isinstance(value, str):
         raise BadAnswer(f"the header {name!r:.80} is {value!r:.80}; it has to be a string")

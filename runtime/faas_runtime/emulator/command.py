@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 
 from ..check import has_folder
-from ..errors import UsageError
+from ..errors import InitError, UsageError
 from ..library import SUFFIX, Handler
 from . import env_file
 from .cors import ANY, normal
@@ -198,6 +198,11 @@ def _handler(name: str, environment: "dict[str, str]") -> Handler:
         root = os.path.abspath(root or (os.path.dirname(handler.paths[0]) if is_path else ""))
     except OSError as error:
         raise UsageError(f"the current folder cannot be told: {error}. Go to one that exists") from error
+    except InitError as error:
+        if name:
+            raise
+        what = error.message.partition("; ")[0]  # its remedy is for those who give no command line
+        raise UsageError(f"{what}; name one: faas-runtime serve LIBRARY[.HANDLER]") from error
     environment["LAMBDA_TASK_ROOT"] = root
     stem = os.path.basename(handler.paths[0])[: -len(SUFFIX)]
     environment["_HANDLER"] = name if name and not is_path else f"{stem.removeprefix('lib')}.{handler.symbol}"

@@ -22,6 +22,7 @@ BURST = 16  # connections that are accepted in one go
 RESERVED = 64 + 4 * BURST  # for ourselves; one that is closed to make room is gone some steps later
 RESERVED_EACH = 8  # for each environment: two pipes, a listener, its connections
 FEWEST = 16
+MORE = "for more, raise the limit of open files (ulimit -n), or give a lower --concurrency"
 
 
 class Routes:
@@ -48,8 +49,9 @@ class Server:
         self.routes = routes
         self.connections: dict[ClientConnection, None] = {}
         """All of them; those that waited longest for a request come first."""
+        self.most = max(FEWEST, raise_limit() - RESERVED - RESERVED_EACH * concurrency)
+        """How many connections there may be at once, as far as the system's limit of open files allows."""
         self._listeners: list[asyncio.AbstractServer] = []
-        self._most = max(FEWEST, raise_limit() - RESERVED - RESERVED_EACH * concurrency)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def listen(self, host: str, port: int) -> int:
@@ -103,10 +105,15 @@ class Server:
             connection.transport.abort()
 
     def admit(self, connection: "ClientConnection") -> None:
-        """Take a new connection; when there are too many, the one that idles longest makes room for it."""
+        """Take a new connection; when there are too many, the one that idles longest makes room for it.
+
+        Where none idles, the new one goes: an answer would need a place too, until its client has read it.
+        """
         self.connections[connection] = None
-        if len(self.connections) > self._most:
-            idle = next((other for other in self.connections if other.state is HEAD), connection)
+        if len(self.connections) > self.most:
+            idle = next(other for other in self.connections if other.state is HEAD)  # the new one, at the latest
+            if idle is connection:
+                self.routes.refuse(None, 503, f"all {self.most} connections are busy; {MORE}")
             del self.connections[idle]
             idle.transport.abort()
 

@@ -56,7 +56,8 @@ def _data(name: str, place: str) -> bytes:
             raise UsageError("standard input is closed; give the event in a file, or as --event - < FILE")
         return sys.stdin.buffer.read(LIMIT + 1)
     except OSError as error:
-        raise UsageError(f"{place}: the event cannot be read: {error.strerror}") from error
+        hint = "; --event wants a file, or - for standard input" if isinstance(error, FileNotFoundError) else ""
+        raise UsageError(f"{place}: the event cannot be read: {error.strerror}{hint}") from error
 
 
 def _check(data: bytes, place: str) -> None:

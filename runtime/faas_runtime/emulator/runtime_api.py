@@ -203,16 +203,20 @@ class Poller(Connection):
             environment.failed(invocation, self._error_type(body), body)
 
     def _error_type(self, document: bytes) -> str:
-        """The error's type: the function's own, or else the one that is counted."""
-        try:
-            found = json.loads(document)["errorType"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            found = None
-        return found if isinstance(found, str) else self._fields.get(ERROR_TYPE, "Function.Unknown")
+        return _own_type(document) or self._fields.get(ERROR_TYPE, "Function.Unknown")
 
     def _reply(self, status: int, body: bytes) -> None:
         self.write(status, JSON, body)
         self.ready()
+
+
+def _own_type(document: bytes) -> str:
+    """The error's type as the function gave it, which may be one that the platform does not count; nothing: none."""
+    try:
+        found = json.loads(document)["errorType"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return found if isinstance(found, str) else ""
 
 
 def _broken(trailers: "dict[str, str]") -> "StreamBroken | None":
@@ -223,7 +227,7 @@ def _broken(trailers: "dict[str, str]") -> "StreamBroken | None":
         details = b64decode(trailers.get(ERROR_BODY, ""), validate=True)
     except ValueError:
         details = b""
-    return StreamBroken(trailers[ERROR_TYPE], details)
+    return StreamBroken(_own_type(details) or trailers[ERROR_TYPE], details)
 
 
 def _cut_off(invocation: "Invocation") -> StreamBroken:

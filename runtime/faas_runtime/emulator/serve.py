@@ -9,7 +9,7 @@ import sys
 
 from ..errors import UsageError
 from . import documents, lambda_api, reaper, web_front
-from .front import Routes, Server
+from .front import MORE, Routes, Server
 from .hosts import Hosts
 from .lambda_api import LambdaApi
 from .lines import Lines
@@ -127,6 +127,8 @@ async def _serve(options: "Options") -> int:
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         raise UsageError(_cannot_listen(options, error)) from error
     _greet(options, port, lines)
+    if routes.server.most < options.concurrency:
+        lines.say(f"only {routes.server.most} connections at once are possible; {MORE}")
     routes.server.run(routes.pool.start())
     await signals.first.wait()
     return await _stop(routes, signals)

@@ -260,7 +260,8 @@ FAAS_EXPORT int32_t flood(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* Fails after a piece; dies after a piece when the event is 1; naps for the rest of its life when it is 2. */
+/* Fails after a piece; dies after it when the event is 1; naps for the rest of its life when it is 2; when it is 3, the
+   error's type is none that the platform counts. */
 FAAS_EXPORT int32_t broken(const faas_request *request, faas_response *response)
 {
     request->write(request->stream, "half", 4);
@@ -268,7 +269,7 @@ FAAS_EXPORT int32_t broken(const faas_request *request, faas_response *response)
         _exit(5);
     if (number(request) == 2)
         wait_ms(60000);
-    response->error_type = "Function.LostThread";
+    response->error_type = number(request) == 3 ? "LostThread" : "Function.LostThread";
     response->error_message = "what was I saying?";
     return 1;
 }
@@ -296,10 +297,16 @@ FAAS_EXPORT int32_t web(const faas_request *request, faas_response *response)
 
 static const char prelude[] = "{\"statusCode\":202,\"headers\":{\"X-Kind\":\"streamed\"}}\0\0\0\0\0\0\0\0body ";
 
+/* With a prelude that fails in its middle for the path /half, and one that does not end for /endless. */
 FAAS_EXPORT int32_t web_stream(const faas_request *request, faas_response *response)
 {
+    const char *event = request->payload;
     response->content_type = "application/vnd.awslambda.http-integration-response";
+    if (strstr(event, "\"rawPath\":\"/endless\"") != NULL)
+        return flood(request, response);
     request->write(request->stream, prelude, 20);
+    if (strstr(event, "\"rawPath\":\"/half\"") != NULL)
+        return fail(request, response);
     request->write(request->stream, prelude + 20, sizeof prelude - 1 - 20);
     return say(response, "and more");
 }
