@@ -173,6 +173,14 @@ class Gate:
         self._file.touch()
 
 
+def lives(pid: int) -> bool:
+    """Whether there is such a process, and it has not ended (Linux)."""
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
 def refuses(port: int) -> bool:
     """Whether nobody listens at the port of this machine."""
     with socket.socket() as client:

@@ -1,7 +1,8 @@
-"""What ends badly: processes that die, hang or never come up, and how the emulator itself ends."""
+"""What ends badly: processes that die, hang or never come up."""
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import os
@@ -19,7 +20,7 @@ from types import SimpleNamespace
 import pytest
 from faas_runtime.emulator.child import Child
 
-from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, Gate, read_all, refuses, wait_for
+from tests.emulator.support import INVOKE, STREAM, TIMEOUT_S, Emulator, Gate, lives, read_all, wait_for
 from tests.runtime.support import RUNTIME
 
 Serve = Callable[..., Emulator]
@@ -59,6 +60,8 @@ def test_a_function_that_is_late_is_ended_and_replaced(serve: Serve) -> None:
     assert emulator.invoke(b"0").json != before
     assert "hangs" not in emulator.err, "the runtime had to do it itself"
     assert re.search(rf"REPORT RequestId: {identity}\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t", emulator.out)
+    tail = emulator.invoke(b"30000", X_Amz_Log_Type="Tail").headers["x-amz-log-result"]
+    assert b" Task timed out after 1.00 seconds\nEND RequestId: " in base64.b64decode(tail)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not run: there is no /proc here")
@@ -83,10 +86,10 @@ def test_nothing_that_a_function_starts_outlives_its_process(serve: Serve) -> No
     emulator.invoke(b"30000")
     found = re.search(r"spawned ([0-9]+)\.", emulator.err)
     assert found
-    wait_for(lambda: not _lives(int(found[1])), "it lives after a time-out")
+    wait_for(lambda: not lives(int(found[1])), "it lives after a time-out")
     pid = emulator.invoke(b"0").json
     assert emulator.end() == 0
-    wait_for(lambda: not _lives(pid), "it lives after the end")
+    wait_for(lambda: not lives(pid), "it lives after the end")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="not run: only Linux has subreapers")
@@ -126,22 +129,6 @@ def test_an_id_that_is_used_again_is_left_alone() -> None:
         time.sleep(0.05)
         assert stranger.poll() is None, "it was killed"
         stranger.kill()
-
-
-def test_ctrl_c_lets_what_is_in_hand_end(serve: Serve, gate: Gate) -> None:
-    """A terminal sends the signal to all processes of the group."""
-    emulator = serve("gate")
-    with ThreadPoolExecutor() as executor:
-        answer = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: "START" in emulator.out, "it was not started")
-        os.killpg(emulator.process.pid, signal.SIGINT)
-        (pid,) = emulator.children
-        assert os.getpgid(pid) == pid, "the function gets it, too"
-        wait_for(lambda: refuses(emulator.port), "it listens")
-        gate.open()
-        assert answer.result().status == 200
-        assert emulator.process.wait(TIMEOUT_S) == 0
-    assert "ended between invocations" not in emulator.err
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="not run: there is no /proc here")
@@ -186,8 +173,8 @@ def test_a_failed_init_is_answered_with_its_own_error_and_tried_again(serve: Ser
     emulator = serve("echo", INIT_FILE=str(fault))
     wait_for(lambda: emulator.request("GET", HEALTH).json["status"] == "failed", "it did not fail")
     assert "the database is away" in emulator.request("GET", HEALTH).json["error"]
-    for _ in range(2):
-        answer = emulator.invoke()
+    for path in (INVOKE, STREAM):
+        answer = emulator.invoke(path=path)
         assert (answer.status, answer.json["errorType"]) == (502, "Function.NoDatabase")
     assert emulator.request("GET", "/").status == 502
     told = [line for line in emulator.err.splitlines() if not re.search("serving|try it", line)]
@@ -250,66 +237,6 @@ def test_a_process_that_dies_again_and_again_is_not_started_in_a_loop(serve: Ser
         time.sleep(0.1)
     assert killed < 10, "one that dies young has a successor each time"
     assert emulator.invoke().status == 200
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_ends_when_asked_to_with_all_its_processes(serve: Serve, number: int) -> None:
-    emulator = serve("nap", "--concurrency", "2")
-    with ThreadPoolExecutor(2) as executor:
-        pids = [answer.json for answer in executor.map(emulator.invoke, [b"100"] * 2)]
-    assert emulator.end(number) == 0
-    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
-    assert "Traceback" not in emulator.err
-
-
-def test_a_caller_that_never_takes_its_answer_does_not_keep_it_alive(serve: Serve) -> None:
-    emulator = serve("large")
-    with emulator.connect() as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n6000000" % INVOKE.encode())
-        wait_for(lambda: "REPORT" in emulator.out, "it was not run")
-        assert emulator.end() == 0
-
-
-@pytest.mark.parametrize(("init", "options"), [("hangs", ()), ("", ("--watch",))])
-def test_ends_while_nothing_has_come_up(tmp_path: Path, emulated: Path, init: str, options: tuple[str, ...]) -> None:
-    function = f"{emulated}.echo" if init else f"{tmp_path}/libmissing.so"
-    with Emulator(function, *options, environment={"INIT": init}) as emulator:
-        assert emulator.request("GET", HEALTH).json["status"] == "starting"
-        assert emulator.end() == 0
-        assert not emulator.err.count("Traceback")
-
-
-def test_an_invocation_in_hand_may_end(serve: Serve, gate: Gate) -> None:
-    emulator = serve("gate")
-    with ThreadPoolExecutor() as executor:
-        answer = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: "START" in emulator.out, "it was not started")
-        emulator.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: refuses(emulator.port), "it listens")
-        gate.open()
-        assert emulator.process.wait(TIMEOUT_S) == 0
-        assert answer.result().status == 200
-
-
-def test_a_second_signal_ends_it_at_once(serve: Serve) -> None:
-    emulator = serve("nap")
-    with emulator.connect() as connection:
-        connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n60000" % INVOKE.encode())
-        wait_for(lambda: "START" in emulator.out, "it was not started")
-        (pid,) = emulator.children
-        emulator.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: refuses(emulator.port), "it listens")
-        assert emulator.end() == 128 + signal.SIGTERM
-        wait_for(lambda: not _lives(pid), "the function lives")
-        read_all(connection)
-
-
-def _lives(pid: int) -> bool:
-    try:
-        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return False
 
 
 def test_an_image_outside_of_lambda_serves(emulated: Path) -> None:

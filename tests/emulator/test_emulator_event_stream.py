@@ -46,6 +46,7 @@ def test_large_piece_is_several_events() -> None:
     found = messages(event_stream.payload_chunk(data))
     assert b"".join(payload for _, payload in found) == data
     assert len(found) == 4
+    assert max(len(payload) for _, payload in found) < 16 << 20, "no client takes larger messages"
     assert {head[":event-type"] for head, _ in found} == {"PayloadChunk"}
 
 

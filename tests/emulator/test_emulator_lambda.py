@@ -136,6 +136,11 @@ def test_the_environment_configures_the_function(serve: Serve, emulated: Path, t
     assert "\tMemory Size: 128 MB\t" in emulator.out
 
 
+def test_variables_that_are_empty_are_as_good_as_none(serve: Serve) -> None:
+    found = serve("context", AWS_LAMBDA_FUNCTION_NAME="", AWS_LAMBDA_FUNCTION_TIMEOUT="").invoke().json
+    assert found["name"] == "test_function"
+
+
 @pytest.mark.parametrize(
     ("name", "called"),
     [
@@ -185,6 +190,8 @@ def test_what_is_refused_says_so(shared: Shared) -> None:
         (emulator.invoke(path="/2015-03-31/functions"), 404, "ResourceNotFoundException"),
         (emulator.invoke(path="/2021-11-15/functions/function/invocations"), 404, "ResourceNotFoundException"),
         (emulator.invoke(path="/2015-03-31/functions/%0Ax/invocations"), 400, "InvalidParameterValueException"),
+        (emulator.invoke(path=f"/2015-03-31/functions/{'x' * 301}/invocations"), 400, "InvalidParameterValueException"),
+        (emulator.invoke(path=STREAM, X_Amz_Invocation_Type="Event"), 400, "InvalidParameterValueException"),
     ]
     for answer, status, kind in refused:
         assert (answer.status, answer.headers["x-amzn-errortype"]) == (status, kind)
@@ -222,13 +229,15 @@ def test_the_tail_of_the_log(serve: Serve) -> None:
     )
     assert len(tails[1]) == 4096
     assert tails[1].endswith("MB\t\n")
+    assert "x-amz-log-result" in emulator.invoke(X_Amz_Log_Type="tail").headers
     assert "x-amz-log-result" not in emulator.invoke().headers
 
 
 def test_dry_run_runs_nothing(serve: Serve) -> None:
     emulator = serve("echo")
-    answer = emulator.invoke(X_Amz_Invocation_Type="DryRun")
-    assert (answer.status, answer.body) == (204, b"")
+    for path in (INVOKE, STREAM):
+        answer = emulator.invoke(path=path, X_Amz_Invocation_Type="DryRun")
+        assert (answer.status, answer.body) == (204, b"")
     assert emulator.out == ""
 
 

@@ -323,7 +323,7 @@ def test_copies_while_it_is_built_again_and_again(library: Path, built: Path, ot
     writer = threading.Thread(target=build)
     writer.start()
     source = Source(str(library))
-    seen = []
+    seen: list[int] = []
     due = time.monotonic() + TIMEOUT_S
     try:
         while len(seen) < 12 or len(set(seen)) < 2:

@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, read_until, wait_for
 
 Serve = Callable[..., Emulator]
@@ -59,6 +61,7 @@ def test_old_clients_get_it_until_the_connection_closes(serve: Serve) -> None:
 def test_the_event_stream_of_sdks(serve: Serve) -> None:
     answer = serve("pieces").invoke(b"1", STREAM, X_Amz_Log_Type="Tail")
     assert answer.headers["content-type"] == "application/vnd.amazon.eventstream"
+    assert answer.headers["x-amzn-remapped-content-type"] == "text/plain"
     *chunks, (last, complete) = _events(answer.body)
     assert {kind for kind, _ in chunks} == {"PayloadChunk"}
     assert b"".join(data for _, data in chunks) == b"one,two,three"
@@ -92,6 +95,14 @@ def test_a_stream_that_breaks_is_never_taken_for_whole(serve: Serve) -> None:
         *_, (_, complete) = _events(emulator.invoke(event, STREAM).body)
         assert json.loads(complete)["ErrorCode"] == kind
     assert "Traceback" not in emulator.err
+
+
+def test_old_clients_see_that_a_stream_broke(serve: Serve) -> None:
+    """What ends where the connection does would look whole if that was closed in order."""
+    with serve("broken").connect() as connection:
+        connection.sendall(f"POST {INVOKE} HTTP/1.0\r\nContent-Length: 1\r\n\r\n0".encode())
+        with pytest.raises(ConnectionResetError):
+            list(iter(lambda: connection.recv(1000), b""))
 
 
 def test_a_function_waits_for_a_slow_caller(serve: Serve) -> None:

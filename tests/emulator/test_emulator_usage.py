@@ -45,6 +45,17 @@ def test_where_no_function_is_named_the_command_says_how(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize("size", ["0", "-1", "1.5", "much", "4294967296", "9" * 5000])
+def test_a_memory_size_that_is_none_is_explained(emulated: Path, size: str) -> None:
+    command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo"]
+    done = subprocess.run(
+        command, env={"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": size}, capture_output=True, text=True, timeout=TIMEOUT_S,
+        check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"AWS_LAMBDA_FUNCTION_MEMORY_SIZE is '{size}'; set it to a whole number of megabytes" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

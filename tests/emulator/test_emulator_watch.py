@@ -173,11 +173,12 @@ def test_a_library_that_does_not_load_is_told_until_it_does(
 
 
 def test_what_lies_beside_the_library_is_found(emulated: Path, copies: Path) -> None:
-    with Emulator(f"{emulated}.context", "--watch", environment={"TMPDIR": str(copies)}) as emulator:
+    environment = {"TMPDIR": str(copies), "LD_LIBRARY_PATH": "/else/where"}
+    with Emulator(f"{emulated}.context", "--watch", environment=environment) as emulator:
         assert emulator.invoke().json["root"] == str(emulated.parent)
         (pid,) = emulator.children
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        assert b"LD_LIBRARY_PATH=" + os.fsencode(emulated.parent) in variables
+        assert b"LD_LIBRARY_PATH=%b:/else/where" % os.fsencode(emulated.parent) in variables
 
 
 class Caller:

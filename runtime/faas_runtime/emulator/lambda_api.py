@@ -212,7 +212,6 @@ async def _events(invocation: Invocation, outcome: "Outcome") -> "AsyncIterator[
                 yield event_stream.payload_chunk(piece)
         except StreamBroken as broken:
             code, details = broken.error_type, broken.details.decode("utf-8", "replace")
-        await invocation.finished
     elif outcome.is_answer:
         yield event_stream.payload_chunk(outcome.payload)
     else:
