@@ -25,7 +25,10 @@ USAGE = 2
 FAILED = 1
 LONGEST = 64
 NAME = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
-TAKEN_BY_WINDOWS = "aux con nul prn"
+TAKEN_BY_WINDOWS = """
+    aux con nul prn
+    com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9
+"""
 # Keywords, what the compiler brings along, cargo's folders, the crates in the recipe's Cargo.lock.
 TAKEN_BY_RUST = """
     abstract as async await become box break const continue crate do dyn else enum extern false final fn for

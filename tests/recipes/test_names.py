@@ -14,13 +14,13 @@ from jinja2 import Environment
 from ci.bake import bake_recipe
 from tests.recipes.support import RECIPES
 
-SOUND = ["a", "f2", "simple_handler", "my-function", "a-b_c-3", "a" * 64, "faas", "main", "handle", "types", "my-match"]
+SOUND = ["a", "f2", "simple_handler", "my-function", "a-b_c-3", "a" * 64, "faas", "main", "handle", "types", "my-match", "com10", "lpt"]
 MALFORMED = [
     *("", "Upper", "1st", "_a", "-a", "a-", "a_", "a--b", "a__b", "a-_b", "a b", "a.b", "a/b", "../out", "é", "a\n"),
     *('quo"te', "quo'te", "a\\", "{{ 1 }}", "$(a)", "a" * 65),
 ]
 RUST = ["match", "self", "core", "test", "build", "serde_json", "serde-json", "proc-macro2", "unicode-ident"]
-WINDOWS = ["aux", "con", "nul", "prn"]
+WINDOWS = ["aux", "con", "nul", "prn", "com1", "com9", "lpt1", "lpt9"]
 
 
 def said_by_the_hook(recipe: str, name: str) -> str:

@@ -10,6 +10,7 @@ NAME = {{ cookiecutter.name | tojson }}
 # Windows' devices.
 TAKEN = """
     aux con nul prn
+    com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9
 """.split()
 
 if len(NAME) > 64 or not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", NAME):

@@ -16,6 +16,7 @@ TAKEN = """
     build deps examples incremental
     itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn unicode_ident zmij
     aux con nul prn
+    com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9
 """.split()
 
 if len(NAME) > 64 or not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", NAME):
