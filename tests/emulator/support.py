@@ -154,6 +154,11 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
     return received
 
 
+def statuses(received: bytes) -> list[int]:
+    """The statuses of all answers in what was received."""
+    return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
+
+
 def wait_for(condition: Callable[[], object], otherwise: str) -> None:
     """Wait until something has come about."""
     over = time.monotonic() + TIMEOUT_S

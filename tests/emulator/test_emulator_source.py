@@ -15,6 +15,7 @@ from typing import IO
 import pytest
 from faas_runtime.emulator.source import NotThere, Source
 
+from tests.emulator.building import overwrite, rename, rename_older, unlink_and_create
 from tests.runtime.support import FUNCTIONS, SUFFIX, TIMEOUT_S, compile_library
 
 PATIENCE_S = 0.2  # for what has to fail in the end
@@ -80,38 +81,16 @@ def test_before_the_first_copy_all_is_new(library: Path) -> None:
     source.close()
 
 
-def overwrite(path: Path, new: Path) -> None:
-    path.write_bytes(new.read_bytes())
-
-
-def unlink_and_create(path: Path, new: Path) -> None:
-    path.unlink()
-    shutil.copyfile(new, path)
-
-
-def rename(path: Path, new: Path) -> None:
-    beside = path.with_suffix(".new")
-    shutil.copyfile(new, beside)
-    beside.replace(path)
-
-
-def rename_older(path: Path, new: Path) -> None:
-    beside = path.with_suffix(".new")
-    shutil.copyfile(new, beside)
-    old(beside, 86400)
-    beside.replace(path)
-
-
-def overwrite_with_an_older_time(path: Path, new: Path) -> None:
-    path.write_bytes(new.read_bytes())
-    old(path, 86400)
+def overwrite_with_an_older_time(built: Path, library: Path) -> None:
+    overwrite(built, library)
+    old(library, 86400)
 
 
 @pytest.mark.parametrize("build", [overwrite, unlink_and_create, rename, rename_older, overwrite_with_an_older_time])
 def test_every_way_to_build_is_seen(library: Path, other: Path, build: Callable[[Path, Path], None]) -> None:
     source = Source(str(library))
     before = copied(source)
-    build(library, other)
+    build(other, library)
     assert source.changed()
     after = copied(source)
     assert not source.changed()
@@ -152,7 +131,7 @@ def test_change_while_it_is_read(library: Path, other: Path, monkeypatch: pytest
         if path == str(library):
             times.append(path)
             if len(times) == 1:
-                rename(library, other)
+                rename(other, library)
         return file
 
     monkeypatch.setattr("faas_runtime.emulator.source.open", read_and_build, raising=False)
@@ -316,7 +295,7 @@ def test_copies_while_it_is_built_again_and_again(library: Path, built: Path, ot
 
     def build() -> None:
         for new in itertools.cycle([built, other]):
-            next(ways)(library, new)
+            next(ways)(new, library)
             if over.wait(0.08):
                 break
 

@@ -150,7 +150,13 @@ def _parser(name: str, variables: "Mapping[str, str]") -> _Parser:
             "--repeat", metavar="N", type=_count, default=1, help="invoke so many times, and tell latencies"
         )
         parser.set_defaults(concurrency=1)
-        return parser
+    else:
+        _add_listening(parser)
+    return parser
+
+
+def _add_listening(parser: _Parser) -> None:
+    """The options of `serve` alone."""
     parser.add_argument("--host", help="address to listen on, * for all (default: 127.0.0.1)")
     parser.add_argument(
         "--port", metavar="P", type=_port, help=f"port to listen on, 0 for a free one (default: {PORT})"
@@ -172,7 +178,6 @@ def _parser(name: str, variables: "Mapping[str, str]") -> _Parser:
         help="an origin that browsers may call from beside this machine's own, * for any, "
         f"{NO_CORS} to leave it to the function; may be given several times",
     )
-    return parser
 
 
 def _environment(given: argparse.Namespace, variables: "Mapping[str, str]") -> "dict[str, str]":
