@@ -97,7 +97,8 @@ def new(arguments: "Sequence[str]") -> int:
         return _refuse(f"{where} cannot be made: {error.strerror}. Choose another folder with --output")
     if code or not os.path.isdir(target):
         _remove(made)
-        return _refuse(f"cookiecutter failed with exit code {code}; what it said is above", FAILED)
+        what = f"failed with exit code {code}" if code else f"has made no {target}"
+        return _refuse(f"cookiecutter {what}; what it said is above", FAILED)
     _tell(_next_steps(recipe, chosen.name, target, chosen.output if made else ""))
     return 0
 

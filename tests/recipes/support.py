@@ -40,8 +40,9 @@ class Person:
         """Run a program of this person's."""
         environment = {"HOME": str(self.home), "PATH": str(self.bin), "LC_ALL": "C.UTF-8", **variables}
         return subprocess.run(
-            list(map(str, command)), cwd=self.work, env=environment, capture_output=True, text=True, check=False
-        )
+            list(map(str, command)), cwd=self.work, env=environment, input="typed ahead\n", capture_output=True, text=True,
+            check=False,
+        )  # fmt: skip
 
     def new(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run `faas-runtime new`."""

@@ -92,6 +92,7 @@ def test_a_wrong_call_writes_nothing(author: Person, arguments: tuple[str, ...])
         (("rust",), "required: NAME"),
         ((), "required: language, NAME"),
         (("c", "--", "-x"), "'-x' cannot be the name of a function"),
+        (("c", "mine", "--out", "place"), "unrecognized arguments: --out place"),
     ],
 )
 def test_what_is_wrong_with_a_call_is_told(author: Person, arguments: tuple[str, ...], said: str) -> None:
@@ -192,6 +193,27 @@ def test_a_cookiecutter_that_fails_is_told(author: Person) -> None:
     assert "no way" in done.stderr
     assert "exit code 3" in done.stderr
     assert list(author.work.iterdir()) == []
+
+
+def test_a_path_of_programs_may_begin_in_the_current_folder(author: Person) -> None:
+    tools = author.home.parent / "tools"
+    tools.mkdir()
+    (author.bin / "cookiecutter").rename(tools / "cookiecutter")
+    assert author.new("c", "mine", "--output", "place", PATH=os.path.relpath(tools, author.work)).returncode == 0
+    assert (author.work / "place" / "mine" / "Makefile").exists()
+
+
+def test_a_cookiecutter_that_makes_nothing_is_told(author: Person) -> None:
+    script(author.bin / "cookiecutter", "#!/bin/sh\necho nothing to do\n")
+    done = author.new("c", "mine")
+    assert done.returncode == 1
+    assert done.stderr == "faas-runtime new: cookiecutter has made no mine; what it said is above\n"
+    assert list(author.work.iterdir()) == []
+
+
+def test_cookiecutter_has_nobody_to_ask(author: Person) -> None:
+    script(author.bin / "cookiecutter", '#!/bin/sh\nread -r answer && echo "it got: $answer" >&2\nexit 3\n')
+    assert "it got" not in author.new("c", "mine").stderr
 
 
 def test_old_cookiecutters_can_read_what_they_are_given(author: Person) -> None:
