@@ -18,6 +18,7 @@ from tests.docs.pages import Block, Step, pattern, steps
 TIMEOUT_S = 600  # only for what hangs; a first build takes a while
 PATIENCE_S = 60  # the same for what runs already
 POLL_S = 0.05
+END_S = 5  # for what still runs when a page could not be followed
 
 
 class Reader:
@@ -45,8 +46,12 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         if self._background is not None:
-            _signal(self._background, signal.SIGKILL)
-            self._background.wait()
+            _signal(self._background, signal.SIGINT)  # what it has started ends with it, unless it is killed
+            try:
+                self._background.wait(END_S)
+            except subprocess.TimeoutExpired:
+                _signal(self._background, signal.SIGKILL)
+                self._background.wait()
 
     @property
     def working_folder(self) -> Path:
