@@ -18,6 +18,8 @@ _NOT_FOUND = (
     "Library not loaded",  # macOS
     "Could not find module",  # Python on Windows
 )
+_UNDEFINED = ("undefined symbol", "symbol not found", "Symbol not found", "WinError 127")
+_STATIC_TLS = ("static TLS", "initial-exec TLS")  # glibc, musl
 
 
 class Binary:
@@ -68,19 +70,34 @@ def why_not(path: str, error: str) -> str:
         return f"It is made for another operating system ({binary.file_format}); build it for this one"
     if here.machine and binary.machine and binary.machine != here.machine:
         return f"It is built for {binary.machine}, and this machine is {here.machine}; build it for {here.machine}"
-    if binary.libc and here.libc and binary.libc != here.libc:
-        return f"It is built against {binary.libc}, and this system has {here.libc}; build it for {here.libc}"
+    if other := _other_libc(binary, here):
+        return other
     if not binary.is_shared:
         return "It is a program; build it as a shared library (cdylib in Rust, -shared in C)"
-    if "symbol" in error or "WinError 127" in error:
+    if any(sign in error for sign in _UNDEFINED):
         return "It uses a symbol that nothing defines; link it with the library that does, statically if it can be"
-    if "static TLS" in error:
+    if any(sign in error for sign in _STATIC_TLS):
         return "It or what it needs is built for programs; build it with -ftls-model=global-dynamic"
     if "version `" in error:
         return "It needs newer libraries than this system has; build it on a system as old as this one, or an older one"
     if any(sign in error for sign in _NOT_FOUND):
         return f"It needs a library that the system's loader does not find; {_finding()}"
     return f"The system's loader refuses it; if that is for another library that it needs, {_finding()}"
+
+
+def overlooked(binary: Binary) -> str:
+    """What this system's loader does not look at, and the function may find out when it runs; nothing for most.
+
+    For musl's, glibc's `libc.so.6` is but another name of musl: it takes a library that needs nothing which musl lacks.
+    """
+    here = this_machine()
+    return _other_libc(binary, here) if here.libc == "musl" else ""
+
+
+def _other_libc(binary: Binary, here: Binary) -> str:
+    if binary.libc and here.libc and binary.libc != here.libc:
+        return f"It is built against {binary.libc}, and this system has {here.libc}; build it for {here.libc}"
+    return ""
 
 
 def damage(path: str, binary: "Binary | None") -> str:
@@ -141,7 +158,7 @@ def _loaded_libc() -> "str | None":
             text = maps.read()
     except OSError:
         return None
-    if "/ld-musl-" in text:
+    if "/ld-musl-" in text or "/libc.so\n" in text:  # one is a symbolic link to the other; glibc's libc.so is a text
         return "musl"
     return "glibc" if "libc.so.6" in text or "/libc-2." in text else None
 

@@ -108,7 +108,7 @@ def inspect(name: str, root: str) -> None:
 
 
 def _look(path: str) -> None:
-    """Say what the library is, as far as it can be read; raises InitError for one whose loading would crash."""
+    """Say what the library is, as far as it can be read; raises InitError for one that must not be loaded."""
     say("library", path)
     is_readable = os.access(path, os.R_OK)
     found = binary.read(path) if is_readable else None
@@ -116,6 +116,9 @@ def _look(path: str) -> None:
     damage = binary.damage(path, found) if is_readable else ""
     if damage:
         raise InitError("Runtime.LibraryNotLoadable", f"{path} cannot be loaded. {damage}")
+    overlooked = binary.overlooked(found) if found else ""
+    if overlooked:
+        raise InitError("Runtime.LibraryNotLoadable", f"{path} cannot be relied on. {overlooked}")
 
 
 def say(what: str, fact: str) -> None:

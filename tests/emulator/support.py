@@ -50,6 +50,7 @@ class Emulator:
         environment: Mapping[str, str] | None = None,
         command: tuple[str, ...] = ("serve",),
         before: tuple[str, ...] = (),
+        launcher: tuple[str, ...] = (*PYTHON, str(LAUNCHER)),
         stdout: int | None = None,
     ) -> None:
         """`before`: a program that starts what follows it. `stdout`: a descriptor in place of what `out` reads."""
@@ -57,7 +58,7 @@ class Emulator:
         port = ("--port", "0") if command == ("serve",) else ()
         variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.process = subprocess.Popen(
-            [*before, *PYTHON, str(LAUNCHER), *command, *arguments, *port],
+            [*before, *launcher, *command, *arguments, *port],
             env=variables | dict(environment or {}), stdin=subprocess.DEVNULL,
             stdout=self._out if stdout is None else stdout, stderr=self._err,
             start_new_session=True,

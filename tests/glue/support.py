@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -81,32 +82,62 @@ def rust_project(folder: Path, source: Path | None = None) -> Path:
     return project
 
 
-def cargo(project: Path, *arguments: str, linker: list[str] | None = None, **variables: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Toolchain:
+    """A Rust toolchain, and what has to be said to its cargo to build with it."""
+
+    cargo: tuple[str, ...]
+    rustc: str
+    options: tuple[str, ...] = ()
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+def installed_rust() -> Toolchain:
+    """The machine's own."""
+    return Toolchain(cargo=(program("cargo"),), rustc=program("rustc"))
+
+
+def cargo(
+    project: Path,
+    *arguments: str,
+    linker: list[str] | None = None,
+    toolchain: Toolchain | None = None,
+    **variables: str,
+) -> str:
     """Run cargo with one target folder for all crates and all test runs, so that a dependency is compiled once."""
+    rust = toolchain or installed_rust()
     folder = CACHE / ("cargo" if linker is None else "cargo-zig")
-    env = {"CARGO_TARGET_DIR": str(folder), **variables}
-    if linker is not None:
-        script = project.parent / "linker"
-        script.write_text(f'#!/bin/sh\nexec {shlex.join(linker)} "$@"\n')
-        script.chmod(0o755)
-        libc = "MUSL" if any("musl" in argument for argument in arguments) else "GNU"
-        env[f"CARGO_TARGET_{MACHINE.upper()}_UNKNOWN_LINUX_{libc}_LINKER"] = str(script)
+    env = {"CARGO_TARGET_DIR": str(folder), **rust.variables, **variables}
     with lock(folder.name):
+        if linker is not None:
+            libc = "MUSL" if any("musl" in argument for argument in arguments) else "GNU"
+            script = CACHE / f"linker_{libc.lower()}"  # at one place, as cargo compiles anew for another
+            script.write_text(f'#!/bin/sh\nexec {shlex.join(linker)} "$@"\n')
+            script.chmod(0o755)
+            env[f"CARGO_TARGET_{MACHINE.upper()}_UNKNOWN_LINUX_{libc}_LINKER"] = str(script)
         # To cargo, crates of one name in different folders are the same: what was built last must look out of date.
         (project / "src" / "lib.rs").touch()
-        return call(program("cargo"), *arguments, cwd=project, env=env)
+        return call(*rust.cargo, *arguments, cwd=project, env=env)
 
 
-def rust_function(project: Path, label: str, *, linker: list[str] | None = None, target: str = "") -> Path:
+def rust_function(
+    project: Path,
+    label: str,
+    *,
+    linker: list[str] | None = None,
+    target: str = "",
+    toolchain: Toolchain | None = None,
+) -> Path:
     """The library of a crate, which is built again only when the crate, the toolchain or the linker has changed."""
-    options = ["--target", target] if target else []
-    made_of = [call(program("rustc"), "-vV"), str(linker), target]
+    rust = toolchain or installed_rust()
+    options = [*rust.options, *(["--target", target] if target else [])]
+    made_of = [call(rust.rustc, "-vV"), str(linker), target]
     made_of += [f"{file.relative_to(project)}\n{file.read_text()}" for file in tree_files(project)]
     key = hashlib.sha256("\0".join(made_of).encode()).hexdigest()
     kept = CACHE / "functions" / f"{label}-{key}" / "libsimple_handler.so"
     with lock(label):
         if not kept.exists():
-            cargo(project, "build", "--release", "--locked", *options, linker=linker)
+            cargo(project, "build", "--release", "--locked", *options, linker=linker, toolchain=rust)
             for stale in kept.parent.parent.glob(f"{label}-*"):
                 shutil.rmtree(stale)
             kept.parent.mkdir(parents=True)

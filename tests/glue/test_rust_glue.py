@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import MACHINE, OLD_GLIBC, Host, call, cargo, needed, program, rust_function, rust_project, zig
+from tests.glue.debian_rust import musl_function
+from tests.glue.support import OLD_GLIBC, Host, cargo, needed, program, rust_function, rust_project, zig
 
 OLDEST_RUST = "1.82.0"
-MUSL = f"{MACHINE}-unknown-linux-musl"
 LEAK_KIB = 256
 ROUNDS = 50_000
 SIZE_LIMIT = 360_000  # 323 KB when this was written, most of it what prints a panic
@@ -144,10 +144,7 @@ def test_old_glibc(host: Host, moods_project: Path) -> None:
 
 
 def test_musl(musl_host: Host, moods_project: Path) -> None:
-    sysroot = Path(call(program("rustc"), "--print", "sysroot").strip())
-    if not (sysroot / "lib" / "rustlib" / MUSL).is_dir():
-        pytest.skip(f"not run: the Rust target {MUSL} is not installed")
-    library = rust_function(moods_project, "moods_musl", linker=zig(f"{MACHINE}-linux-musl"), target=MUSL)
+    library = musl_function(moods_project, "moods_musl")
     assert needed(library) == {"libc.so"}
     assert call_with(musl_host, library, '{"mood":"panic"}') == failure(*FAILURES["panic"])
     assert call_with(musl_host, library, "{}") == ["status 0", CONTEXT]

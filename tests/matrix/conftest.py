@@ -7,29 +7,58 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import HERE, OLD_GLIBC, STRICT, c_function, call, rust_function, rust_project, zig
-from tests.matrix.roots import SUITES, Root, unpack
+from tests.glue.debian_rust import musl_function
+from tests.glue.support import HERE, MACHINE, OLD_GLIBC, STRICT, c_function, call, rust_function, rust_project, zig
+from tests.matrix.roots import MUSL, PYTHONS, Root, unpack
 from tests.runtime.support import FUNCTIONS
 
 SOURCES = ("probe", "rough", "hooks", "wrong_version", "no_version")
 
 
-@pytest.fixture(scope="session")
-def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The functions of the runtime's tests, the C recipe's and one in Rust, for a glibc that every root has."""
-    folder = tmp_path_factory.mktemp("functions")
-    compiler = [*zig(OLD_GLIBC), "-std=c99", *STRICT, "-O1", "-fPIC", "-shared", "-fvisibility=hidden"]
+def compile_functions(compiler: list[str], folder: Path, scratch: Path) -> None:
+    """The functions of the runtime's tests, and the C recipe's."""
+    command = [*compiler, "-std=c99", *STRICT, "-O1", "-fPIC", "-shared", "-fvisibility=hidden"]
     for source in SOURCES:
-        call(*compiler, "-o", folder / f"lib{source}.so", FUNCTIONS / f"{source}.c")
-    shutil.copy(c_function(tmp_path_factory.mktemp("c"), zig(OLD_GLIBC)) / "libsimple_handler.so", folder)
-    crate = rust_project(tmp_path_factory.mktemp("moods"), HERE / "functions" / "moods.rs")
-    shutil.copy(rust_function(crate, "moods_old_glibc", linker=zig(OLD_GLIBC)), folder / "libmoods.so")
+        call(*command, "-o", folder / f"lib{source}.so", FUNCTIONS / f"{source}.c")
+    shutil.copy(c_function(scratch, compiler) / "libsimple_handler.so", folder)
+
+
+@pytest.fixture(scope="session")
+def moods(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A crate that uses all of the Rust glue."""
+    return rust_project(tmp_path_factory.mktemp("moods"), HERE / "functions" / "moods.rs")
+
+
+@pytest.fixture(scope="session")
+def libraries(tmp_path_factory: pytest.TempPathFactory, moods: Path) -> Path:
+    """Functions in C and one in Rust, for a glibc that every Debian root has."""
+    folder = tmp_path_factory.mktemp("functions")
+    compile_functions(zig(OLD_GLIBC), folder, tmp_path_factory.mktemp("c"))
+    shutil.copy(rust_function(moods, "moods_old_glibc", linker=zig(OLD_GLIBC)), folder / "libmoods.so")
     return folder
 
 
-@pytest.fixture(scope="session", params=SUITES)
-def root(request: pytest.FixtureRequest, libraries: Path, tmp_path_factory: pytest.TempPathFactory) -> Root:
+@pytest.fixture(scope="session")
+def musl_libraries(tmp_path_factory: pytest.TempPathFactory, moods: Path) -> Path:
+    """The same for musl."""
+    folder = tmp_path_factory.mktemp("musl-functions")
+    compile_functions(zig(f"{MACHINE}-linux-musl"), folder, tmp_path_factory.mktemp("musl-c"))
+    shutil.copy(musl_function(moods, "moods_musl"), folder / "libmoods.so")
+    return folder
+
+
+@pytest.fixture(scope="session", params=PYTHONS)
+def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Root:
     """A root with all the functions in /var/task."""
     made = unpack(request.param, tmp_path_factory.mktemp(request.param))
+    libraries = request.getfixturevalue("musl_libraries" if request.param == MUSL else "libraries")
     shutil.copytree(libraries, made.path / "var" / "task", dirs_exist_ok=True)
+    return made
+
+
+@pytest.fixture(scope="session")
+def musl(tmp_path_factory: pytest.TempPathFactory, musl_libraries: Path) -> Root:
+    """The root with musl alone."""
+    made = unpack(MUSL, tmp_path_factory.mktemp(MUSL))
+    shutil.copytree(musl_libraries, made.path / "var" / "task", dirs_exist_ok=True)
     return made

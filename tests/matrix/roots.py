@@ -1,4 +1,4 @@
-"""Small Debian roots with a Python each, to run the runtime in."""
+"""Small roots with a Python each, to run the runtime in: Debian's, and one with musl."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from pathlib import Path
 import pytest
 
 from tests.glue.support import CACHE, call, lock, program
+from tests.matrix import musl_python
 from tests.runtime.support import RUNTIME
 from tests.support import not_there
 
 SUITES = {"bullseye": (3, 9), "trixie": (3, 13), "sid": (3, 14)}
 """The oldest Python that the runtime supports, one between, and the newest; sid's may be newer than this."""
+
+MUSL = "musl"
+PYTHONS = {**SUITES, MUSL: musl_python.VERSION}
 
 PACKAGES = ("python3-minimal", "libpython3-stdlib")
 HOME = "usr/lib/faas-runtime"
@@ -28,7 +32,7 @@ KEPT_S = 14 * 24 * 3600  # sid changes, slowly enough
 
 @dataclass(frozen=True, kw_only=True)
 class Root:
-    """A root: its suite, its folder, and the version that its Python should have."""
+    """A root: its suite or `MUSL`, its folder, and the version that its Python should have."""
 
     suite: str
     path: Path
@@ -46,23 +50,25 @@ class Root:
 
 
 def unpack(suite: str, folder: Path) -> Root:
-    """A root of the suite in an empty folder, with the runtime in it."""
+    """A root of the suite, or that with musl, in an empty folder, with the runtime in it."""
     if os.geteuid() != 0:
         not_there("a root user, for chroot,")
-    call("tar", "-xf", _tarball(suite), "-C", folder, "--exclude=./dev/*", "--exclude=./usr/share/doc")
+    tarball = musl_python.tarball() if suite == MUSL else _tarball(suite)
+    call("tar", "-xf", tarball, "-C", folder, "--exclude=./dev/*", "--exclude=./usr/share/doc")
     for name in ("bin", "lib", "lib64", "sbin"):  # the suites after bullseye leave these to a package's script
         if not (folder / name).exists():
             (folder / name).symlink_to(f"usr/{name}")
     (folder / "dev").mkdir(exist_ok=True)
     with contextlib.suppress(PermissionError):  # a container may forbid it, and nothing here needs it
         os.mknod(folder / "dev" / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    (folder / "etc").mkdir(exist_ok=True)
     (folder / "etc" / "hosts").write_text("127.0.0.1 localhost\n")
     (folder / "etc" / "nsswitch.conf").write_text("hosts: files\n")
     for name in ("bin", "faas_runtime"):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(RUNTIME / name, folder / HOME / name, ignore=ignored)
     (folder / "var" / "task").mkdir(parents=True)
-    return Root(suite=suite, path=folder, python=SUITES[suite])
+    return Root(suite=suite, path=folder, python=PYTHONS[suite])
 
 
 def _tarball(suite: str) -> Path:

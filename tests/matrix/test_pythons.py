@@ -1,7 +1,7 @@
-"""The runtime as it is installed, on the oldest, a middling and the newest Python at hand: a little of everything.
+"""The runtime as it is installed, on the oldest, a middling and the newest Python at hand, and on one for musl.
 
-All of `tests/runtime` runs on the Python of the tests; here is one test for each thing that a Python could do
-differently, foremost what the runtime reaches beneath the module `ctypes`.
+A little of everything: all of `tests/runtime` runs on the Python of the tests; here is one test for each thing that a
+Python could do differently, foremost what the runtime reaches beneath the module `ctypes`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ci.runtime_api import Answer, RuntimeApi
+from tests.emulator.support import STREAM, Emulator
 from tests.matrix.roots import Root
 from tests.runtime.support import (
     ACCEPTED,
@@ -182,6 +183,27 @@ def test_crash(root: Root) -> None:
         assert "Fatal Python error: Segmentation fault" in errors
         assert "freed" not in errors
         assert 'librough.so", line 0 in crash\n' in errors
+
+
+def test_emulator(root: Root) -> None:
+    """An answer, one that streams, and the processes anew after a crash."""
+    with Emulator("/var/task/libmoods.so", launcher=root.launcher) as emulator:
+        assert emulator.invoke(b"{}").json[2][0] == "libmoods"
+        assert emulator.invoke(b'{"mood":"panic"}').json["errorType"] == "Function.Panic"
+        assert emulator.end() == 0
+    with Emulator("/var/task/librough.so.crash", launcher=root.launcher) as emulator:
+        assert [emulator.invoke(b"1").json["errorType"] for _ in range(2)] == ["Runtime.ExitError"] * 2
+        assert "Segmentation fault" in emulator.err
+        assert emulator.end() == 0
+    with Emulator("/var/task/librough.so.stream", launcher=root.launcher) as emulator:
+        assert emulator.request("POST", STREAM, b"abc").body.startswith(b"abc")
+        assert emulator.end() == 0
+
+
+def test_invoke_command(root: Root) -> None:
+    (root.path / "event.json").write_text('{"a":1}')
+    done = root.run(*root.launcher[2:], "invoke", "/var/task/libsimple_handler.so", "--event", "/event.json")
+    assert (done.returncode, json.loads(done.stdout)["event"]) == (0, {"a": 1}), done.stderr
 
 
 def test_structured_log(root: Root) -> None:
