@@ -68,9 +68,7 @@ def why_not(path: str, error: str) -> str:
         return "It is no shared library; build the function as one (cdylib in Rust, -shared in C)"
     if binary.file_format != here.file_format:
         return f"It is made for another operating system ({binary.file_format}); build it for this one"
-    if here.machine and binary.machine and binary.machine != here.machine:
-        return f"It is built for {binary.machine}, and this machine is {here.machine}; build it for {here.machine}"
-    if other := _other_libc(binary, here):
+    if other := _other_target(binary, here):
         return other
     if not binary.is_shared:
         return "It is a program; build it as a shared library (cdylib in Rust, -shared in C)"
@@ -89,12 +87,15 @@ def overlooked(binary: Binary) -> str:
     """What this system's loader does not look at, and the function may find out when it runs; nothing for most.
 
     For musl's, glibc's `libc.so.6` is but another name of musl: it takes a library that needs nothing which musl lacks.
+    Another processor it only finds out by what is to be relocated.
     """
     here = this_machine()
-    return _other_libc(binary, here) if here.libc == "musl" else ""
+    return _other_target(binary, here) if here.libc == "musl" else ""
 
 
-def _other_libc(binary: Binary, here: Binary) -> str:
+def _other_target(binary: Binary, here: Binary) -> str:
+    if here.machine and binary.machine and binary.machine != here.machine:
+        return f"It is built for {binary.machine}, and this machine is {here.machine}; build it for {here.machine}"
     if binary.libc and here.libc and binary.libc != here.libc:
         return f"It is built against {binary.libc}, and this system has {here.libc}; build it for {here.libc}"
     return ""

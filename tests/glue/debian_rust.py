@@ -32,10 +32,12 @@ def debian_rust() -> Toolchain:
     home = CACHE / f"rust-{key}"
     with lock("rust"):
         if not home.exists():
-            part = home.with_suffix(".part")
+            part = CACHE / "rust.part"
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             _unpack(part)
+            for stale in CACHE.glob("rust-*"):
+                shutil.rmtree(stale)
             part.rename(home)
     libraries = next((home / "usr" / "lib").glob("*-linux-gnu"))
     loader = (str(next(home.glob("usr/lib*/ld-linux-*"))), "--library-path", str(libraries))

@@ -25,6 +25,7 @@ FUNCTION = """\
 FAAS_EXPORT unsigned faas_abi_version(void) { return FAAS_ABI_VERSION; }
 FAAS_EXPORT int handle(void);
 """
+NEEDS_LIBC = "int rand(void);\nint handle(void) { return rand(); }\n"
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def test_library_for_glibc_that_is_refused(tmp_path: Path, launch: tuple[str, ..
 
 def test_library_for_glibc_that_is_taken(tmp_path: Path, launch: tuple[str, ...]) -> None:
     """The loader takes musl for glibc's libc.so.6, which goes well as long as the function uses little."""
-    build(tmp_path, "int handle(void) { return 0; }\n", target=OLD_GLIBC)
+    build(tmp_path, NEEDS_LIBC, target=OLD_GLIBC)
     exit_code, facts, _ = check("function.handle", tmp_path, launch)
     assert exit_code == 1
     assert "It is built against glibc, and this system has musl" in facts["WRONG"]
@@ -126,14 +127,21 @@ def test_library_for_glibc_that_is_taken(tmp_path: Path, launch: tuple[str, ...]
 
 
 def test_library_for_musl(tmp_path: Path, launch: tuple[str, ...]) -> None:
-    build(tmp_path, "int handle(void) { return 0; }\n")
+    build(tmp_path, NEEDS_LIBC)
     exit_code, facts, _ = check("function.handle", tmp_path, launch)
     assert (exit_code, facts["format"]) == (0, f"ELF, {MACHINE}, musl")
 
 
 def test_other_processor(tmp_path: Path, launch: tuple[str, ...]) -> None:
-    library = build(tmp_path, "int handle(void) { return 0; }\n", target=f"{OTHER}-linux-musl")
+    library = build(tmp_path, NEEDS_LIBC, target=f"{OTHER}-linux-musl")
     assert f"It is built for {OTHER}, and this machine is {MACHINE}; build it for {MACHINE}" in refusal(library, launch)
+
+
+def test_other_processor_with_nothing_to_relocate(tmp_path: Path, launch: tuple[str, ...]) -> None:
+    """The loader takes it, and the first call would be a crash, or worse."""
+    build(tmp_path, "int handle(void) { return 0; }\n", target=f"{OTHER}-linux-musl")
+    exit_code, facts, _ = check("function.handle", tmp_path, launch)
+    assert (exit_code, facts["mend"]) == (1, f"build it for {MACHINE}")
 
 
 def test_missing_dependency(tmp_path: Path, launch: tuple[str, ...]) -> None:

@@ -188,7 +188,7 @@ def test_crash(root: Root) -> None:
 def test_emulator(root: Root) -> None:
     """An answer, one that streams, and the processes anew after a crash."""
     with Emulator("/var/task/libmoods.so", launcher=root.launcher) as emulator:
-        assert emulator.invoke(b"{}").json[2][0] == "libmoods"
+        assert emulator.invoke(b"{}").json[2][0] == "test_function"
         assert emulator.invoke(b'{"mood":"panic"}').json["errorType"] == "Function.Panic"
         assert emulator.end() == 0
     with Emulator("/var/task/librough.so.crash", launcher=root.launcher) as emulator:
