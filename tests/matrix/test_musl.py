@@ -38,7 +38,8 @@ def build(folder: Path, source: str, *options: str | Path, target: str = f"{MACH
     """A library of the name `function`."""
     (folder / "function.c").write_text(FUNCTION + source)
     library = folder / "libfunction.so"
-    call(*zig(target), f"-I{INCLUDE}", "-shared", "-fPIC", "-o", library, folder / "function.c", *options)
+    command = [*zig(target), f"-I{INCLUDE}", "-O1", "-shared", "-fPIC"]  # without -O, zig adds a sanitizer
+    call(*command, "-o", library, folder / "function.c", *options)
     return library
 
 

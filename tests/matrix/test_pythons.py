@@ -190,13 +190,11 @@ def test_emulator(root: Root) -> None:
     with Emulator("/var/task/libmoods.so", launcher=root.launcher) as emulator:
         assert emulator.invoke(b"{}").json[2][0] == "test_function"
         assert emulator.invoke(b'{"mood":"panic"}').json["errorType"] == "Function.Panic"
+        assert "Grüße".encode() in emulator.invoke(b'{"mood":"stream"}', STREAM).body
         assert emulator.end() == 0
     with Emulator("/var/task/librough.so.crash", launcher=root.launcher) as emulator:
         assert [emulator.invoke(b"1").json["errorType"] for _ in range(2)] == ["Runtime.ExitError"] * 2
         assert "Segmentation fault" in emulator.err
-        assert emulator.end() == 0
-    with Emulator("/var/task/librough.so.stream", launcher=root.launcher) as emulator:
-        assert emulator.request("POST", STREAM, b"abc").body.startswith(b"abc")
         assert emulator.end() == 0
 
 
