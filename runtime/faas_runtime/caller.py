@@ -108,12 +108,7 @@ class Caller:
 
     def _large(self) -> "bytes | memoryview":
         length = self.words[abi.LEN]
-        if not length:
-            return b""
-        if not self.words[abi.DATA] or length > LENGTH_LIMIT:
-            where = "too many" if self.words[abi.DATA] else "at the address NULL"
-            raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes, {where}")
-        return view(self.words[abi.DATA], length)
+        return view(self.words[abi.DATA], length) if length else b""
 
     def content_type(self) -> "bytes | None":
         """The answer's content type, if it has one of its own."""
@@ -135,14 +130,12 @@ class Caller:
         if unsent is None and error is None:
             try:
                 stream.send(self._large())
-            except FunctionError as invalid:
-                error = invalid
-            except ConnectionLost as lost:
-                unsent = lost
-        if unsent is not None:
-            stream.abandon(unsent)
+            except (FunctionError, ConnectionLost) as failed:
+                unsent = failed
+        if unsent is None or isinstance(unsent, FunctionError):
+            stream.end(unsent or error)
         else:
-            stream.end(error)
+            stream.abandon(unsent)
         return None
 
     def _stream_out(self, turn: "int | None", data: "int | None", length: "int | None") -> int:
@@ -151,20 +144,23 @@ class Caller:
             return 1
         self.has_written = True
         try:
+            piece = view(data, length) if length else b""
             if self._stream is None:
                 assert self._invocation.open_stream is not None
                 self._stream = self._invocation.open_stream(self.content_type())
-            if data and length:
-                self._stream.send(view(data, length))
+            self._stream.send(piece)
         except Exception as error:
             self._unsent = error
             return 1
         return 0
 
 
-def view(address: int, length: int) -> memoryview:
-    """Memory of the function as it is, without a copy."""
+def view(address: "int | None", length: int) -> memoryview:
+    """Memory of the function as it is, without a copy; raises FunctionError if there can be none."""
     global _view
+    if not address or length > LENGTH_LIMIT:
+        where = "too many" if address else "at the address NULL"
+        raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes, {where}")
     if _view is None:
         _view = ViewFunction(abi.python_symbol("PyMemoryView_FromMemory"))
     seen: memoryview = _view(address, length, _READ_ONLY)

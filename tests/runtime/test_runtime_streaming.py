@@ -73,6 +73,17 @@ def test_content_type_that_cannot_be_sent(functions: Path) -> None:
     assert requests[1].action == "POST error"
 
 
+@pytest.mark.parametrize("piece", [b"N", b"-"])
+def test_piece_that_cannot_be_is_an_error(functions: Path, piece: bytes) -> None:
+    """At the address NULL, or of a length gone wrong: before the first piece, and after one."""
+    script = [invocation(b" " + piece), ACCEPTED, invocation(b"+" + piece), ACCEPTED]
+    requests, _, errors = stream(functions, "write_nothing", script, [OVER])
+    assert [request.action for request in requests] == ["GET next", "POST error", "GET next", "POST response", "GET next"]
+    assert requests[1].headers["lambda-runtime-function-error-type"] == "Function.InvalidResponse"
+    assert requests[3].body.startswith(b"5\r\npiece\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.InvalidResponse")
+    assert errors.count("bytes, at the address NULL" if piece == b"N" else "bytes, too many") == 2
+
+
 def test_large_stream_arrives_whole(functions: Path) -> None:
     requests, _, _ = stream(functions, "stream_large", [invocation(b""), ACCEPTED], [OVER])
     body, size = requests[1].body, 1 << 20

@@ -229,3 +229,15 @@ FAAS_EXPORT int32_t break_if_asked(const faas_request *request, faas_response *r
     response->len = request->payload_len;
     return 0;
 }
+
+/* Writes a piece that cannot be: at the address NULL, or of the length -1; the event says which, and what goes before. */
+FAAS_EXPORT int32_t write_nothing(const faas_request *request, faas_response *response)
+{
+    const char *payload = request->payload;
+    (void)response;
+    if (payload[0] == '+' && request->write(request->stream, "piece", 5) != 0)
+        return 1;
+    if (payload[1] == 'N')
+        return request->write(request->stream, NULL, 5) == 0 ? 0 : 2;
+    return request->write(request->stream, large, (size_t)-1) == 0 ? 0 : 2;
+}
