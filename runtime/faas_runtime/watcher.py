@@ -47,6 +47,8 @@ class Watcher:
         """Whether there is nothing yet to finish or to shut down, so that a signal may end the process at once."""
         self._is_stopping = False
         self._is_over = False
+        self._is_blind = False
+        """Whether the function has closed the sockets, with all descriptors that it did not know."""
         self._is_asleep = False
         self._last_received_at = -1.0
         self._waiting, self._writing = _pair()
@@ -74,7 +76,13 @@ class Watcher:
     def take_over(self) -> None:
         """Let nobody handle signals but this thread."""
         for name in SIGNALS:
-            _signal.signal(getattr(_signal, name), _pass)
+            _signal.signal(getattr(_signal, name), self._handle)
+
+    def _handle(self, number: int, _frame: object) -> None:
+        """Python's own handler: nothing is left to do for it, as long as the thread is told."""
+        if self._is_blind:
+            self._stop(number)
+            self._interrupt()
 
     def follow(self, client: "RuntimeApi") -> None:
         """Look after a client, which is served by the thread that calls this."""
@@ -93,33 +101,42 @@ class Watcher:
     def _watch(self, begun: "_thread.LockType") -> None:
         begun.release()
         while True:
-            self._waiting.settimeout(self._patience())
-            try:
-                numbers = self._received()
-                if numbers == _NO_SIGNAL:
-                    # The function is just called. Were it to crash at once, faulthandler could not read the frames of a
-                    # thread that runs meanwhile, and would give up before it comes to those of the function.
-                    sleep(SOON_S)
-                self._is_asleep = False
-            except _socket.timeout:
-                numbers = b""
-            except OSError:
-                return  # the function has closed what is not its own
+            numbers = self._received(self._patience())
+            if numbers == _NO_SIGNAL:
+                # The function is just called. Were it to crash at once, faulthandler could not read the frames of a
+                # thread that runs meanwhile, and would give up before it comes to those of the function.
+                sleep(SOON_S)
             for number in numbers:
                 if number in _ASKING:
                     self._stop(number)
             if self._is_stopping:
-                for client, _ in self._pollers:
-                    client.interrupt()
+                self._interrupt()
             if not self._is_over:
                 self._check()
 
-    def _received(self) -> bytes:
+    def _interrupt(self) -> None:
+        for client, _ in self._pollers:
+            client.interrupt()
+
+    def _received(self, patience: "float | None") -> bytes:
         """The numbers of signals to this process: a child that the function forks writes into the same socket."""
-        if not _PASSES_SENDER:
-            return self._waiting.recv(64)
-        numbers, notes, _, _ = self._waiting.recvmsg(64, _socket.CMSG_SPACE(_SENDER_SIZE))
-        senders = [int.from_bytes(note[:4], sys.byteorder) for _, _, note in notes]
+        if self._is_blind:
+            sleep(min(patience or IDLE_S, IDLE_S))  # deadlines are watched all the same
+            return b""
+        senders: list[int] = []
+        try:
+            self._waiting.settimeout(patience)
+            if _PASSES_SENDER:
+                numbers, notes, _, _ = self._waiting.recvmsg(64, _socket.CMSG_SPACE(_SENDER_SIZE))
+                senders = [int.from_bytes(note[:4], sys.byteorder) for _, _, note in notes]
+            else:
+                numbers = self._waiting.recv(64)
+        except _socket.timeout:
+            return b""
+        except OSError:
+            numbers = b""
+        self._is_asleep = False
+        self._is_blind = not numbers
         return numbers if senders in ([], [system.getpid()]) else b""
 
     def _stop(self, number: int) -> None:
@@ -191,10 +208,6 @@ def _what_hangs(thread: int) -> str:
     if frame is not innermost:
         return "the Runtime API does not take what the function writes"
     return "the function has not returned"
-
-
-def _pass(_number: int, _frame: object) -> None:
-    """Nothing is left to do for a handler of Python's: the thread has been told."""
 
 
 def _pair() -> "tuple[_socket.socket, _socket.socket]":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import RuntimeApi
+from ci.runtime_api import NoAnswer, RuntimeApi
 from tests.runtime.support import (
     LAUNCHER,
     PYTHON,
@@ -179,3 +179,20 @@ def test_signals_are_heard_when_the_function_has_closed_the_low_descriptors(earl
         time.sleep(0.1)
         runtime.signal(signal.SIGTERM)
         assert runtime.end() == (0, "init\nshutdown\n")
+
+
+def test_signals_and_deadlines_are_heeded_when_the_function_has_closed_everything(early: Path) -> None:
+    for hangs in (False, True):
+        with RuntimeApi() as api, plain(api.address, "early.close_all", early) as runtime:
+            for payload in (b"1", b"2"):
+                assert api.invoke(payload, timeout=TIMEOUT_S).body == payload
+            if hangs:
+                with pytest.raises(NoAnswer):
+                    api.invoke(b"hang", deadline_ms=str(int(time.time() * 1000) + 200), timeout=0.1)
+            else:
+                time.sleep(0.1)
+                runtime.signal(signal.SIGTERM)
+            exit_code, errors = runtime.end()
+        assert exit_code == (4 if hangs else 0)
+        assert errors.endswith("the function has not returned\n" if hangs else "shutdown\n")
+        assert "thread" not in errors  # the watcher's own is not to end

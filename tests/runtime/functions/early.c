@@ -103,3 +103,14 @@ FAAS_EXPORT int32_t close_hundred(const faas_request *request, faas_response *re
         close(i);
     return echo(request, response);
 }
+
+/* Closes all descriptors but the first three, as a bad daemon does; never answers "hang". */
+FAAS_EXPORT int32_t close_all(const faas_request *request, faas_response *response)
+{
+    int i;
+    for (i = 3; i < 1024; i++)
+        close(i);
+    while (request->payload_len == 4)
+        wait_ms(1000);
+    return echo(request, response);
+}
