@@ -72,7 +72,7 @@ class Function:
             _signal.signal(getattr(_signal, name), self._stop)
 
     def _stop(self, _number: int, _frame: object) -> None:
-        """The handler of signals while nothing is in hand; a second one is the watcher's, or ends the process."""
+        """The handler of signals while nothing is in hand; `shutdown` has a watcher for the second one."""
         if self._watcher is None:
             for name in SIGNALS:
                 _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
@@ -103,10 +103,12 @@ class Function:
                 Procedure(release)(response.argument)
 
     def shutdown(self) -> None:
-        """Let the function tidy up, if it has anything to tidy up."""
+        """Let the function tidy up, if it has anything to tidy up; a signal from now on ends the process at once."""
         if self._shutdown is not None:
             from .last_words import guard
 
+            if self._watcher is None:
+                self.watch().stop()
             guard(hook="faas_shutdown")
             _named(self._shutdown, self.library.path, "faas_shutdown")()
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -132,20 +133,48 @@ def waits_for_a_connection(port: int) -> bool:
     return any(line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "02" for line in lines)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the backlog as Linux counts it")
-@pytest.mark.parametrize("number", STOPS)
-def test_function_without_init_is_shut_down_before_the_first_request(functions: Path, number: int) -> None:
+@contextlib.contextmanager
+def full() -> Iterator[int]:
+    """The port of a server that accepts nobody: there is no room for another connection, which waits."""
     with socket.socket() as listener, socket.socket() as first:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        port = listener.getsockname()[1]
-        first.connect(("127.0.0.1", port))  # there is no room for another one, which waits
-        with plain(f"127.0.0.1:{port}", "rough.nap", functions) as runtime:
-            while not waits_for_a_connection(port):
-                assert runtime.is_alive
-                time.sleep(0.01)
-            runtime.signal(number)
-            assert runtime.end() == (0, "shut down\n")
+        port: int = listener.getsockname()[1]
+        first.connect(("127.0.0.1", port))
+        yield port
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the backlog as Linux counts it")
+@pytest.mark.parametrize("number", STOPS)
+def test_function_without_init_is_shut_down_before_the_first_request(functions: Path, number: int) -> None:
+    with full() as port, plain(f"127.0.0.1:{port}", "rough.nap", functions) as runtime:
+        while not waits_for_a_connection(port):
+            assert runtime.is_alive
+            time.sleep(0.01)
+        runtime.signal(number)
+        assert runtime.end() == (0, "shut down\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the backlog as Linux counts it")
+@pytest.mark.parametrize("number", STOPS)
+@pytest.mark.parametrize("start", [plain, FirstProcess])
+def test_second_signal_before_the_first_request(functions: Path, start: Callable[..., Runtime], number: int) -> None:
+    with full() as port, start(f"127.0.0.1:{port}", "rough.nap", functions, SHUTDOWN_HANGS="1") as runtime:
+        while not waits_for_a_connection(port):
+            assert runtime.is_alive
+            time.sleep(0.01)
+        runtime.signal(number)
+        wait_for(runtime, "shut down\n")
+        runtime.signal(number)
+        assert runtime.end() == (128 + number, "faas-runtime: a second signal ends the process at once\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the backlog as Linux counts it")
+def test_server_that_accepts_nobody_is_not_waited_for(functions: Path) -> None:
+    with full() as port, plain(f"127.0.0.1:{port}", "rough.nap", functions) as runtime:
+        exit_code, errors = runtime.end()
+    assert exit_code == 3
+    assert f"no connection to the Runtime API at 127.0.0.1:{port}: timed out" in errors
 
 
 @pytest.mark.parametrize("start", [plain, FirstProcess])
