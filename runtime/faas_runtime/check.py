@@ -16,7 +16,7 @@ from .library import SUFFIX, Handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from typing import NoReturn, TextIO
 
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check import inspect; inspect(*sys.argv[2:])"
 
@@ -92,9 +92,10 @@ def inspect(name: str, root: str) -> None:
         version = library.function("faas_abi_version", VersionFunction)
         check_version(version, library.path)
         say("ABI version", str(version() if version else 0))
-        if library.function(handler.symbol, HandlerFunction) is None:
+        found = library.function(handler.symbol, HandlerFunction)
+        if found is None:
             _missing(library.path, handler.symbol)
-        say("handler", handler.symbol)
+        say("handler", handler.symbol + _elsewhere(found, library.path))
         hooks = [hook for hook in HOOKS if library.function(hook, HandlerFunction) is not None]
         say("hooks", ", ".join(hooks) or "none")
     except InitError as error:
@@ -126,7 +127,22 @@ def say(what: str, fact: str) -> None:
     print(f"{what}: {fact}", flush=True)
 
 
-def _missing(path: str, symbol: str) -> None:
+def _elsewhere(found: "HandlerFunction", path: str) -> str:
+    """Which library a symbol comes from, if it is another one: loaders look into those that a library needs as well."""
+    import ctypes
+
+    try:
+        find = ctypes.CDLL(None).dladdr
+    except (AttributeError, OSError, TypeError):
+        return ""  # not on this system
+    home = (ctypes.c_char_p * 4)()  # Dl_info: file, its address, symbol, its address
+    address = ctypes.c_void_p.from_buffer(found)
+    if not find(address, home) or not home[0] or os.path.realpath(home[0]) == os.path.realpath(os.fsencode(path)):
+        return ""
+    return f", which is not its own: it comes from {os.fsdecode(home[0])}"
+
+
+def _missing(path: str, symbol: str) -> "NoReturn":
     hint = f"export it, or name another symbol: LIBRARY{SUFFIX}.SYMBOL"
     raise InitError("Runtime.HandlerNotFound", f"{path} does not export the symbol {symbol}; {hint}")
 

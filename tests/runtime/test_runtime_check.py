@@ -35,6 +35,15 @@ def test_good_library(functions: Path) -> None:
     assert facts["result"] == "runs here: set _HANDLER to hooks.handle"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there, only the library itself is looked into")
+def test_handler_of_another_library_is_told(functions: Path) -> None:
+    """Loaders look into the libraries that a library needs as well: a name too many is found there."""
+    exit_code, facts, _ = check("probe.puts", functions)
+    assert exit_code == 0
+    assert facts["handler"].startswith("puts, which is not its own: it comes from /")
+    assert "libprobe" not in facts["handler"]
+
+
 @pytest.mark.parametrize("name", ["./librough{}", "librough{}", "{}/librough{}.crash"])
 def test_paths(functions: Path, name: str) -> None:
     name = name.replace("{}/", f"{functions}/").format(SUFFIX)
