@@ -74,9 +74,12 @@ def log(message: str, level: str = "INFO", invocation: "Invocation | None" = Non
 
 def log_failure(error: "FunctionError", invocation: "Invocation | None" = None) -> None:
     """Write that the function failed; with JSON, in fields that can be searched."""
+    from .reports import shortened
+
     prefix = f"request {invocation.request_id.decode()} failed: " if invocation else ""
-    details = {"errorType": error.error_type, "errorMessage": error.message, "stackTrace": list(error.stack_trace)}
-    log(prefix + str(error), "ERROR" if invocation else "FATAL", invocation, **details)
+    document = shortened(error)
+    text = f"{prefix}{document['errorType']}: {document['errorMessage']}"
+    log(text, "ERROR" if invocation else "FATAL", invocation, **document)
 
 
 def _json_line(message: str, level: str, now: float, invocation: "Invocation | None", more: "dict[str, object]") -> str:

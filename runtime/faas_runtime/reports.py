@@ -32,20 +32,24 @@ def header_type(error_type: str) -> str:
     return error_type if fits else UNKNOWN_TYPES.get(origin, "Function.Unknown")
 
 
-def error_document(error: "FunctionError") -> bytes:
-    """The JSON body of an error, cut where it would be refused for its size."""
+def shortened(error: "FunctionError") -> "dict[str, object]":
+    """What there is to say of an error, cut where it would be refused for its size."""
     stack, size = [], 0
     for frame in error.stack_trace:
         size += len(frame) + 4
         if size > STACK_LIMIT:
             break
         stack.append(frame)
-    document = {
+    return {
         "errorMessage": error.message[:MESSAGE_LIMIT],
         "errorType": error.error_type[:TYPE_LIMIT],
         "stackTrace": stack,
     }
-    return json_text(document).encode("utf-8", "replace")
+
+
+def error_document(error: "FunctionError") -> bytes:
+    """The JSON body of an error."""
+    return json_text(shortened(error)).encode("utf-8", "replace")
 
 
 def error_headers(error: "FunctionError") -> bytes:

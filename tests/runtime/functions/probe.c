@@ -56,6 +56,15 @@ FAAS_EXPORT int32_t fail(const faas_request *request, faas_response *response)
     return 7;
 }
 
+FAAS_EXPORT int32_t fail_at_length(const faas_request *request, faas_response *response)
+{
+    static char message[10 << 20];
+    (void)request;
+    memset(message, 'm', sizeof message - 1);
+    response->error_message = response->error_type = response->stack_trace = message;
+    return 1;
+}
+
 FAAS_EXPORT int32_t fail_own_type(const faas_request *request, faas_response *response)
 {
     (void)request;
@@ -77,6 +86,18 @@ FAAS_EXPORT int32_t count(const faas_request *request, faas_response *response)
     if (kind == 'f')
         return fail(request, response);
     response->release = kind == '1' ? count_release : kind == '2' ? count_hundred : NULL;
+    return say(response, (size_t)sprintf(answer, "%d", releases));
+}
+
+/* Answers "say" and "how", and leaves the response as it is for any other event. */
+FAAS_EXPORT int32_t say_or_not(const faas_request *request, faas_response *response)
+{
+    const char *payload = request->payload;
+    if (payload[0] == 'n')
+        return 0;
+    response->release = count_release;
+    if (payload[0] == 's')
+        return say(response, (size_t)sprintf(answer, "said"));
     return say(response, (size_t)sprintf(answer, "%d", releases));
 }
 

@@ -1,0 +1,113 @@
+"""What is told of a failure: the body, the headers and the log, within the limits that the platform has."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from faas_runtime import reports
+from faas_runtime.errors import FunctionError
+
+from ci.runtime_api import RuntimeApi
+from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Runtime, ScriptedServer, invocation
+
+TYPE = b"Lambda-Runtime-Function-Error-Type: "
+CAUSE = b"Lambda-Runtime-Function-XRay-Error-Cause: "
+
+
+def headers_of(error: FunctionError) -> dict[bytes, bytes]:
+    lines = reports.error_headers(error).decode("ascii").encode().split(b"\r\n")
+    assert lines.pop() == b""
+    return {name + b": ": value for name, _, value in (line.partition(b": ") for line in lines)}
+
+
+def test_cause_is_sent(functions: Path) -> None:
+    with RuntimeApi() as api, Runtime(api.address, "probe.fail", functions):
+        answer = api.invoke(b"{}", timeout=TIMEOUT_S)
+    frames = [{"path": "one.c", "line": 1, "label": ""}, {"path": "two.c", "line": 2, "label": ""}]
+    message = 'a "quoted" message\nwith \\ and \x01 and \ufffd'
+    assert json.loads(answer.headers["lambda-runtime-function-xray-error-cause"]) == {
+        "working_directory": str(Path.cwd()),
+        "exceptions": [{"type": "Function.Broken", "message": message, "stack": frames}],
+        "paths": ["one.c", "two.c"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("frame", "path", "line"),
+    [
+        ("src/lib.rs:12:26", "src/lib.rs", 12),
+        ("main.c:7", "main.c", 7),
+        ("main.c", "main.c", 0),
+        ("C:\\src\\main.c:7:1", "C:\\src\\main.c", 7),
+        ("7", "7", 0),
+        (":7", "", 7),
+        ("a:b:c", "a:b:c", 0),
+        ("a.c:\u00b2", "a.c:\u00b2", 0),
+        ("a.c:12345678901234567890", "a.c", 123456789),
+        ("", "", 0),
+    ],
+)
+def test_frames(frame: str, path: str, line: int) -> None:
+    cause = json.loads(headers_of(FunctionError("Function.Broken", "m", [frame]))[CAUSE])
+    assert cause["exceptions"][0]["stack"] == [{"path": path, "line": line, "label": ""}]
+    assert cause["paths"] == [path]
+
+
+TEXTS = ["Gr\xfc\xdfe", "\u2028\x7f\x1b[31m", "\U0001f600", "\ud800 alone", "a\r\nX: 1\0b", '"\\/']
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_any_text_is_a_header_and_means_the_same(text: str) -> None:
+    error = FunctionError(text, text, [text])
+    cause = headers_of(error)[CAUSE]
+    assert all(0x20 <= byte < 0x7F for byte in cause)
+    (exception,) = json.loads(cause)["exceptions"]
+    assert (exception["type"], exception["message"], exception["stack"][0]["path"]) == (text, text, text)
+    document = json.loads(reports.error_document(error))
+    assert document["errorMessage"] == text.encode("utf-8", "replace").decode()
+
+
+def test_cause_that_the_platform_would_drop_is_left_out() -> None:
+    room = reports.CAUSE_LIMIT - len(headers_of(FunctionError("Function.Broken", ""))[CAUSE])
+    longest = headers_of(FunctionError("Function.Broken", "x" * (room - 1)))
+    too_long = headers_of(FunctionError("Function.Broken", "x" * room))
+    assert len(longest[CAUSE]) == reports.CAUSE_LIMIT - 1
+    assert too_long.keys() == longest.keys() - {CAUSE}
+    assert too_long[TYPE] == b"Function.Broken"
+
+
+@pytest.mark.parametrize("character", ["x", "\x01", "\U0001f600"])
+def test_documents_have_a_limit(character: str) -> None:
+    """Managed instances take bodies of up to 1 MiB."""
+    error = FunctionError(character * 10**6, character * 10**7, [character * 100] * 10**5)
+    body = reports.error_document(error)
+    assert 100_000 < len(body) < 1 << 20
+    document = json.loads(body)
+    assert document["errorType"] == character * 256
+    assert error.message.startswith(document["errorMessage"])
+    assert 100 < len(document["stackTrace"]) < 400
+
+
+def test_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(FileNotFoundError):
+        Path.cwd()
+    assert json.loads(headers_of(FunctionError("Function.Broken", "m"))[CAUSE])["working_directory"] == ""
+
+
+@pytest.mark.parametrize("log_format", ["Text", "JSON"])
+def test_log_has_a_limit(functions: Path, log_format: str) -> None:
+    variables = {"AWS_LAMBDA_LOG_FORMAT": log_format}
+    with (
+        ScriptedServer([invocation(), ACCEPTED, OVER]) as server,
+        Runtime(server.address, "probe.fail_at_length", functions, environment=variables) as runtime,
+    ):
+        _, errors = runtime.end()
+    assert server.actions == ["GET next", "POST error", "GET next"]
+    first, *_ = errors.splitlines()
+    assert 100_000 < len(first) < 1_000_000
