@@ -120,14 +120,42 @@ def test_unasked_bytes_are_not_taken_for_an_answer(functions: Path) -> None:
     assert server.actions == [*NEXT_AND_RESPONSE, "GET next"]
 
 
-@pytest.mark.parametrize("code", [400, 403, 410, 413])
+def test_connection_that_brought_unasked_bytes_is_not_used_again(functions: Path) -> None:
+    """Only the first of them may have come."""
+    with (
+        ScriptedServer([invocation() + b"H"], [ACCEPTED, OVER], lingering=True) as server,
+        Runtime(server.address, "probe.echo", functions) as runtime,
+    ):
+        runtime.end()
+    assert [request.connection for request in server.requests] == [0, 1, 1]
+
+
+def test_event_that_broke_off_is_not_asked_for_again(functions: Path) -> None:
+    """Nobody knows what became of it."""
+    cut = invocation(b"0123456789")[:-5]
+    server, exit_code, errors = play(functions, [invocation(), ACCEPTED, cut])
+    assert server.actions == [*NEXT_AND_RESPONSE, "GET next"]
+    assert exit_code == 3
+    assert "closed the connection in mid-answer" in errors
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (302, "unexpected"),
+        (400, "it does not know the request, or the request was malformed"),
+        (403, "it does not expect an answer to this request now"),
+        (410, "the invocation has timed out"),
+        (413, "the answer is too large; the caller has been told"),
+    ],
+)
 @pytest.mark.parametrize("handler", ["echo", "fail"])
-def test_refused_outcome_ends_the_invocation_only(functions: Path, code: int, handler: str) -> None:
+def test_refused_outcome_ends_the_invocation_only(functions: Path, code: int, reason: str, handler: str) -> None:
     script = [invocation(), status(code, b"because"), invocation(request_id="r-2"), ACCEPTED, OVER]
     server, _, errors = play(functions, script, handler=f"probe.{handler}")
     outcome = "POST response" if handler == "echo" else "POST error"
     assert server.actions == ["GET next", outcome, "GET next", outcome, "GET next"]
-    assert f"it answered {code} because" in errors
+    assert f"/{outcome[5:]}, {reason}: it answered {code} because\n" in errors
 
 
 def test_refusal_before_the_body_was_read(functions: Path) -> None:
@@ -160,9 +188,11 @@ def test_broken_api_ends_the_process(functions: Path) -> None:
         b"HTTP/1.1 abc\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
         invocation(b"", "Bad Name: 1"),
+        invocation(b"", ": no name"),
         invocation(b"", "Content-Length: 7"),
         b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0x1\r\na\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\naXX0\r\n\r\n",
         invocation(b"", "Lambda-Runtime-Trace-Id: a\0b"),
@@ -175,7 +205,7 @@ def test_garbage_is_named(functions: Path, garbage: bytes) -> None:
     assert "does not speak HTTP/1.1; malformed" in errors
 
 
-@pytest.mark.parametrize("request_id", ["", "a/../b", "a b", "a?b", "ü"])
+@pytest.mark.parametrize("request_id", ["", "a/../b", "a b", "a?b", "a%2fb", "a#b", "ü"])
 def test_unusable_request_id(functions: Path, request_id: str) -> None:
     _, exit_code, errors = play(functions, [invocation(request_id=request_id)])
     assert exit_code == 3

@@ -106,9 +106,10 @@ def test_a_deadline_beyond_all_numbers_is_none_each_time(functions: Path) -> Non
     assert exit_code == 3
 
 
-def test_two_lengths_are_refused_whatever_came_before(functions: Path) -> None:
+@pytest.mark.parametrize("replacement", [(b"Length: 5\r\nC", b"Length: 7\r\nC"), (b": 5\r\n\r\n", b": 4\r\n\r\n")])
+def test_two_lengths_are_refused_whatever_came_before(functions: Path, replacement: tuple[bytes, bytes]) -> None:
     twice = invocation(b"12345", "Content-Length: 5")
-    differing = invocation(b"12345", "Content-Length: 7")
+    differing = twice.replace(*replacement)
     with (
         ScriptedServer([twice, ACCEPTED, twice, ACCEPTED, differing]) as server,
         Runtime(server.address, "probe.echo", functions) as runtime,

@@ -35,9 +35,40 @@ def test_pieces_are_chunks_and_the_connection_ends(functions: Path) -> None:
     assert post.headers["content-type"] == INTEGRATION
     declared = {name.strip() for name in post.headers["trailer"].split(",")}
     assert declared == {"Lambda-Runtime-Function-Error-Type", "Lambda-Runtime-Function-Error-Body"}
+    assert post.headers["connection"] == "close"
     assert "content-length" not in post.headers
     assert post.body == b"".join(b"1\r\n%c\r\n" % byte for byte in prelude) + b"0\r\n\r\n"
     assert [request.connection for request in requests] == [0, 0, 1]
+
+
+def test_connection_of_a_stream_is_not_used_again(functions: Path) -> None:
+    with (
+        ScriptedServer([invocation(b"ab"), ACCEPTED], [OVER], lingering=True) as server,
+        Runtime(server.address, "rough.stream", functions) as runtime,
+    ):
+        runtime.end()
+    assert [request.connection for request in server.requests] == [0, 0, 1]
+
+
+def test_connection_closed_before_the_stream(functions: Path) -> None:
+    requests, _, errors = stream(functions, "stream", [invocation(b"ab")], [ACCEPTED], [OVER])
+    assert [request.connection for request in requests] == [0, 1, 2]
+    assert requests[1].body == b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"
+    assert "broke" not in errors
+
+
+def test_piece_is_sent_before_the_function_goes_on(functions: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with Runtime(address, "rough.stream_then_hang", functions):
+            peer, _ = listener.accept()
+            peer.settimeout(TIMEOUT_S)
+            peer.recv(65536)
+            peer.sendall(invocation(b""))
+            received = b""
+            while not received.endswith(b"\r\n\r\n5\r\npiece\r\n"):
+                received += peer.recv(65536)
+            peer.close()
 
 
 def test_stream_without_a_piece(functions: Path) -> None:
@@ -63,6 +94,11 @@ def test_error_in_mid_stream_is_in_the_trailers(functions: Path) -> None:
     assert "request r-1 failed: Function.Half" in errors
 
 
+def test_error_type_in_the_trailers_has_the_accepted_form(functions: Path) -> None:
+    requests, _, _ = stream(functions, "stream_then_fail", [invocation(b"12"), ACCEPTED], [OVER])
+    assert b"\r\nLambda-Runtime-Function-Error-Type: Function.Unknown\r\n" in requests[1].body
+
+
 def test_error_before_the_first_piece_is_an_error(functions: Path) -> None:
     requests, _, _ = stream(functions, "stream_then_fail", [invocation(b""), ACCEPTED, OVER])
     assert [request.action for request in requests] == ["GET next", "POST error", "GET next"]
@@ -78,9 +114,11 @@ def test_piece_that_cannot_be_is_an_error(functions: Path, piece: bytes) -> None
     """At the address NULL, or of a length gone wrong: before the first piece, and after one."""
     script = [invocation(b" " + piece), ACCEPTED, invocation(b"+" + piece), ACCEPTED]
     requests, _, errors = stream(functions, "write_nothing", script, [OVER])
-    assert [request.action for request in requests] == ["GET next", "POST error", "GET next", "POST response", "GET next"]
+    actions = [request.action for request in requests]
+    assert actions == ["GET next", "POST error", "GET next", "POST response", "GET next"]
     assert requests[1].headers["lambda-runtime-function-error-type"] == "Function.InvalidResponse"
-    assert requests[3].body.startswith(b"5\r\npiece\r\n0\r\nLambda-Runtime-Function-Error-Type: Function.InvalidResponse")
+    trailer = b"Lambda-Runtime-Function-Error-Type: Function.InvalidResponse"
+    assert requests[3].body.startswith(b"5\r\npiece\r\n0\r\n" + trailer)
     assert errors.count("bytes, at the address NULL" if piece == b"N" else "bytes, too many") == 2
 
 

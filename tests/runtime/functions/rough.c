@@ -65,9 +65,17 @@ FAAS_EXPORT int32_t stream_then_fail(const faas_request *request, faas_response 
 {
     if (request->payload_len != 0)
         request->write(request->stream, "piece", 5);
-    response->error_type = "Function.Half";
+    response->error_type = request->payload_len == 2 ? "half\r\nX: 1" : "Function.Half";
     response->error_message = "half \"way\"";
     return 3;
+}
+
+FAAS_EXPORT int32_t stream_then_hang(const faas_request *request, faas_response *response)
+{
+    (void)response;
+    request->write(request->stream, "piece", 5);
+    for (;;)
+        wait_ms(1000);
 }
 
 FAAS_EXPORT int32_t stream_bad_type(const faas_request *request, faas_response *response)
@@ -189,6 +197,17 @@ FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
     late_write = request->write;
     late_stream = request->stream;
     return pthread_create(&thread, NULL, write_late, NULL);
+}
+
+/* The same, from the fourth call on. */
+FAAS_EXPORT int32_t linger_when_warm(const faas_request *request, faas_response *response)
+{
+    static int calls = 0;
+    if (++calls >= 4)
+        return linger(request, response);
+    response->data = late_result;
+    response->len = 1;
+    return 0;
 }
 
 /* Writes to standard output, by its number. */

@@ -1,0 +1,47 @@
+"""How the connection to the Runtime API is made."""
+
+from __future__ import annotations
+
+import _socket
+import socket
+from collections.abc import Iterator
+
+import pytest
+from faas_runtime.connection import Connection
+from faas_runtime.environment import Place
+from faas_runtime.errors import RuntimeApiError
+
+STREAM = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
+NOBODY = (*STREAM, ("127.0.0.1", 9))
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+def test_small_packets_are_sent_at_once_and_nothing_has_a_time_limit(listener: socket.socket) -> None:
+    """The process may be frozen for hours while it waits."""
+    connection = Connection(Place.parse(f"127.0.0.1:{listener.getsockname()[1]}"))
+    connection.open()
+    opened = connection.socket
+    assert opened is not None
+    assert opened.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    assert opened.gettimeout() is None
+    connection.close()
+
+
+def test_every_address_of_a_host_is_tried(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_socket, "getaddrinfo", lambda *_: [NOBODY, (*STREAM, listener.getsockname())])
+    connection = Connection(Place.parse("several.example:9"))
+    connection.open()
+    assert connection.socket is not None
+    assert connection.socket.getpeername() == listener.getsockname()
+    connection.close()
+
+
+def test_host_without_an_address_that_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_socket, "getaddrinfo", lambda *_: [NOBODY, NOBODY])
+    with pytest.raises(RuntimeApiError, match="refused"):
+        Connection(Place.parse("several.example:9")).open()
