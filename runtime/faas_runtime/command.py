@@ -32,8 +32,8 @@ check   loads a library and says what it found, or what is wrong and how to mend
 new, serve and invoke tell more with --help.
 
 exit codes: 0 asked to end, 1 the function could not be initialised, 2 wrong usage, 3 the Runtime API failed,
-4 an invocation hung, 64 and 65 SnapStart's hooks failed; of invoke: 0 answered, 5 the function answered an error,
-6 it timed out, 7 its process died
+4 an invocation hung, 64 and 65 SnapStart's hooks failed, 70 a fault of the runtime itself, 128 + n ended at once by
+signal n; of invoke: 0 answered, 5 the function answered an error, 6 it timed out, 7 its process died
 """
 
 

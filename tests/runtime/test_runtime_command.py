@@ -45,6 +45,30 @@ def test_manual_has_every_option_and_no_other() -> None:
     assert found == {f"-{name}" for name in re.findall(r"(?:Fl|[|,]) (-[a-z][a-z-]*)", manual)}
 
 
+def test_manual_has_every_variable_and_no_other() -> None:
+    manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
+    section = manual.partition(".Sh ENVIRONMENT\n")[2].partition(".Sh ")[0]
+    found = {name for line in re.findall(r"^\.It Ev (.*)", section, re.MULTILINE) for name in line.split(" , ")}
+    source = "".join(file.read_text() for file in (RUNTIME / "faas_runtime").glob("*.py"))
+    assert found == set(re.findall(r'"(_?(?:AWS_LAMBDA|FAAS|HANDLER|LAMBDA|X_AMZN)[A-Z_]*)"', source))
+
+
+def test_manual_and_help_have_the_same_exit_codes() -> None:
+    manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
+    section = manual.partition(".Sh EXIT STATUS\n")[2].partition(".Sh ")[0]
+    found = set(re.findall(r"^\.It (\d+)$", section, re.MULTILINE))
+    told = run("--help")[1].partition("exit codes:")[2]
+    assert found == set(re.findall(r"\b\d+\b", told.replace("128 +", "")))
+
+
+@pytest.mark.parametrize("kind", ["Runtime", "Function"])
+def test_manual_has_every_error_type(kind: str) -> None:
+    manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
+    source = "".join(file.read_text() for file in (RUNTIME / "faas_runtime").glob("*.py"))
+    found = set(re.findall(rf"\b{kind}\.[A-Z][A-Za-z]+", source))
+    assert found - set(re.findall(rf"\b{kind}\.[A-Z][A-Za-z]+", manual)) == {f"{kind}.Unknown"}
+
+
 @pytest.mark.parametrize("environment", [{}, {"AWS_LAMBDA_RUNTIME_API": ""}])
 def test_no_runtime_api(environment: dict[str, str]) -> None:
     exit_code, output, errors = run("simple_handler.handle", **environment)

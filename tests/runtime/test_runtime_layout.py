@@ -206,6 +206,35 @@ def test_heads_of_the_same_length(change: dict[str, object], cut: int) -> None:
     check([BASE, BASE, {**BASE, **change}, BASE], cut)
 
 
+@pytest.mark.parametrize("character", ["\0", "\r", "\n", " ", "?"])
+def test_unusual_characters_are_not_taken_for_one_another(character: str) -> None:
+    for place in (0, 1):
+        values: list[str] = [*BASE["values"]]
+        values[place] = "1234/678"
+        changed = [*values]
+        changed[place] = f"1234{character}678"
+        base, other = {**BASE, "values": values}, {**BASE, "values": changed}
+        check([base, base, other, base], 10**9)
+
+
+def test_answer_that_leaves_in_pieces() -> None:
+    events = [answer_of(BASE)] * 4
+    poller = Poller(10**9, [*events])
+    whole, begun = poller.wire.send, []
+
+    def send(data: bytes) -> int:
+        if not data.startswith(b"POST"):
+            return whole(data)
+        begun.append(data[:50])
+        return 50
+
+    def send_all(data: bytes) -> int:
+        return whole(begun.pop() + data if begun else data)
+
+    poller.wire.send, poller.wire.sendall = send, send_all  # type: ignore[method-assign]
+    assert poller.run() == Poller(10**9, [*events]).run()
+
+
 LARGE: list[dict[str, object]] = [{**BASE, "payload": b"x" * size} for size in (10_000, 11_000, 70_000, 80_000, 10_000)]
 
 

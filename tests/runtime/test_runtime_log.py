@@ -9,10 +9,12 @@ import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from faas_runtime import log
 
-from tests.runtime.support import ACCEPTED, LAUNCHER, OVER, PYTHON, Runtime, ScriptedServer, invocation, status
+from tests.runtime.support import ACCEPTED, LAUNCHER, OVER, PYTHON, SUFFIX, Runtime, ScriptedServer, invocation, status
 
 JSON = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
 
@@ -47,6 +49,32 @@ def test_json(functions: Path) -> None:
     }
     assert last.keys() == {"timestamp", "level", "message"}
     assert last["level"] == "FATAL"
+
+
+def test_json_has_no_field_without_a_value(functions: Path) -> None:
+    first, *_ = map(json.loads, errors_of(functions, "probe.fail_silently", invocation(), JSON))
+    assert first.keys() == {"timestamp", "level", "message", "requestId", "errorType", "errorMessage"}
+
+
+def test_name_that_is_not_utf8(functions: Path) -> None:
+    with ScriptedServer([ACCEPTED]) as server, Runtime(server.address, "\udcff.handle", functions) as runtime:
+        exit_code, errors = runtime.end()
+    assert exit_code == 1
+    assert "the function's library is missing: there is none at " in errors
+    assert f"lib\\udcff{SUFFIX}" in errors
+
+
+def test_message_that_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[bytes] = []
+
+    def write(_: int, data: bytes) -> int:
+        taken.append(data[:5])
+        return len(taken[-1])
+
+    monkeypatch.setattr(log, "system", SimpleNamespace(write=write))
+    monkeypatch.setattr(log, "_sink", None)
+    log.log("a message")
+    assert b"".join(taken) == b"faas-runtime: a message\n"
 
 
 @pytest.mark.parametrize(
