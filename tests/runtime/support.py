@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,6 +106,8 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    at: float
+    """When it was there, on the monotonic clock."""
 
     @property
     def action(self) -> str:
@@ -206,7 +209,7 @@ def _read_request(peer: socket.socket, connection: int, *, with_body: bool) -> R
         body = bytes(received)
     while with_body and len(body) < int(headers.get("content-length", "0")):
         body += _receive(peer)
-    return Request(connection=connection, method=method, path=path, headers=headers, body=body)
+    return Request(connection=connection, method=method, path=path, headers=headers, body=body, at=time.monotonic())
 
 
 def _receive(peer: socket.socket) -> bytes:
@@ -216,9 +219,14 @@ def _receive(peer: socket.socket) -> bytes:
     return data
 
 
+FAR_AWAY = "Lambda-Runtime-Deadline-Ms: 4102444800000"  # the year 2100
+
+
 def invocation(payload: bytes = b"{}", *headers: str, request_id: str = "r-1") -> bytes:
-    """An answer to GET next."""
+    """An answer to GET next, which has a deadline as all of Lambda's have: heads without one are always parsed."""
     lines = ["HTTP/1.1 200 OK", f"Lambda-Runtime-Aws-Request-Id: {request_id}", *headers]
+    if not any(header.startswith("Lambda-Runtime-Deadline-Ms") for header in headers):
+        lines.append(FAR_AWAY)
     lines.append(f"Content-Length: {len(payload)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + payload
 

@@ -42,6 +42,7 @@ def test_handler_of_another_library_is_told(functions: Path) -> None:
     assert exit_code == 0
     assert facts["handler"].startswith("puts, which is not its own: it comes from /")
     assert "libprobe" not in facts["handler"]
+    assert facts["hooks"] == "none"
 
 
 @pytest.mark.parametrize("name", ["./librough{}", "librough{}", "{}/librough{}.crash"])

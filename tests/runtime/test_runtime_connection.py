@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import _socket
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 from faas_runtime.connection import Connection
@@ -13,6 +13,31 @@ from faas_runtime.errors import RuntimeApiError
 
 STREAM = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
 NOBODY = (*STREAM, ("127.0.0.1", 9))
+
+
+class Slow:
+    """A socket whose system calls take less than they are given."""
+
+    def __init__(self, takes: int) -> None:
+        self.sent = bytearray()
+        self._takes = takes
+
+    def sendmsg(self, pieces: Sequence[bytes]) -> int:
+        self.sent += b"".join(pieces)[: self._takes]
+        return self._takes
+
+    def sendall(self, data: bytes | memoryview) -> None:
+        self.sent += data
+
+
+@pytest.mark.parametrize("takes", [1, 9, 10, 11, 70_000])
+def test_large_request_that_leaves_in_pieces(takes: int) -> None:
+    connection = Connection(Place.parse("127.0.0.1:9"))
+    slow = Slow(takes)
+    connection.socket = slow  # type: ignore[assignment]
+    head, body = b"0123456789", bytes(range(251)) * 300
+    assert not connection.begin(head, body)
+    assert slow.sent == head + body
 
 
 @pytest.fixture

@@ -76,15 +76,26 @@ def test_next_is_tried_again_with_growing_pauses(functions: Path) -> None:
         ScriptedServer(*script) as server,
         Runtime(server.address, "probe.echo", functions, environment=MANAGED) as runtime,
     ):
-        started = time.monotonic()
         exit_code, errors = runtime.end()
-        took = time.monotonic() - started
     assert server.actions == ["GET next"] * 4 + ["POST response"]
-    assert took > 0.1 + 0.2 + 0.4
+    times = [request.at for request in server.requests[:4]]
+    assert all(
+        later - earlier > pause for earlier, later, pause in zip(times, times[1:], (0.1, 0.2, 0.4), strict=False)
+    )
     assert exit_code == 3
     lines = [json.loads(line) for line in errors.splitlines() if line.startswith("{")]
     assert lines[-1]["level"] == "FATAL"
     assert "no connection to the Runtime API" in lines[-1]["message"]
+
+
+def test_tries_are_counted_anew_after_an_invocation(functions: Path) -> None:
+    script = [[invocation(b"%d" % number), ACCEPTED, OVER] for number in range(7)]
+    with (
+        ScriptedServer(*script) as server,
+        Runtime(server.address, "probe.echo", functions, environment=MANAGED) as runtime,
+    ):
+        runtime.end()
+    assert server.actions == ["GET next", "POST response", "GET next"] * 7
 
 
 @pytest.mark.parametrize("concurrency", ["", "1", "001"])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,20 @@ def test_hooks_and_a_new_connection(functions: Path) -> None:
     assert [request.connection for request in requests] == [0, 1, 1, 1]
     assert requests[2].body == b"restored"
     assert errors.startswith("before\nafter\n")
+
+
+def test_stop_after_a_restore_finishes_the_invocation_in_hand(functions: Path) -> None:
+    with (
+        ScriptedServer([status(200)], [invocation(b"last"), ACCEPTED, OVER]) as server,
+        Runtime(server.address, "rough.nap", functions, environment=SNAP_START) as runtime,
+    ):
+        while len(server.requests) < 2:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        runtime.signal(signal.SIGTERM)
+        assert runtime.end() == (0, "shut down\n")
+    assert server.actions == ["GET next", "GET next", "POST response"]
+    assert server.requests[2].body == b"last"
 
 
 def test_function_without_hooks(functions: Path) -> None:

@@ -26,9 +26,9 @@ def play(functions: Path, handler: str, *connections: Sequence[bytes]) -> tuple[
 
 def test_each_trace_id_is_in_the_environment(functions: Path) -> None:
     with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions):
-        for number in range(10, 20):
-            trace_id = f"Root={number}"
-            answer = api.invoke(b"", request_id=f"r-{number}", trace_id=trace_id, timeout=TIMEOUT_S)
+        ids = [f"Root={number}" for number in range(10, 20)]
+        for number, trace_id in enumerate([*ids, *("Root=" + "1" * size for size in (2000, 1500, 2500)), *ids]):
+            answer = api.invoke(b"", request_id=f"r-{number:03}", trace_id=trace_id, timeout=TIMEOUT_S)
             assert answer.body.decode() == f"{trace_id}|{trace_id}"
 
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char answer[4096];
+static char answer[8192];
 static int releases = 0;
 
 static void count_release(faas_response *response)
