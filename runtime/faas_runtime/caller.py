@@ -17,6 +17,7 @@ LENGTH_LIMIT = 2**31 - 1  # what is longer is a length gone wrong, such as -1
 COPIED_SIZE = 65536  # up to here, a copy costs less than a view; it is sent together with the head anyway
 LAST_TURN = 2**31 - 1  # then they begin again at 1: it has to fit into a pointer
 _HEADER_BYTES = frozenset(range(0x20, 0x7F))
+_TYPE_LIMIT = 1024  # bytes; servers refuse heads that are too large, and then nobody would answer the invocation
 _READ_ONLY = 0x100  # PyBUF_READ
 
 
@@ -113,9 +114,10 @@ class Caller:
     def content_type(self) -> "bytes | None":
         """The answer's content type, if it has one of its own."""
         content_type: bytes | None = self._response.texts[abi.CONTENT_TYPE]
-        if content_type != self._content_type and content_type and not _HEADER_BYTES.issuperset(content_type):
-            message = f"the content type {content_type!r} cannot be sent in a header"
-            raise FunctionError(INVALID_RESPONSE, message)
+        if content_type != self._content_type and content_type:
+            if len(content_type) > _TYPE_LIMIT or not _HEADER_BYTES.issuperset(content_type):
+                message = f"the content type {content_type!r} cannot be sent in a header"
+                raise FunctionError(INVALID_RESPONSE, message)
         self._content_type = content_type
         return content_type or None
 

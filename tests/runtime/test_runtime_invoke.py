@@ -85,10 +85,14 @@ def test_content_type_is_sent_but_cannot_smuggle_headers(functions: Path) -> Non
     with RuntimeApi() as api, Runtime(api.address, "probe.content_type", functions):
         good = api.invoke(b"text/plain; charset=utf-8", timeout=TIMEOUT_S)
         bad = api.invoke(b"text/plain\r\nX-Other: 1", timeout=TIMEOUT_S)
+        longest = api.invoke(b"t" * 1024, timeout=TIMEOUT_S)
+        too_long = api.invoke(b"t" * 1025, timeout=TIMEOUT_S)
     assert good.headers["content-type"] == "text/plain; charset=utf-8"
     assert bad.kind == "error"
     assert json.loads(bad.body)["errorType"] == "Function.InvalidResponse"
     assert "x-other" not in bad.headers
+    assert longest.headers["content-type"] == "t" * 1024
+    assert json.loads(too_long.body)["errorType"] == "Function.InvalidResponse"
 
 
 @pytest.mark.parametrize("events", ["1f1", "11111111", "1212121111222", "0101011000", "111f111f222", "2222021200"])
