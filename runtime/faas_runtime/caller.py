@@ -114,10 +114,13 @@ class Caller:
     def content_type(self) -> "bytes | None":
         """The answer's content type, if it has one of its own."""
         content_type: bytes | None = self._response.texts[abi.CONTENT_TYPE]
-        if content_type != self._content_type and content_type:
-            if len(content_type) > _TYPE_LIMIT or not _HEADER_BYTES.issuperset(content_type):
-                message = f"the content type {content_type!r} cannot be sent in a header"
-                raise FunctionError(INVALID_RESPONSE, message)
+        if (
+            content_type
+            and content_type != self._content_type
+            and (len(content_type) > _TYPE_LIMIT or not _HEADER_BYTES.issuperset(content_type))
+        ):
+            message = f"the content type {content_type!r} cannot be sent in a header"
+            raise FunctionError(INVALID_RESPONSE, message)
         self._content_type = content_type
         return content_type or None
 

@@ -4,16 +4,16 @@ JSON is written by hand: the module `json` alone would take longer to import tha
 """
 
 from .environment import system
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from .errors import FunctionError
+from .errors import FunctionError
 
 UNKNOWN_TYPES = {"Runtime": "Runtime.Unknown", "Function": "Function.Unknown"}
-CAUSE_LIMIT = 1 << 20  # the platform drops larger ones, and may refuse the request
+CAUSE_LIMIT = 1 << 15  # bytes; the platform drops a cause of 1 MiB, and other servers refuse a head of 64 KiB
+_CAUSE_MESSAGE = 1 << 12  # characters; the body has more of it
+_CAUSE_FRAMES = 64
 MESSAGE_LIMIT = 1 << 17  # characters, of up to six bytes once escaped; managed instances take bodies up to 1 MiB
 TYPE_LIMIT = 256
 STACK_LIMIT = 1 << 15
+TRAILER_LIMIT = 2700  # bytes; servers written in Go take 4 KiB of trailers, with their names and in base64
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 # JSON wants these escaped, and nothing else (RFC 8259, section 7).
@@ -28,11 +28,11 @@ def header_type(error_type: str) -> str:
     stays in the body, where callers look for it.
     """
     origin, _, name = error_type.partition(".")
-    fits = origin in UNKNOWN_TYPES and len(name) > 1 and name[0].isupper() and _LETTERS.issuperset(name)
+    fits = origin in UNKNOWN_TYPES and 1 < len(name) < TYPE_LIMIT and name[0].isupper() and _LETTERS.issuperset(name)
     return error_type if fits else UNKNOWN_TYPES.get(origin, "Function.Unknown")
 
 
-def shortened(error: "FunctionError") -> "dict[str, object]":
+def shortened(error: FunctionError) -> "dict[str, object]":
     """What there is to say of an error, cut where it would be refused for its size."""
     stack, size = [], 0
     for frame in error.stack_trace:
@@ -47,12 +47,23 @@ def shortened(error: "FunctionError") -> "dict[str, object]":
     }
 
 
-def error_document(error: "FunctionError") -> bytes:
+def error_document(error: FunctionError) -> bytes:
     """The JSON body of an error."""
     return json_text(shortened(error)).encode("utf-8", "replace")
 
 
-def error_headers(error: "FunctionError") -> bytes:
+def trailer_document(error: FunctionError) -> bytes:
+    """The same for a trailer, with as much of it as fits there: the stack goes first."""
+    message, stack = error.message[:TRAILER_LIMIT], error.stack_trace
+    while len(document := error_document(FunctionError(error.error_type, message, stack))) > TRAILER_LIMIT:
+        if stack:
+            stack = stack[: len(stack) // 2]
+        else:
+            message = message[: len(message) // 2]
+    return document
+
+
+def error_headers(error: FunctionError) -> bytes:
     """The headers of an error: its type, and its cause as X-Ray shows it."""
     kind = header_type(error.error_type)
     fields = f"Content-Type: application/json\r\nLambda-Runtime-Function-Error-Type: {kind}\r\n".encode()
@@ -62,15 +73,16 @@ def error_headers(error: "FunctionError") -> bytes:
     return fields
 
 
-def _cause(error: "FunctionError") -> bytes:
+def _cause(error: FunctionError) -> bytes:
     try:
         folder = system.getcwd()
     except OSError:
         folder = ""
-    stack = [_frame(text) for text in error.stack_trace]
+    stack = [_frame(text) for text in error.stack_trace[:_CAUSE_FRAMES]]
+    kind, message = error.error_type[:TYPE_LIMIT], error.message[:_CAUSE_MESSAGE]
     cause = {
         "working_directory": folder,
-        "exceptions": [{"type": error.error_type, "message": error.message, "stack": stack}],
+        "exceptions": [{"type": kind, "message": message, "stack": stack}],
         "paths": sorted({str(frame["path"]) for frame in stack}),
     }
     return _ascii(json_text(cause))

@@ -56,10 +56,10 @@ class Stream:
         if error is not None:
             from binascii import b2a_base64
 
-            from .reports import error_document, header_type
+            from .reports import header_type, trailer_document
 
             log_failure(error, self._api.invocation)
-            body = b2a_base64(error_document(error), newline=False)
+            body = b2a_base64(trailer_document(error), newline=False)
             kind = header_type(error.error_type).encode()
             trailers = b"%b: %b\r\n%b: %b\r\n" % (_ERROR_TYPE, kind, _ERROR_BODY, body)
         try:

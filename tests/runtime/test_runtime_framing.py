@@ -161,6 +161,8 @@ def test_keep_alive(line: str, keep_alive: bool) -> None:
         ("Function.Broken.Pipe", "Function.Unknown"),
         ("Function.Épée", "Function.Unknown"),
         ("Runtime.broken", "Runtime.Unknown"),
+        ("Runtime." + "B" * 255, "Runtime." + "B" * 255),
+        ("Runtime." + "B" * 256, "Runtime.Unknown"),
     ],
 )
 def test_error_type_for_the_header(error_type: str, header: str) -> None:

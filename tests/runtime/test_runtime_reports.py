@@ -69,13 +69,25 @@ def test_any_text_is_a_header_and_means_the_same(text: str) -> None:
     assert document["errorMessage"] == text.encode("utf-8", "replace").decode()
 
 
-def test_cause_that_the_platform_would_drop_is_left_out() -> None:
-    room = reports.CAUSE_LIMIT - len(headers_of(FunctionError("Function.Broken", ""))[CAUSE])
-    longest = headers_of(FunctionError("Function.Broken", "x" * (room - 1)))
-    too_long = headers_of(FunctionError("Function.Broken", "x" * room))
-    assert len(longest[CAUSE]) == reports.CAUSE_LIMIT - 1
-    assert too_long.keys() == longest.keys() - {CAUSE}
-    assert too_long[TYPE] == b"Function.Broken"
+def test_cause_that_would_be_refused_is_left_out() -> None:
+    def headers(size: int) -> dict[bytes, bytes]:
+        return headers_of(FunctionError("Function.Broken", "", ["p" * size]))
+
+    size = (reports.CAUSE_LIMIT - 1 - len(headers(0)[CAUSE])) // 2  # a path is there twice
+    assert reports.CAUSE_LIMIT - 2 <= len(headers(size)[CAUSE]) < reports.CAUSE_LIMIT
+    assert headers(size + 1).keys() == headers(size).keys() - {CAUSE}
+    assert headers(size + 1)[TYPE] == b"Function.Broken"
+
+
+@pytest.mark.parametrize("character", ["x", "\x01", "\u20ac"])
+def test_cause_of_a_long_story_has_its_beginning(character: str) -> None:
+    """Servers refuse heads that are too large: the failure itself would never reach its caller."""
+    error = FunctionError(character * 10**6, character * 10**6, [f"{character}.c:{line}" for line in range(10_000)])
+    cause = json.loads(headers_of(error)[CAUSE])
+    (exception,) = cause["exceptions"]
+    assert error.message.startswith(exception["message"])
+    assert len(exception["message"]) > 4000
+    assert exception["stack"][7] == {"path": f"{character}.c", "line": 7, "label": ""}
 
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\U0001f600"])
@@ -88,6 +100,23 @@ def test_documents_have_a_limit(character: str) -> None:
     assert document["errorType"] == character * 256
     assert error.message.startswith(document["errorMessage"])
     assert 100 < len(document["stackTrace"]) < 400
+
+
+@pytest.mark.parametrize("character", ["x", "\x01", "\U0001f600"])
+def test_trailer_has_a_limit(character: str) -> None:
+    for length in (1, 100, 1000, 10_000):
+        text = character * length
+        for stack in ([], ["a.c:1"], [text] * 100):
+            error = FunctionError(text, text, stack)
+            body = reports.trailer_document(error)
+            assert len(body) <= reports.TRAILER_LIMIT
+            document = json.loads(body)
+            assert error.error_type.startswith(document["errorType"])
+            assert error.message.startswith(document["errorMessage"])
+            assert len(document["errorMessage"]) > 50 or document["errorMessage"] == text
+            assert document["stackTrace"] == stack[: len(document["stackTrace"])]
+            if length == 1 and len(stack) < 2:
+                assert body == reports.error_document(error)
 
 
 def test_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

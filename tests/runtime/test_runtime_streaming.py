@@ -94,6 +94,16 @@ def test_error_in_mid_stream_is_in_the_trailers(functions: Path) -> None:
     assert "request r-1 failed: Function.Half" in errors
 
 
+def test_trailers_have_a_limit(functions: Path) -> None:
+    """Servers written in Go, AWS's own emulator among them, take 4 KiB."""
+    requests, _, errors = stream(functions, "stream_then_fail", [invocation(b"123"), ACCEPTED], [OVER])
+    _, _, trailers = requests[1].body.partition(b"\r\n0\r\n")
+    assert 1500 < len(trailers) < 4096
+    document = json.loads(base64.b64decode(trailers.split(b"Error-Body: ")[1]))
+    assert document["errorMessage"] == "m" * len(document["errorMessage"])
+    assert len(errors) > 100_000  # the log has more
+
+
 def test_error_type_in_the_trailers_has_the_accepted_form(functions: Path) -> None:
     requests, _, _ = stream(functions, "stream_then_fail", [invocation(b"12"), ACCEPTED], [OVER])
     assert b"\r\nLambda-Runtime-Function-Error-Type: Function.Unknown\r\n" in requests[1].body

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -114,10 +115,18 @@ def test_stop_asks_for_no_further_invocation(functions: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.1, -1.3])
 def test_deadline_that_is_not_acted_on(functions: Path, seconds: float) -> None:
     """One that passes during the call leaves the platform time to act first; one that was over on arrival is none."""
-    with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions) as runtime:
-        for left in (60, 60, 60, seconds):
-            if left == seconds:
-                time.sleep(3)  # now the watcher sleeps, and looks as soon as the event comes
-            deadline = str(int((time.time() + left) * 1000))
-            assert api.invoke(b"x", request_id="r-1", deadline_ms=deadline, timeout=TIMEOUT_S).body == b"x"
-        assert runtime.is_alive
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with Runtime(address, "rough.nap", functions) as runtime:
+            peer, _ = listener.accept()
+            peer.settimeout(TIMEOUT_S)
+            for left in (60, 60, 60, seconds):
+                assert peer.recv(4096).startswith(b"GET ")
+                if left == seconds:
+                    time.sleep(3)  # now the watcher sleeps, and looks as soon as the event comes
+                deadline = int((time.time() + left) * 1000)
+                peer.sendall(invocation(b"x", f"Lambda-Runtime-Deadline-Ms: {deadline}"))
+                assert peer.recv(4096).endswith(b"\r\n\r\nx")
+                peer.sendall(ACCEPTED)
+            assert runtime.is_alive
+            peer.close()

@@ -65,6 +65,12 @@ FAAS_EXPORT int32_t stream_then_fail(const faas_request *request, faas_response 
 {
     if (request->payload_len != 0)
         request->write(request->stream, "piece", 5);
+    if (request->payload_len == 3) {
+        memset(large, 'm', PIECE);
+        large[PIECE] = '\0';
+        response->error_message = response->stack_trace = large;
+        return 4;
+    }
     response->error_type = request->payload_len == 2 ? "half\r\nX: 1" : "Function.Half";
     response->error_message = "half \"way\"";
     return 3;
