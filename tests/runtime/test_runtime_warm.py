@@ -33,13 +33,6 @@ def test_each_trace_id_is_in_the_environment(functions: Path) -> None:
             assert answer.body.decode() == f"{trace_id}|{trace_id}"
 
 
-def test_each_answer_is_released(functions: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "probe.count", functions):
-        for number in range(10):
-            answer = api.invoke(b"", request_id=f"r-{number}", timeout=TIMEOUT_S)
-            assert answer.body.decode() == str(number)
-
-
 def test_nothing_is_left_of_the_answer_before(functions: Path) -> None:
     """The function leaves the response as it is where the event is `not`."""
     with RuntimeApi() as api, Runtime(api.address, "probe.say_or_not", functions):
