@@ -209,7 +209,7 @@ def test_heads_of_the_same_length(change: dict[str, object], cut: int) -> None:
 @pytest.mark.parametrize("character", ["\0", "\r", "\n", " ", "?"])
 def test_unusual_characters_are_not_taken_for_one_another(character: str) -> None:
     for place in (0, 1):
-        values: list[str] = [*BASE["values"]]
+        values: list[Any] = [*BASE["values"]]
         values[place] = "1234/678"
         changed = [*values]
         changed[place] = f"1234{character}678"
