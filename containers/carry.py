@@ -87,7 +87,9 @@ def interpreter(root):
     for header in range(start, start + size * count, size):
         kind, offset, length = struct.unpack_from("<I4xQ16xQ", data, header)
         if kind == 3:  # PT_INTERP
-            paths.append(os.path.join(root, data[offset + 1 : offset + length - 1].decode()))
+            loader = os.path.join(root, data[offset + 1 : offset + length - 1].decode())
+            # Named by way of an alias (see below), it would make a folder where the alias belongs.
+            paths.append(os.path.join(os.path.realpath(os.path.dirname(loader)), os.path.basename(loader)))
     return [path for path in paths if os.path.lexists(path)]
 
 
