@@ -259,12 +259,14 @@ def test_without_a_launcher_the_package_is_enough(emulated: Path, tmp_path: Path
     command = [sys.executable, "-I", "-S", "-c", start, "serve", f"{emulated}.context", "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
-        port = int(process.stderr.readline().rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
-            client.sendall(f"GET {INVOKE} HTTP/1.0\r\n\r\n".encode())
-            assert b"emulated.context" in read_all(client)
-        process.terminate()
-        process.stderr.read()
+        try:
+            port = int(process.stderr.readline().rpartition(":")[2])
+            with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
+                client.sendall(f"GET {INVOKE} HTTP/1.0\r\n\r\n".encode())
+                assert b"emulated.context" in read_all(client)
+        finally:
+            process.terminate()
+            process.stderr.read()
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="not run: there is no /proc here")
