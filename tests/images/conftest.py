@@ -20,6 +20,7 @@ from ci.jobs import Options, Output, Workspace
 from ci.run import Runner
 from ci.verify import image
 from ci.verify.check import Check, Function
+from tests.glue.support import program
 from tests.images import stand_ins
 from tests.support import copy_checkout, run_ci
 
@@ -146,3 +147,10 @@ def c_function_of(built: Path, folder: Path, job_name: str, machine: str) -> Fun
 def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
     """The C function against this machine's glibc."""
     return c_function_of(built, tmp_path_factory.mktemp("function"), "function-c", "x86_64")
+
+
+@pytest.fixture(scope="session")
+def musl_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
+    """The C function against musl, as the snapshot builds it for `alpine`."""
+    program("musl-gcc")
+    return c_function_of(built, tmp_path_factory.mktemp("musl-function"), "function-c-musl", "x86_64")

@@ -1,14 +1,19 @@
-"""Stand-ins for the base images, which no test can pull: Debian roots that answer to the commands of the real ones.
+"""Stand-ins for the base images, which no test can pull: roots of Debian's that answer to the commands of the real ones.
 
-They are not UBI and not Alpine. They prove that the Containerfiles run, that what comes out is what the verification
+They are not UBI and not Alpine, though the C library of the latter is the same, musl. They prove that the Containerfiles run, that what comes out is what the verification
 wants, and that it does so twice; not that Red Hat's or Alpine's packages of today fit.
 """
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 from pathlib import Path
+
+from tests.glue.support import MACHINE, call, program
+from tests.matrix import musl_python
 
 # The host's own suite: its archive is the one that is certainly set up.
 _SUITE = "bookworm"
@@ -41,12 +46,38 @@ _MICRODNF = """\
 exec dnf "$@"
 """
 
-# Debian's glibc and Python take the part of Alpine's musl and Python; `apk add` has nothing left to do.
-_ALPINE_PACKAGES = "base-files,coreutils,dash,findutils,libc-bin,libgcc-s1,python3"
+# musl and a Python that is linked against it, both out of Debian's sources, with Alpine's names and places; Debian's
+# busybox for Alpine's. `apk add` has nothing left to do.
 _APK = """\
 #!/bin/sh
-[ "$1" = add ] || exit 1
-ln -sf x86_64-linux-gnu/libgcc_s.so.1 /usr/lib/libgcc_s.so.1
+[ "$1" = add ]
+"""
+# Alpine's busybox has this command, and Debian's has not.
+_INSTALL = """\
+#!/bin/sh
+set -e
+mode=0755
+while getopts dDm: option; do
+  case "$option" in
+    d) folder=yes ;;
+    D) parents=yes ;;
+    m) mode="$OPTARG" ;;
+    *) exit 1 ;;
+  esac
+done
+shift "$((OPTIND - 1))"
+if [ -n "$folder" ]; then
+  mkdir -p "$1"
+  exec chmod "$mode" "$1"
+fi
+[ -z "$parents" ] || mkdir -p "${2%/*}"
+[ ! -d "$2" ] || set -- "$1" "${2%/}/${1##*/}"
+cp "$1" "$2"
+chmod "$mode" "$2"
+"""
+_OS_RELEASE = """\
+NAME="stand-in for Alpine Linux, of musl, Python and busybox out of Debian"
+ID=faas-runtime-stand-in
 """
 
 
@@ -65,10 +96,60 @@ def ubi(folder: Path) -> None:
     _root(folder, _UBI_PACKAGES)
 
 
-def alpine(folder: Path) -> None:
-    """Make the build context of the stand-in for Alpine."""
-    _write(folder / "extra/usr/sbin/apk", _APK, 0o755)
-    _root(folder, _ALPINE_PACKAGES)
+def alpine(folder: Path, *, merged: bool = False) -> None:
+    """Make the build context of the stand-in for Alpine, on request with /bin, /lib and /sbin merged into /usr.
+
+    Where its Python cannot be built, the test is not run.
+    """
+    root = folder / "root"
+    root.mkdir()
+    _run("tar", "-xf", musl_python.tarball(), "-C", root, "--exclude=./usr/share")
+    make_root(folder / "busybox.tar", "busybox-static")
+    _run("tar", "-xf", folder / "busybox.tar", "-C", root, "./bin/busybox")
+    commands = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout
+    for command in set(commands.split()) - {"busybox"}:
+        (root / "bin" / command).symlink_to("busybox")
+    _name_as_alpine_does(root)
+    _write(root / "etc/os-release", _OS_RELEASE)
+    _write(root / "sbin/apk", _APK, 0o755)
+    _write(root / "usr/bin/install", _INSTALL, 0o755)
+    _unwinder(root / "usr/lib/libgcc_s.so.1", folder)
+    for name in ("dev", "proc", "run", "sys", "tmp"):
+        (root / name).mkdir()
+    if merged:
+        for name in ("bin", "lib", "sbin"):
+            shutil.copytree(root / name, root / "usr" / name, symlinks=True, dirs_exist_ok=True)
+            shutil.rmtree(root / name)
+            (root / name).symlink_to(f"usr/{name}")
+    (folder / "extra").mkdir()
+    _run("tar", "-cf", folder / "root.tar", "--owner=0", "--group=0", "--numeric-owner", "-C", root, ".")
+
+
+def _name_as_alpine_does(root: Path) -> None:
+    """Alpine has musl in /lib, where functions ask for libc.musl-x86_64.so.1; Debian's musl-gcc says libc.so."""
+    libraries = root / "lib"
+    libraries.mkdir()
+    loader = libraries / f"ld-musl-{MACHINE}.so.1"
+    (root / "usr" / "lib" / loader.name).unlink()
+    (root / "usr" / "lib" / f"{MACHINE}-linux-musl" / "libc.so").rename(loader)
+    for name in (f"libc.musl-{MACHINE}.so.1", "libc.so"):
+        (libraries / name).symlink_to(loader.name)
+    programs = root / "usr" / "bin"
+    versioned = f"python3.{musl_python.VERSION[1]}"
+    (programs / "python3").rename(programs / versioned)
+    (programs / "python3").symlink_to(versioned)
+
+
+def _unwinder(target: Path, folder: Path) -> None:
+    """Make a libgcc_s.so.1 for musl of what gcc links into programs that are to have none."""
+    source = Path(__file__).with_name("unwinder.c")
+    exported = re.findall(r"^EXPORT\((\w+)\)", source.read_text(), re.MULTILINE)
+    (folder / "hidden").write_text("".join(f"{name} hidden{name}\n" for name in exported))
+    archive = Path(call(program("gcc"), "-print-libgcc-file-name").strip()).with_name("libgcc_eh.a")
+    _run("objcopy", f"--redefine-syms={folder / 'hidden'}", archive, folder / "unwinder.a")
+    linking = ("-shared", f"-Wl,-soname,{target.name}", "-Wl,--whole-archive", folder / "unwinder.a")
+    options = ("-O1", "-fPIC", "-Wall", "-Werror", *linking, "-Wl,--no-whole-archive")
+    call(program("musl-gcc"), "-o", target, source, *options)
 
 
 def store(engine: str, folder: Path, name: str) -> str:

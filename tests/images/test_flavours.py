@@ -20,6 +20,7 @@ from ci.errors import VerificationError
 from ci.files import sha256_of
 from ci.run import Runner
 from ci.verify.check import Function
+from tests.images import stand_ins
 from tests.images.conftest import (
     REGISTRY,
     c_function_of,
@@ -42,15 +43,38 @@ def archive(checkout: Path, flavour: str, architecture: str = "amd64") -> Path:
 
 @pytest.mark.parametrize("flavour", ["micro", "ubi", "alpine"])
 def test_it_is_what_it_says_and_answers(
-    built: Path, c_function: Function, tmp_path: Path, cannot_run: dict[str, str], flavour: str
+    built: Path,
+    c_function: Function,
+    musl_function: Function,
+    tmp_path: Path,
+    cannot_run: dict[str, str],
+    flavour: str,
 ) -> None:
-    # The stand-in for Alpine has glibc: that the musl function answers on musl, this cannot show.
-    note = verify(built, archive(built, flavour), tmp_path / "check", [c_function])
+    function = musl_function if flavour == "alpine" else c_function
+    note = verify(built, archive(built, flavour), tmp_path / "check", [function])
     if len(cannot_run) < len(READ_ONLY):
         assert note is None
     else:
         assert note == BY_BUILDAH
         pytest.skip(f"it answers, but not on a read-only root: {cannot_run}")
+
+
+def test_alpine_with_its_folders_merged_into_usr(musl_function: Function, tmp_path: Path) -> None:
+    """As newer ones may have it: /lib is a link, and by it the interpreter names its loader."""
+    (tmp_path / "base").mkdir()
+    stand_ins.alpine(tmp_path / "base", merged=True)
+    base = stand_ins.store("buildah", tmp_path / "base", "alpine-merged")
+    try:
+        checkout = checkout_for_tests(tmp_path / "checkout")
+        done = run_ci(checkout, "images", "--flavour=alpine", f"--base=alpine={base}")
+    finally:
+        stand_ins.remove("buildah", base)
+    assert done.returncode == 0, done.stderr
+    assert verify(checkout, archive(checkout, "alpine"), tmp_path / "check", [musl_function]) in {None, BY_BUILDAH}
+    image, _ = oci.read_archive(archive(checkout, "alpine"))
+    tree = oci.added_by(image)
+    assert tree["lib"].target == "usr/lib"
+    assert [name for name in tree if name.endswith("ld-musl-x86_64.so.1")] == ["usr/lib/ld-musl-x86_64.so.1"]
 
 
 def test_with_a_runtime_that_does_not_know_the_cgroups_podman_runs_it_by_runc(
