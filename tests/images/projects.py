@@ -16,9 +16,15 @@ from tests.images import stand_ins
 
 # What mmdebstrap unpacks without running it lacks the links that packages make: the compiler's other name is one.
 _C_PACKAGES = "base-files,coreutils,dash,gcc,libc-bin,libc6-dev,make"
+# Alpine's gcc compiles for musl; musl-gcc, by the name of cc, is for it here.
+_MUSL_PACKAGES = f"{_C_PACKAGES},musl-tools"
 _RUST_PACKAGES = "base-files,cargo,coreutils,dash,gcc,libc-bin,libc6-dev,rustc"
 # `micro` is cut out of trixie, whose Rust is new enough. What bookworm's gcc makes runs there too.
-_SUITES = {"c": ("bookworm", _C_PACKAGES), "rust": ("trixie", _RUST_PACKAGES)}
+_SUITES = {
+    "c": ("bookworm", _C_PACKAGES),
+    "c-musl": ("bookworm", _MUSL_PACKAGES),
+    "rust": ("trixie", _RUST_PACKAGES),
+}
 
 
 @contextmanager
@@ -32,7 +38,11 @@ def builder(language: str, folder: Path, cache: Path) -> Iterator[str]:
         made.replace(root)
     os.link(root, folder / "root.tar")
     (folder / "extra" / "usr" / "bin").mkdir(parents=True)
-    (folder / "extra" / "usr" / "bin" / "cc").symlink_to("gcc")
+    if language == "c-musl":
+        (folder / "extra" / "usr" / "bin" / "cc").symlink_to("musl-gcc")
+        stand_ins.add_apk(folder / "extra" / "sbin")
+    else:
+        (folder / "extra" / "usr" / "bin" / "cc").symlink_to("gcc")
     reference = stand_ins.store("buildah", folder, f"{language}-builder")
     try:
         yield reference

@@ -111,7 +111,7 @@ def alpine(folder: Path, *, merged: bool = False) -> None:
         (root / "bin" / command).symlink_to("busybox")
     _name_as_alpine_does(root)
     _write(root / "etc/os-release", _OS_RELEASE)
-    _write(root / "sbin/apk", _APK, 0o755)
+    add_apk(root / "sbin")
     _write(root / "usr/bin/install", _INSTALL, 0o755)
     _unwinder(root / "usr/lib/libgcc_s.so.1", folder)
     for name in ("dev", "proc", "run", "sys", "tmp"):
@@ -150,6 +150,11 @@ def _unwinder(target: Path, folder: Path) -> None:
     linking = ("-shared", f"-Wl,-soname,{target.name}", "-Wl,--whole-archive", folder / "unwinder.a")
     options = ("-O1", "-fPIC", "-Wall", "-Werror", *linking, "-Wl,--no-whole-archive")
     call(program("musl-gcc"), "-o", target, source, *options)
+
+
+def add_apk(folder: Path) -> None:
+    """Add the stand-in for Alpine's package manager."""
+    _write(folder / "apk", _APK, 0o755)
 
 
 def store(engine: str, folder: Path, name: str) -> str:

@@ -39,6 +39,23 @@ def c_builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield reference
 
 
+@pytest.fixture(scope="module")
+def alpine(tmp_path_factory: pytest.TempPathFactory, run: Runner, bases: dict[str, str]) -> Iterator[str]:
+    """The reference of the alpine image of this state, on the stand-in."""
+    checkout = checkout_for_tests(tmp_path_factory.mktemp("alpine") / "checkout")
+    base = f"--base=alpine={bases['alpine']}"
+    done = run_ci(checkout, "images", "--flavour=alpine", "--engine=buildah", base)
+    assert done.returncode == 0, done.stderr
+    yield f"{REGISTRY}/faas-runtime:0.1.0-alpine"
+    Engine(name="buildah").remove(run, f"{REGISTRY}/faas-runtime:0.1.0-alpine")
+
+
+@pytest.fixture(scope="module")
+def musl_builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with lock("c-musl-builder"), builder("c-musl", tmp_path_factory.mktemp("builder"), CACHE) as reference:
+        yield reference
+
+
 def require_answers(run: Runner, project: Path, function: str, **arguments: str) -> None:
     """The image builds; a container of it answers, with nothing but what the image itself says."""
     tag = engines.temporary("recipes", "build", f"image-{os.getpid()}")
@@ -60,6 +77,11 @@ def require_answers(run: Runner, project: Path, function: str, **arguments: str)
 def test_the_project_in_c(run: Runner, micro: str, c_builder: str, tmp_path: Path) -> None:
     project = bake_recipe(ROOT / "recipes" / "c-function", tmp_path, "my-function")
     require_answers(run, project, "my-function", BUILDER=c_builder, RUNTIME=micro)
+
+
+def test_the_project_in_c_on_alpine(run: Runner, alpine: str, musl_builder: str, tmp_path: Path) -> None:
+    project = bake_recipe(ROOT / "recipes" / "c-function", tmp_path, "my-function")
+    require_answers(run, project, "my-function", FLAVOUR="alpine", BUILDER=musl_builder, RUNTIME=alpine)
 
 
 def test_a_builder_for_another_libc_is_told(micro: str, c_builder: str, tmp_path: Path) -> None:
