@@ -26,6 +26,13 @@ def musl_function(project: Path, label: str) -> Path:
     return rust_function(project, label, linker=zig(f"{MACHINE}-linux-musl"), target=target, toolchain=debian_rust())
 
 
+def function_with_libgcc(project: Path, label: str, libgcc: Path) -> Path:
+    """The library of a crate, linked for musl by musl-gcc; it asks for libgcc_s, as it does when built on Alpine."""
+    target = f"{MACHINE}-unknown-linux-musl"
+    linker = [program("musl-gcc"), f"-L{libgcc}"]
+    return rust_function(project, label, linker=linker, target=target, toolchain=debian_rust())
+
+
 def debian_rust() -> Toolchain:
     """The toolchain, which is fetched once."""
     key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]

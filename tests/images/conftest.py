@@ -20,7 +20,8 @@ from ci.jobs import Options, Output, Workspace
 from ci.run import Runner
 from ci.verify import image
 from ci.verify.check import Check, Function
-from tests.glue.support import program
+from tests.glue.debian_rust import function_with_libgcc
+from tests.glue.support import needed, program, rust_project
 from tests.images import stand_ins
 from tests.support import copy_checkout, run_ci
 
@@ -150,7 +151,19 @@ def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Functio
 
 
 @pytest.fixture(scope="session")
-def musl_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
-    """The C function against musl, as the snapshot builds it for `alpine`."""
+def libgcc(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the libgcc_s that functions for `alpine` are linked with."""
+    folder = tmp_path_factory.mktemp("libgcc")
+    stand_ins.unwinder(folder / "libgcc_s.so.1", folder)
+    (folder / "libgcc_s.so").symlink_to("libgcc_s.so.1")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def musl_functions(built: Path, libgcc: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Function, ...]:
+    """The functions for `alpine`: the C one as the snapshot builds it, and the Rust one, which needs libgcc_s."""
     program("musl-gcc")
-    return c_function_of(built, tmp_path_factory.mktemp("musl-function"), "function-c-musl", "x86_64")
+    in_c = c_function_of(built, tmp_path_factory.mktemp("musl-function"), "function-c-musl", "x86_64")
+    in_rust = function_with_libgcc(rust_project(tmp_path_factory.mktemp("rust")), "simple_handler_libgcc", libgcc)
+    assert "libgcc_s.so.1" in needed(in_rust)
+    return in_c, Function(language="rust", library=in_rust, libc="musl", machine="x86_64")

@@ -1,7 +1,8 @@
-"""Stand-ins for the base images, which no test can pull: roots of Debian's that answer to the commands of the real ones.
+"""Stand-ins for the base images, which no test can pull: Debian's packages, answering to the commands of the real ones.
 
-They are not UBI and not Alpine, though the C library of the latter is the same, musl. They prove that the Containerfiles run, that what comes out is what the verification
-wants, and that it does so twice; not that Red Hat's or Alpine's packages of today fit.
+They are not UBI and not Alpine, though the latter's has musl and a Python for it, as Alpine has. They prove that the
+Containerfiles run, that what comes out is what the verification wants, and that it does so twice; not that Red Hat's or
+Alpine's packages of today fit.
 """
 
 from __future__ import annotations
@@ -113,7 +114,7 @@ def alpine(folder: Path, *, merged: bool = False) -> None:
     _write(root / "etc/os-release", _OS_RELEASE)
     add_apk(root / "sbin")
     _write(root / "usr/bin/install", _INSTALL, 0o755)
-    _unwinder(root / "usr/lib/libgcc_s.so.1", folder)
+    unwinder(root / "usr/lib/libgcc_s.so.1", folder)
     for name in ("dev", "proc", "run", "sys", "tmp"):
         (root / name).mkdir()
     if merged:
@@ -140,16 +141,17 @@ def _name_as_alpine_does(root: Path) -> None:
     (programs / "python3").symlink_to(versioned)
 
 
-def _unwinder(target: Path, folder: Path) -> None:
+def unwinder(target: Path, folder: Path) -> None:
     """Make a libgcc_s.so.1 for musl of what gcc links into programs that are to have none."""
     source = Path(__file__).with_name("unwinder.c")
     exported = re.findall(r"^EXPORT\((\w+)\)", source.read_text(), re.MULTILINE)
     (folder / "hidden").write_text("".join(f"{name} hidden{name}\n" for name in exported))
     archive = Path(call(program("gcc"), "-print-libgcc-file-name").strip()).with_name("libgcc_eh.a")
     _run("objcopy", f"--redefine-syms={folder / 'hidden'}", archive, folder / "unwinder.a")
-    linking = ("-shared", f"-Wl,-soname,{target.name}", "-Wl,--whole-archive", folder / "unwinder.a")
-    options = ("-O1", "-fPIC", "-Wall", "-Werror", *linking, "-Wl,--no-whole-archive")
-    call(program("musl-gcc"), "-o", target, source, *options)
+    table = "-Wl,--eh-frame-hdr"  # by which frames are found, and which musl-gcc leaves out
+    whole = ("-Wl,--whole-archive", folder / "unwinder.a", "-Wl,--no-whole-archive")
+    options = ("-O1", "-fPIC", "-Wall", "-Werror", "-shared", f"-Wl,-soname,{target.name}", table)
+    call(program("musl-gcc"), "-o", target, source, *options, *whole)
 
 
 def add_apk(folder: Path) -> None:

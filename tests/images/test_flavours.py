@@ -20,6 +20,8 @@ from ci.errors import VerificationError
 from ci.files import sha256_of
 from ci.run import Runner
 from ci.verify.check import Function
+from tests.glue.debian_rust import function_with_libgcc
+from tests.glue.support import HERE, rust_project
 from tests.images import stand_ins
 from tests.images.conftest import (
     REGISTRY,
@@ -45,13 +47,13 @@ def archive(checkout: Path, flavour: str, architecture: str = "amd64") -> Path:
 def test_it_is_what_it_says_and_answers(
     built: Path,
     c_function: Function,
-    musl_function: Function,
+    musl_functions: tuple[Function, ...],
     tmp_path: Path,
     cannot_run: dict[str, str],
     flavour: str,
 ) -> None:
-    function = musl_function if flavour == "alpine" else c_function
-    note = verify(built, archive(built, flavour), tmp_path / "check", [function])
+    usable = musl_functions if flavour == "alpine" else (c_function,)
+    note = verify(built, archive(built, flavour), tmp_path / "check", usable)
     if len(cannot_run) < len(READ_ONLY):
         assert note is None
     else:
@@ -59,7 +61,7 @@ def test_it_is_what_it_says_and_answers(
         pytest.skip(f"it answers, but not on a read-only root: {cannot_run}")
 
 
-def test_alpine_with_its_folders_merged_into_usr(musl_function: Function, tmp_path: Path) -> None:
+def test_alpine_with_its_folders_merged_into_usr(musl_functions: tuple[Function, ...], tmp_path: Path) -> None:
     """As newer ones may have it: /lib is a link, and by it the interpreter names its loader."""
     (tmp_path / "base").mkdir()
     stand_ins.alpine(tmp_path / "base", merged=True)
@@ -70,11 +72,33 @@ def test_alpine_with_its_folders_merged_into_usr(musl_function: Function, tmp_pa
     finally:
         stand_ins.remove("buildah", base)
     assert done.returncode == 0, done.stderr
-    assert verify(checkout, archive(checkout, "alpine"), tmp_path / "check", [musl_function]) in {None, BY_BUILDAH}
+    assert verify(checkout, archive(checkout, "alpine"), tmp_path / "check", musl_functions) in {None, BY_BUILDAH}
     image, _ = oci.read_archive(archive(checkout, "alpine"))
     tree = oci.added_by(image)
     assert tree["lib"].target == "usr/lib"
     assert [name for name in tree if name.endswith("ld-musl-x86_64.so.1")] == ["usr/lib/ld-musl-x86_64.so.1"]
+
+
+def test_a_panic_in_rust_is_caught_on_alpine(built: Path, run: Runner, libgcc: Path, tmp_path: Path) -> None:
+    """The image's libgcc_s unwinds the function's frames; the stand-in's, and not the one that Alpine has."""
+    moods = rust_project(tmp_path, HERE / "functions" / "moods.rs")
+    task = tmp_path / "task"
+    task.mkdir(mode=0o755)
+    shutil.copy(function_with_libgcc(moods, "moods_libgcc", libgcc), task / "libmoods.so")
+    (task / "event.json").write_text('{"mood": "panic"}')
+    engine = Engine(name="buildah")
+    tag = engines.temporary("panic", "build", "alpine")
+    name = engines.container_of(tag)
+    engine.load(run, archive(built, "alpine"), tag)
+    try:
+        engine.prepare(run, tag, name)
+        words = ("/var/runtime/bootstrap", "invoke", "--event", "/var/task/event.json", "/var/task/libmoods.so")
+        command = engine.start_command(tag, *words, name=name, mounts={task: "/var/task"})
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    finally:
+        engine.end(run, name)
+        engine.remove(run, tag)
+    assert '"errorMessage":"in a bad mood"' in done.stdout, done.stderr
 
 
 def test_with_a_runtime_that_does_not_know_the_cgroups_podman_runs_it_by_runc(

@@ -1,5 +1,5 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
-# ruff: noqa: PTH103, PTH114, PTH117, PTH118, PTH120, PTH123, PTH208
+# ruff: noqa: PTH103, PTH114, PTH117, PTH118, PTH119, PTH120, PTH123, PTH208
 # pathlib would be among the modules that are loaded, and so be carried over.
 """Carry what a package needs of its Python over into an empty root.
 
