@@ -10,7 +10,7 @@ import shlex
 import shutil
 from pathlib import Path
 
-from tests.glue.support import CACHE, MACHINE, Toolchain, call, lock, program, rust_function, zig
+from tests.glue.support import CACHE, MACHINE, Toolchain, call, extract_debian, lock, program, rust_function, zig
 
 SUITE = "trixie"
 PACKAGES = ("cargo", "rustc", "rust-src")
@@ -62,14 +62,6 @@ def debian_rust() -> Toolchain:
 
 def _unpack(folder: Path) -> None:
     archive = folder.with_suffix(".tar")
-    call(
-        program("mmdebstrap"),
-        "--variant=extract",
-        f"--include={','.join(PACKAGES)}",
-        '--aptopt=Acquire::Check-Valid-Until "false"',
-        "--skip=essential/unlink,output/dev",
-        SUITE,
-        archive,
-    )
+    extract_debian(SUITE, archive, PACKAGES)
     call("tar", "-xf", archive, "-C", folder, "--wildcards", *PARTS)
     archive.unlink()

@@ -14,7 +14,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,6 +44,20 @@ def zig(target: str, language: str = "cc") -> list[str]:
     if importlib.util.find_spec("ziglang") is None:
         not_there("ziglang (ci/requirements/tests.txt)")
     return [sys.executable, "-m", "ziglang", language, "-target", target]
+
+
+def extract_debian(suite: str, target: Path, packages: Iterable[str], *options: str) -> None:
+    """Unpack packages of a Debian suite, with what they need, into a folder or a tar file; no program of them runs."""
+    call(
+        program("mmdebstrap"),
+        "--variant=extract",
+        f"--include={','.join(packages)}",
+        '--aptopt=Acquire::Check-Valid-Until "false"',  # sid's lists may be older than they should be
+        "--skip=essential/unlink,output/dev",
+        *options,
+        suite,
+        target,
+    )
 
 
 def call(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:

@@ -11,7 +11,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.glue.support import CACHE, MACHINE, call, lock, program
+from tests.glue.support import CACHE, MACHINE, call, extract_debian, lock, program
 from tests.support import not_there
 
 SUITE, VERSION = "trixie", (3, 13)
@@ -94,18 +94,8 @@ def _build(folder: Path) -> Path:
 
 def _fetch(root: Path) -> None:
     """Debian's musl, and in /src the source packages."""
-    call(
-        program("mmdebstrap"),
-        "--variant=extract",
-        "--include=musl",
-        '--aptopt=Acquire::Check-Valid-Until "false"',
-        "--skip=essential/unlink,output/dev",
-        f"--setup-hook={_DEB_SRC}",
-        f"--extract-hook={_GET_SOURCES}",
-        "--format=directory",
-        SUITE,
-        root,
-    )  # fmt: skip
+    hooks = (f"--setup-hook={_DEB_SRC}", f"--extract-hook={_GET_SOURCES}")
+    extract_debian(SUITE, root, ("musl",), *hooks, "--format=directory")
 
 
 def _compiler(folder: Path) -> Path:

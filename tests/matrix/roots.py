@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import CACHE, call, lock, program
+from tests.glue.support import CACHE, call, extract_debian, lock, program
 from tests.matrix import musl_python
 from tests.runtime.support import RUNTIME
 from tests.support import not_there
@@ -78,16 +78,7 @@ def _tarball(suite: str) -> Path:
         if not kept.exists() or time.time() - kept.stat().st_mtime > KEPT_S:
             part = kept.with_suffix(".part")
             try:
-                call(
-                    program("mmdebstrap"),
-                    "--variant=extract",
-                    f"--include={','.join(PACKAGES)}",
-                    '--aptopt=Acquire::Check-Valid-Until "false"',
-                    "--skip=essential/unlink,output/dev",
-                    "--format=tar",
-                    suite,
-                    part,
-                )  # fmt: skip
+                extract_debian(suite, part, PACKAGES, "--format=tar")
             except pytest.fail.Exception:
                 if not kept.exists():
                     raise
