@@ -159,6 +159,13 @@ def fuzz(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def windows(session: nox.Session) -> None:
+    """Run the runtime on a Windows Python under wine, which stands in for Windows; -- takes arguments of pytest."""
+    programs = environment(session, "tests")
+    run(programs, "python", "-m", "pytest", "-m", "long", "tests/windows", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """Measure against what is promised; -- takes the parts to measure. Writes dist/bench/."""
     run(environment(session, "release"), "python", "-m", "ci.bench", *session.posargs)
