@@ -19,6 +19,7 @@ _NOT_FOUND = (
     "Could not find module",  # Python on Windows
 )
 _UNDEFINED = ("undefined symbol", "symbol not found", "Symbol not found", "WinError 127")
+_FAILED_ON_LOADING = ("WinError 998", "WinError 1114")  # where Windows' loader has caught a crash, or was told to stop
 _STATIC_TLS = ("static TLS", "initial-exec TLS")  # glibc, musl
 
 
@@ -74,6 +75,8 @@ def why_not(path: str, error: str) -> str:
         return "It is a program; build it as a shared library (cdylib in Rust, -shared in C)"
     if any(sign in error for sign in _UNDEFINED):
         return "It uses a symbol that nothing defines; link it with the library that does, statically if it can be"
+    if any(sign in error for sign in _FAILED_ON_LOADING):
+        return "What is run on loading it fails; look at constructors, static initialisers, thread-local data"
     if any(sign in error for sign in _STATIC_TLS):
         return "It or what it needs is built for programs; build it with -ftls-model=global-dynamic"
     if "version `" in error:

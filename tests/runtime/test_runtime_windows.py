@@ -65,9 +65,17 @@ def test_a_crash_on_loading_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert capsys.readouterr().out.startswith("WRONG: loading it crashed: exception 0xc0000005\n")
 
 
-def test_a_symbol_that_is_missing_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (127, "a symbol that nothing defines"),
+        (998, "What is run on loading it fails"),
+        (1114, "What is run on loading it fails"),
+    ],
+)
+def test_what_the_loader_says_is_known_by_its_number(tmp_path: Path, error: int, told: str) -> None:
     path = compile_library(FUNCTIONS / "probe.c", tmp_path)
-    assert "a symbol that nothing defines" in binary.why_not(str(path), "[WinError 127] localised")
+    assert told in binary.why_not(str(path), f"[WinError {error}] localised")
 
 
 @pytest.mark.parametrize(("separator", "other"), [("\\", "/"), ("/", "\\")])
