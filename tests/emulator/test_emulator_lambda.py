@@ -284,6 +284,17 @@ def test_a_process_that_does_not_come_back_is_not_waited_for(serve: Serve) -> No
     assert first != second
 
 
+def test_a_poller_that_has_answered_is_waited_for_while_others_are_busy(serve: Serve, gate: Gate) -> None:
+    emulator = serve("late_gate", AWS_LAMBDA_MAX_CONCURRENCY="2")
+    with ThreadPoolExecutor(1) as executor:
+        held = executor.submit(emulator.invoke, gate.event)
+        wait_for(lambda: "START" in emulator.out, "it was not started")
+        pids = {emulator.invoke().json for _ in range(5)}
+        gate.open()
+        assert pids == {held.result().json}
+    assert emulator.children == [*pids]
+
+
 def test_a_runtime_with_several_pollers_is_one_process(serve: Serve, gate: Gate) -> None:
     emulator = serve("gate", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
     with ThreadPoolExecutor(4) as executor:

@@ -6,15 +6,18 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from faas_runtime.emulator import waiting
-from faas_runtime.emulator.environment import ENDED, Environment
+from faas_runtime.emulator.command import read
+from faas_runtime.emulator.environment import ENDED, READY, Environment
 from faas_runtime.emulator.invocation import Invocation
 from faas_runtime.emulator.lines import Lines
 from faas_runtime.emulator.outlet import WAITING_LIMIT, Outlet
+from faas_runtime.emulator.pool import RETURN_S, Pool
 from faas_runtime.emulator.runtime_api import Poller
 from faas_runtime.emulator.waiting import Waiting
 
@@ -55,6 +58,23 @@ def test_a_process_that_is_not_wanted_any_more_while_it_is_started_ends(
         await starting
         await asyncio.wait_for(owner.has_ended.wait(), TIMEOUT_S)
         assert environment.state is ENDED
+
+    asyncio.run(run())
+
+
+def test_a_process_that_has_not_come_back_in_time_is_counted_on_no_more(emulated: Path) -> None:
+    """Or else each invocation would wait for it before another process is started."""
+
+    async def run() -> None:
+        lines = Lines("1", 128, write=lambda descriptor, data: None)
+        pool = Pool(read("serve", [f"{emulated}.echo"], {}), lines)
+        environment = Environment(pool, 0, lines, timeout_s=600, places=2)
+        pool._current.environments.append(environment)
+        assert pool._returning == 0, "it has not come up"
+        environment.state, environment.freed_at = READY, time.monotonic() + TIMEOUT_S
+        assert pool._returning == 2
+        environment.freed_at = time.monotonic() - RETURN_S
+        assert pool._returning == 0
 
     asyncio.run(run())
 

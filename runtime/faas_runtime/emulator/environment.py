@@ -50,6 +50,8 @@ class Environment:
         """Whether its runtime has written why to its log."""
         self.ready_at = 0.0
         """When it came up, on the monotonic clock; 0: it has not yet."""
+        self.freed_at = 0.0
+        """When there was last a place for one more invocation: it came up, or an invocation was over."""
         self.served = 0
         """How many invocations it was handed."""
         self._owner = owner
@@ -119,7 +121,7 @@ class Environment:
         """The first time, it has come up."""
         if self.state is STARTING:
             self.state = READY
-            self.ready_at = time.monotonic()
+            self.ready_at = self.freed_at = time.monotonic()
             self._init_ms = (self.ready_at - self._started_at) * 1000
             self._set_timer(None)
             self._child.peak_mb()  # should its first invocation be the end of it
@@ -185,7 +187,8 @@ class Environment:
         if found is None:
             return
         found[1].cancel()
-        duration_ms = min(time.monotonic() - invocation.started, self._timeout_s) * 1000
+        self.freed_at = time.monotonic()
+        duration_ms = min(self.freed_at - invocation.started, self._timeout_s) * 1000
         init_ms, self._init_ms = self._init_ms, None
         self._lines.end(invocation, duration_ms, init_ms, self._child.peak_mb())
         if invocation.stream is not None:

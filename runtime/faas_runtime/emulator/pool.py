@@ -190,13 +190,13 @@ class Pool:
 
     @property
     def _returning(self) -> int:
-        """How many invocations those could take that have come up and have nothing in hand, once they ask again.
+        """How many invocations those could take that have just come up or answered, as soon as they ask; none idles.
 
         Who invokes one time after another meets one process, as on Lambda, though the answer is there before it asks.
         """
-        idle = {poller.environment for poller in self._idle}
-        environments = [each for each in self._current.environments if each.state is READY and each not in idle]
-        return sum(each.places for each in environments if not each.invocations)
+        since = time.monotonic() - RETURN_S
+        ready = [each for each in self._current.environments if each.state is READY and each.freed_at > since]
+        return sum(each.places - len(each.invocations) for each in ready)
 
     def _grow_for_waiting(self) -> None:
         self._grow(len(self._waiting))

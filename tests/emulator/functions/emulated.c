@@ -188,6 +188,14 @@ FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
+/* The same as `gate`, and is back for the next invocation a little later. */
+FAAS_EXPORT int32_t late_gate(const faas_request *request, faas_response *response)
+{
+    release_ms = 5;
+    response->release = release_late;
+    return gate(request, response);
+}
+
 /* Leaves a process without a parent behind, which ends a little later; answers both ids. */
 FAAS_EXPORT int32_t orphan(const faas_request *request, faas_response *response)
 {
