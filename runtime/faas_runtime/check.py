@@ -11,12 +11,12 @@ from . import binary
 from .calls import HandlerFunction, VersionFunction
 from .command import accept_all_characters
 from .errors import InitError, UsageError
-from .function import HOOKS, check_version
+from .function import HOOKS, check_version, missing
 from .library import SUFFIX, Handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn, TextIO
+    from typing import TextIO
 
 _CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from faas_runtime.check import inspect; inspect(*sys.argv[2:])"
 
@@ -94,7 +94,7 @@ def inspect(name: str, root: str) -> None:
         say("ABI version", str(version() if version else 0))
         found = library.function(handler.symbol, HandlerFunction)
         if found is None:
-            _missing(library.path, handler.symbol)
+            raise missing(library.path, handler.symbol)
         say("handler", handler.symbol + _elsewhere(found, library.path))
         hooks = [hook for hook in HOOKS if library.function(hook, HandlerFunction) is not None]
         say("hooks", ", ".join(hooks) or "none")
@@ -140,11 +140,6 @@ def _elsewhere(found: "HandlerFunction", path: str) -> str:
     if not find(address, home) or not home[0] or os.path.realpath(home[0]) == os.path.realpath(os.fsencode(path)):
         return ""
     return f", which is not its own: it comes from {os.fsdecode(home[0])}"
-
-
-def _missing(path: str, symbol: str) -> "NoReturn":
-    hint = f"export it, or name another symbol: LIBRARY{SUFFIX}.SYMBOL"
-    raise InitError("Runtime.HandlerNotFound", f"{path} does not export the symbol {symbol}; {hint}")
 
 
 def _named(handler: Handler, path: str) -> str:

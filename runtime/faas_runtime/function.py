@@ -6,7 +6,7 @@ import sys
 from .calls import ABI_VERSION, HandlerFunction, Procedure, VersionFunction
 from .environment import system
 from .errors import InitError, Stopped
-from .library import Handler
+from .library import SUFFIX, Handler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,11 +38,7 @@ class Function:
         check_version(self.library.function("faas_abi_version", VersionFunction), library.path)
         call = library.function(handler.symbol, HandlerFunction)
         if call is None:
-            raise InitError(
-                "Runtime.HandlerNotFound",
-                f"{library.path} does not export the symbol {handler.symbol}; "
-                "check _HANDLER (LIBRARY.SYMBOL) and that the function is exported",
-            )
+            raise missing(library.path, handler.symbol)
         self.call = _named(call, library.path, handler.symbol)
         self._shutdown = library.function("faas_shutdown", Procedure)
 
@@ -111,6 +107,12 @@ class Function:
                 self.watch().stop()
             guard(hook="faas_shutdown")
             _named(self._shutdown, self.library.path, "faas_shutdown")()
+
+
+def missing(path: str, symbol: str) -> InitError:
+    """The error of a library that has no such handler."""
+    hint = f"export it, or name another symbol: LIBRARY{SUFFIX}.SYMBOL"
+    return InitError("Runtime.HandlerNotFound", f"{path} does not export the symbol {symbol}; {hint}")
 
 
 def check_version(version: "VersionFunction | None", path: str) -> None:

@@ -95,7 +95,7 @@ class Handler:
         return InitError(
             "Runtime.LibraryNotFound",
             f"the function's library is missing: there is none at {', '.join(self.paths)}; "
-            "check the handler's name (LIBRARY.SYMBOL in _HANDLER) and LAMBDA_TASK_ROOT",
+            "check the handler's name (LIBRARY.SYMBOL, or a path) and LAMBDA_TASK_ROOT",
         )
 
 

@@ -35,13 +35,16 @@ def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
-def test_where_no_function_is_named_the_command_says_how(tmp_path: Path) -> None:
-    command = [*PYTHON, str(LAUNCHER), "serve"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+@pytest.mark.parametrize("command", [("serve",), ("invoke", "")])
+def test_where_no_function_is_named_the_command_says_how(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [*PYTHON, str(LAUNCHER), *command],
+        cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
         f"faas-runtime: no handler is named, and {tmp_path} does not hold exactly one *{SUFFIX} (found: none); "
-        "name one: faas-runtime serve LIBRARY[.HANDLER]\n"
+        "name one: LIBRARY[.HANDLER]\n"
     )
 
 

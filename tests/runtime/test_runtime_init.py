@@ -42,7 +42,7 @@ def test_library_not_loadable(tmp_path: Path) -> None:
 def test_symbol_missing(functions: Path) -> None:
     error_type, message = init_error(functions, "probe.absent")
     assert error_type == "Runtime.HandlerNotFound"
-    assert f"{functions}/libprobe{SUFFIX} does not export the symbol absent" in message
+    assert f"{functions}/libprobe{SUFFIX} does not export the symbol absent; export it, or name another" in message
 
 
 def test_abi_version_missing(functions: Path) -> None:

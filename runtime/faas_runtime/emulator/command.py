@@ -207,7 +207,7 @@ def _handler(name: str, environment: "dict[str, str]") -> Handler:
         if name:
             raise
         what = error.message.partition("; ")[0]  # its remedy is for those who give no command line
-        raise UsageError(f"{what}; name one: faas-runtime serve LIBRARY[.HANDLER]") from error
+        raise UsageError(f"{what}; name one: LIBRARY[.HANDLER]") from error
     environment["LAMBDA_TASK_ROOT"] = root
     stem = os.path.basename(handler.paths[0])[: -len(SUFFIX)]
     environment["_HANDLER"] = name if name and not is_path else f"{stem.removeprefix('lib')}.{handler.symbol}"
