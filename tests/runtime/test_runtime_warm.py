@@ -93,16 +93,23 @@ def test_a_write_after_the_return_is_refused(functions: Path) -> None:
 
 
 def test_stop_asks_for_no_further_invocation(functions: Path) -> None:
+    """The signal comes while the receipt for the last answer is on its way."""
     with (
-        ScriptedServer([*WARM, invocation(b"last"), ACCEPTED, OVER], lingering=True) as server,
-        Runtime(server.address, "rough.nap", functions) as runtime,
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Runtime(f"127.0.0.1:{listener.getsockname()[1]}", "rough.nap", functions) as runtime,
     ):
-        while len(server.requests) < 7:
-            time.sleep(0.01)
-        time.sleep(0.1)
-        runtime.signal(signal.SIGTERM)
+        peer, _ = listener.accept()
+        with peer:
+            peer.settimeout(TIMEOUT_S)
+            for answer in (*WARM, invocation(b"last")):
+                assert peer.recv(4096)
+                peer.sendall(answer)
+            assert peer.recv(4096).endswith(b"last")
+            runtime.signal(signal.SIGTERM)
+            time.sleep(0.5)
+            peer.sendall(ACCEPTED)
+            assert peer.recv(4096) == b""
         assert runtime.end() == (0, "shut down\n")
-    assert server.actions == ["GET next", "POST response"] * 4
 
 
 @pytest.mark.parametrize("seconds", [0.1, -1.3])
