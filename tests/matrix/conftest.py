@@ -24,36 +24,40 @@ def compile_functions(compiler: list[str], folder: Path, scratch: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def moods(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A crate that uses all of the Rust glue."""
-    return rust_project(tmp_path_factory.mktemp("moods"), HERE / "functions" / "moods.rs")
-
-
-@pytest.fixture(scope="session")
-def libraries(tmp_path_factory: pytest.TempPathFactory, moods: Path) -> Path:
-    """Functions in C and one in Rust, for a glibc that every Debian root has."""
+def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Functions in C, for a glibc that every Debian root has."""
     folder = tmp_path_factory.mktemp("functions")
     compile_functions(zig(OLD_GLIBC), folder, tmp_path_factory.mktemp("c"))
-    shutil.copy(rust_function(moods, "moods_old_glibc", linker=zig(OLD_GLIBC)), folder / "libmoods.so")
     return folder
 
 
 @pytest.fixture(scope="session")
-def musl_libraries(tmp_path_factory: pytest.TempPathFactory, moods: Path) -> Path:
+def musl_libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same for musl."""
     folder = tmp_path_factory.mktemp("musl-functions")
     compile_functions(zig(f"{MACHINE}-linux-musl"), folder, tmp_path_factory.mktemp("musl-c"))
-    shutil.copy(musl_function(moods, "moods_musl"), folder / "libmoods.so")
     return folder
 
 
 @pytest.fixture(scope="session", params=PYTHONS)
 def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Root:
-    """A root with all the functions in /var/task."""
+    """A root with the functions in /var/task."""
     made = unpack(request.param, tmp_path_factory.mktemp(request.param))
     libraries = request.getfixturevalue("musl_libraries" if request.param == MUSL else "libraries")
     shutil.copytree(libraries, made.path / "var" / "task", dirs_exist_ok=True)
     return made
+
+
+@pytest.fixture(scope="session")
+def rust_root(root: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
+    """The same root, with a function in Rust that uses all of the glue: most tests do without a Rust toolchain."""
+    moods = rust_project(tmp_path_factory.mktemp("moods"), HERE / "functions" / "moods.rs")
+    if root.suite == MUSL:
+        library = musl_function(moods, "moods_musl")
+    else:
+        library = rust_function(moods, "moods_old_glibc", linker=zig(OLD_GLIBC))
+    shutil.copy(library, root.path / "var" / "task" / "libmoods.so")
+    return root
 
 
 @pytest.fixture(scope="session")

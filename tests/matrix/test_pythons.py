@@ -69,8 +69,8 @@ def test_c_function(root: Root, payload: bytes) -> None:
         assert (answer.kind, answer.body) == ("response", expected)
 
 
-def test_rust_function(root: Root) -> None:
-    fine, panic, again = invoke(root, "moods.handle", b"{}", b'{"mood":"panic"}', b"{}")
+def test_rust_function(rust_root: Root) -> None:
+    fine, panic, again = invoke(rust_root, "moods.handle", b"{}", b'{"mood":"panic"}', b"{}")
     assert [answer.kind for answer in (fine, panic, again)] == ["response", "error", "response"]
     assert json.loads(fine.body)[0][0] == "r-1"
     assert panic.headers["lambda-runtime-function-error-type"] == "Function.Panic"
@@ -124,8 +124,8 @@ def test_stream(root: Root) -> None:
     assert requests[1].body.split(b"\r\n")[1:6:2] == [b"a", b"b", b"c"]
 
 
-def test_stream_from_rust(root: Root) -> None:
-    requests, _, _ = play(root, "moods.handle", [invocation(b'{"mood":"stream","last":1}'), ACCEPTED], [OVER])
+def test_stream_from_rust(rust_root: Root) -> None:
+    requests, _, _ = play(rust_root, "moods.handle", [invocation(b'{"mood":"stream","last":1}'), ACCEPTED], [OVER])
     assert requests[1].headers["content-type"] == "text/plain"
     assert requests[1].body.replace(b"\r\n", b"|").startswith("7|Grüße|2| 1|1|1|0|".encode())
 
@@ -185,13 +185,16 @@ def test_crash(root: Root) -> None:
         assert 'librough.so", line 0 in crash\n' in errors
 
 
-def test_emulator(root: Root) -> None:
-    """An answer, one that streams, and the processes anew after a crash."""
-    with Emulator("/var/task/libmoods.so", launcher=root.launcher) as emulator:
+def test_emulator(rust_root: Root) -> None:
+    """An answer, an error, and an answer that streams."""
+    with Emulator("/var/task/libmoods.so", launcher=rust_root.launcher) as emulator:
         assert emulator.invoke(b"{}").json[2][0] == "test_function"
         assert emulator.invoke(b'{"mood":"panic"}').json["errorType"] == "Function.Panic"
         assert "Grüße".encode() in emulator.invoke(b'{"mood":"stream"}', STREAM).body
         assert emulator.end() == 0
+
+
+def test_emulator_after_a_crash(root: Root) -> None:
     with Emulator("/var/task/librough.so.crash", launcher=root.launcher) as emulator:
         assert [emulator.invoke(b"1").json["errorType"] for _ in range(2)] == ["Runtime.ExitError"] * 2
         assert "Segmentation fault" in emulator.err
