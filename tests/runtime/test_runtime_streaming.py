@@ -67,7 +67,9 @@ def test_piece_is_sent_before_the_function_goes_on(functions: Path) -> None:
             peer.sendall(invocation(b""))
             received = b""
             while not received.endswith(b"\r\n\r\n5\r\npiece\r\n"):
-                received += peer.recv(65536)
+                data = peer.recv(65536)
+                assert data, received
+                received += data
             peer.close()
 
 
