@@ -1,7 +1,7 @@
 """Runs a native function, a shared library with a C ABI, behind the AWS Lambda Runtime API.
 
-`serve(client, handler)` is the loop for other transports and for tests. It is imported when it is asked for, as
-the command has a function to start.
+`serve(client, handler)` takes invocations from a client and answers them with a handler, for other transports and for
+tests. All names but the version are imported on first use, as the command has to start fast.
 """
 
 from ._version import __version__
@@ -10,16 +10,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .errors import FunctionError, Stopped
     from .invocation import Invocation
-    from .loop import serve
+    from .serving import serve
 
 __all__ = ["FunctionError", "Invocation", "Stopped", "__version__", "serve"]
 
-_HOMES = {"FunctionError": "errors", "Invocation": "invocation", "Stopped": "errors", "serve": "loop"}
+_MODULES = {"FunctionError": "errors", "Invocation": "invocation", "Stopped": "errors", "serve": "serving"}
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return getattr(import_module(f".{_MODULES[name]}", __name__), name)

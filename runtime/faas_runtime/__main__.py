@@ -1,16 +1,17 @@
-"""The command `faas-runtime`: the way into the runtime, and the exit code that tells what went wrong."""
+"""The command `faas-runtime`: runs the bootstrap or another command, and returns the exit code."""
 
+import gc
 import sys
 
-from .environment import Environment, system, variable
+from .environment import Settings, system, variable
 from .errors import FaasError, FunctionError, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-BROKEN = 70  # EX_SOFTWARE: a fault of the runtime itself
-INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug in the runtime itself
+INTERRUPTED = 130  # 128 + SIGINT, as in shells
 COMMANDS = ("check", "invoke", "new", "serve")
 
 
@@ -20,24 +21,20 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
         code = _run(sys.argv[1:] if arguments is None else arguments)
     except Exception:
         sys.excepthook(*sys.exc_info())
-        code = BROKEN
-    words = sys.modules.get(f"{__package__}.last_words")
-    if words is not None:
-        words.leave(code)
+        code = INTERNAL_ERROR
+    exit_guard = sys.modules.get(f"{__package__}.exit_guard")
+    if exit_guard is not None:
+        exit_guard.exit_process(code)
     return code
 
 
 def _run(arguments: "Sequence[str]") -> int:
     try:
         if len(arguments) > 1 or (arguments and (arguments[0].startswith("-") or arguments[0] in COMMANDS)):
-            from .command import run_command
-
-            return run_command(arguments)
-        if variable("FAAS_RUNTIME_LISTEN") and not variable("AWS_LAMBDA_RUNTIME_API"):  # an image outside of Lambda
-            from .command import run_command
-
-            return run_command(["serve", *arguments])
-        return bootstrap(Environment(arguments[0] if arguments else None))
+            return _run_command(arguments)
+        if variable("FAAS_RUNTIME_LISTEN") and not variable("AWS_LAMBDA_RUNTIME_API"):  # a container outside of Lambda
+            return _run_command(["serve", *arguments])
+        return _bootstrap(Settings(arguments[0] if arguments else None))
     except FaasError as error:
         from .log import log, log_failure
 
@@ -50,8 +47,15 @@ def _run(arguments: "Sequence[str]") -> int:
         return INTERRUPTED
 
 
+def _run_command(arguments: "Sequence[str]") -> int:
+    gc.enable()
+    from .commands.main import run_command
+
+    return run_command(arguments)
+
+
 def _fill_standard_streams() -> None:
-    """Open what the parent has closed: the next socket would take its number, and what the function prints."""
+    """Open those that the parent has closed: the next socket would get the number, and what the function prints."""
     for number in range(3):
         try:
             system.fstat(number)
@@ -59,21 +63,23 @@ def _fill_standard_streams() -> None:
             system.open("nul" if sys.platform == "win32" else "/dev/null", 2)  # O_RDWR; takes the lowest free number
 
 
-def bootstrap(environment: Environment) -> int:
-    """Serve the function until the process is asked to end."""
+def _bootstrap(settings: Settings) -> int:
+    """Serve the function until the process is asked to end; returns the exit code."""
     import faulthandler
 
+    gc.disable()  # until the first answer: what is imported stays, and there is nothing yet to collect
+
     _fill_standard_streams()
-    from .loop import run
+    from .bootstrap import run
 
     try:
-        faulthandler.enable(2)  # standard error, whatever has become of sys.stderr
+        faulthandler.enable(2)  # the descriptor, as sys.stderr may be missing
     except (OSError, RuntimeError, ValueError):
-        pass  # there is none
+        pass  # standard error is closed
     try:
-        run(environment)
+        run(settings)
     except Stopped:
-        pass  # before there was a first invocation
+        pass  # a signal came before the first invocation
     return 0
 
 

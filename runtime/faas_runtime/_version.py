@@ -1,5 +1,5 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
-"""The version of the runtime, and where its source is: what tells of it reads it here."""
+"""The version of the runtime, and the address of its source."""
 
 __version__ = "0.1.0"
 HOME = "https://github.com/faas-runtime/faas-runtime"

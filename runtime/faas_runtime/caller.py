@@ -1,175 +1,183 @@
 """Calls the native function for one invocation after the other: the handler of one poller."""
 
 from . import abi
-from .abi import Bytes, Memory, ViewFunction, WriteFunction, failure
-from .calls import Procedure
+from .abi import Callback, CharPointer, CStruct
 from .errors import ConnectionLost, FunctionError
+from .ffi import NativeFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .function import Function
-    from .invocation import Invocation
-    from .streaming import Stream
-    from .trace import Setter, TraceVariable
+    from .invocation import Invocation, ResponseStream
+    from .serving import FunctionResponse
+    from .trace import TraceVariable
 
-INVALID_RESPONSE = "Function.InvalidResponse"
-LENGTH_LIMIT = 2**31 - 1  # what is longer is a length gone wrong, such as -1
-COPIED_SIZE = 65536  # up to here, a copy costs less than a view; it is sent together with the head anyway
-LAST_TURN = 2**31 - 1  # then they begin again at 1: it has to fit into a pointer
+COPIED_SIZE = 65536  # bytes; up to here, a copy costs less than a view, as it is sent together with the head anyway
+LAST_CALL_NUMBER = 2**31 - 1  # has to fit into a pointer; the next one is 1
 _HEADER_BYTES = frozenset(range(0x20, 0x7F))
-_TYPE_LIMIT = 1024  # bytes; servers refuse heads that are too large, and then nobody would answer the invocation
-_READ_ONLY = 0x100  # PyBUF_READ
+_CONTENT_TYPE_LIMIT = 1024  # bytes; a server that refuses a head for its size would leave the invocation unanswered
 
 
 class Caller:
-    """A function with the memory for one call at a time; a thread has its own.
+    """A function, with the memory for one call at a time. Each thread has its own.
 
-    What has no underscore is for the fast path, which does itself what `call` and `release` do.
+    The fast path uses the attributes without an underscore: it does itself what `call` and `release` do.
     """
 
     def __init__(self, function: "Function", trace: "TraceVariable | None" = None) -> None:
         self._function = function
         self.function_call = function.call
         self._trace = trace
-        self.turn = 0
-        """The number of the call in progress, 0 between calls; the function gets it as the request's `stream`."""
-        self.turns = 0
-        """The number of the last call."""
+        self.call_number = 0
+        """The number of the call in progress, 0 between calls. The function gets it as the request's `stream`."""
+        self.last_call_number = 0
         self.has_written = False
-        """Whether the function has tried to stream during the call."""
-        self._response = response = Memory(abi.RESPONSE_SIZE)
+        """Whether the function has called `write` during the call."""
+        self._response = response = CStruct(abi.RESPONSE_SIZE)
         self.argument = response.argument
         self.words = response.words
         self.bytes = memoryview(response.data)
         self.blank = bytes(response.data)
-        self.data = Bytes.from_buffer(response.data, abi.DATA * abi.WORD)
-        """The answer, up to whatever length is asked for."""
-        self.releaser: Procedure | None = None
-        """What frees the response, as far as it is known."""
-        self.released_by: int | None = None
+        """The bytes of the response before a call."""
+        self.data = CharPointer.from_buffer(response.data, abi.DATA * abi.WORD)
+        """The response's data, whose length is not part of it."""
+        self.response_data = response.data
+        self.release_function = NativeFunction(0)
+        """The function that freed the last response."""
+        self.release_address = 0
         """Its address."""
         self._content_type: bytes | None = None
-        self._write = WriteFunction(self._stream_out)  # made once: it costs a page of executable memory
+        self._write = Callback(self._write_piece)  # made once, as it takes a page of executable memory
         self._invocation: Invocation | None = None
-        self._stream: Stream | None = None
-        self._unsent: Exception | None = None
+        self._stream: ResponseStream | None = None
+        self._send_failure: Exception | None = None
 
-    def call(self, invocation: "Invocation") -> "tuple[bytes | memoryview, bytes | None] | None":
-        """The answer and its content type if it has one of its own; None if it was streamed.
+    def call(self, invocation: "Invocation") -> "FunctionResponse | None":
+        """The response and its content type, if it has one of its own; None if it was streamed.
 
-        The answer may lie in the function's memory: it holds until `release`.
+        The response may be in the function's memory: it is valid until `release`. Raises `FunctionError` for a failure,
+        and `ConnectionLost` for a stream that broke.
         """
-        if invocation.known_to is not self:
-            self._introduce(invocation)
+        if invocation.prepared_by is not self:
+            self._prepare(invocation)
         if self._trace is not None:
             self._trace.set(invocation.trace_id)
         self.bytes[:] = self.blank
-        self.turns = self.turn = invocation.memory.words[abi.STREAM] = self.turns % LAST_TURN + 1
+        self.last_call_number = self.call_number = invocation.memory.words[abi.STREAM] = (
+            self.last_call_number % LAST_CALL_NUMBER + 1
+        )
         status = self.function_call(invocation.memory.argument, self.argument)
-        self.turn = 0
+        self.call_number = 0
         return self.result(status)
 
-    def trace_place(self, size: int) -> "memoryview | Setter | None":
-        """Where trace ids of this size go before each call; None where they go nowhere."""
-        return self._trace.place(size) if self._trace is not None else None
+    def trace_slot(self, size: int) -> "memoryview | TraceVariable | None":
+        """Where trace ids of this size have to be written before each call; None where they are not needed."""
+        return self._trace.slot(size) if self._trace is not None else None
 
-    def result(self, status: int) -> "tuple[bytes | memoryview, bytes | None] | None":
-        """What became of a call, as `call` tells it."""
+    def result(self, status: int) -> "FunctionResponse | None":
+        """The outcome of a call that returned this status, as `call` gives it."""
         if status or self.has_written:
-            return self._outcome(status)
+            return self._finish_failed_or_streamed(status)
         content_type = self.content_type()
         length = self.words[abi.LEN]
         if length <= COPIED_SIZE and self.words[abi.DATA]:
             data: bytes = self.data[0:length]  # type: ignore[assignment]
             return data, content_type
-        return self._large(), content_type
+        return self._data_view(), content_type
 
     def release(self) -> None:
         """Hand the response back to the function, which frees what it allocated."""
         address = self.words[abi.RELEASE]
         if address:
-            if address != self.released_by:
-                self.releaser = Procedure(address)
-                self.released_by = address
-            assert self.releaser is not None
-            self.releaser(self.argument)
+            self.release_at(address)(self.argument)
             self.words[abi.RELEASE] = 0
 
-    def _introduce(self, invocation: "Invocation") -> None:
-        """Fill in what the function's environment says, once for each request structure."""
-        environment = self._function.environment
+    def release_at(self, address: int) -> NativeFunction:
+        """The function at this address, which frees a response; the same object if it is the last one again."""
+        if address != self.release_address:
+            self.release_function = NativeFunction(address)
+            self.release_address = address
+        return self.release_function
+
+    def _prepare(self, invocation: "Invocation") -> None:
+        """Fill in the fields that are the same in every request, once for each request structure."""
+        settings = self._function.settings
         for name in ("function_name", "function_version", "log_group", "log_stream"):
-            invocation.keep(name, getattr(environment, name))
+            invocation.set_text(name, getattr(settings, name))
         memory = invocation.memory
-        memoryview(memory.data).cast("I")[1] = environment.memory_limit_mb
+        memoryview(memory.data).cast("I")[abi.MEMORY_LIMIT] = settings.memory_limit_mb
         can_stream = invocation.open_stream is not None
         memory.words[abi.WRITE] = abi.Address.from_buffer(self._write).value if can_stream else 0
-        invocation.known_to = self
+        invocation.prepared_by = self
         self._invocation = invocation
 
-    def _large(self) -> "bytes | memoryview":
+    def _data_view(self) -> "bytes | memoryview":
         length = self.words[abi.LEN]
-        return view(self.words[abi.DATA], length) if length else b""
+        if not length:
+            return b""
+        from .native_memory import view
+
+        return view(self.words[abi.DATA], length)
 
     def content_type(self) -> "bytes | None":
-        """The answer's content type, if it has one of its own."""
-        content_type: bytes | None = self._response.texts[abi.CONTENT_TYPE]
+        """The response's content type, if it has one of its own; raises `FunctionError` if it cannot be sent."""
+        if not self.words[abi.CONTENT_TYPE]:
+            return None
+        from .native_memory import INVALID_RESPONSE, string
+
+        content_type = string(self._response, abi.CONTENT_TYPE)
         if (
             content_type
             and content_type != self._content_type
-            and (len(content_type) > _TYPE_LIMIT or not _HEADER_BYTES.issuperset(content_type))
+            and (len(content_type) > _CONTENT_TYPE_LIMIT or not _HEADER_BYTES.issuperset(content_type))
         ):
             message = f"the content type {content_type!r} cannot be sent in a header"
             raise FunctionError(INVALID_RESPONSE, message)
         self._content_type = content_type
         return content_type or None
 
-    def _outcome(self, status: int) -> "tuple[bytes | memoryview, bytes | None] | None":
-        """What follows from a call that failed, or that streamed."""
-        stream, unsent = self._stream, self._unsent
-        self._stream = self._unsent = None
+    def _finish_failed_or_streamed(self, status: int) -> "FunctionResponse | None":
+        """End the stream if the function has written to it; otherwise raise the failure."""
+        stream, send_failure = self._stream, self._send_failure
+        self._stream = self._send_failure = None
         self.has_written = False
-        error = failure(self._response, f"{self._function.symbol} returned {status}") if status else None
+        error = None
+        if status:
+            from .native_memory import failure
+
+            error = failure(self._response, f"{self._function.symbol} returned {status}")
         if stream is None:
-            raise unsent or error or AssertionError  # a head that broke off may have been taken all the same
-        if unsent is None and error is None:
+            raise send_failure or error or AssertionError  # an incomplete head may have been accepted all the same
+        if send_failure is None and error is None:
             try:
-                stream.send(self._large())
+                stream.send(self._data_view())
             except (FunctionError, ConnectionLost) as failed:
-                unsent = failed
-        if unsent is None or isinstance(unsent, FunctionError):
-            stream.end(unsent or error)
+                send_failure = failed
+        if send_failure is None or isinstance(send_failure, FunctionError):
+            stream.end(send_failure or error)
         else:
-            stream.abandon(unsent)
+            stream.abandon(send_failure)
         return None
 
-    def _stream_out(self, turn: "int | None", data: "int | None", length: "int | None") -> int:
-        """The callback `write`: nothing may be raised into the function."""
-        if not self.turn or turn != self.turn or self._unsent is not None or self._invocation is None:
+    def _write_piece(self, call_number: "int | None", data: "int | None", length: "int | None") -> int:
+        """The callback `write`. It returns 1 for a failure, as no exception may reach the function."""
+        if (
+            not self.call_number
+            or call_number != self.call_number
+            or self._send_failure is not None
+            or self._invocation is None
+        ):
             return 1
         self.has_written = True
         try:
+            from .native_memory import view
+
             piece = view(data, length) if length else b""
             if self._stream is None:
                 assert self._invocation.open_stream is not None
                 self._stream = self._invocation.open_stream(self.content_type())
             self._stream.send(piece)
         except Exception as error:
-            self._unsent = error
+            self._send_failure = error
             return 1
         return 0
-
-
-def view(address: "int | None", length: int) -> memoryview:
-    """Memory of the function as it is, without a copy; raises FunctionError if there can be none."""
-    global _view
-    if not address or length > LENGTH_LIMIT:
-        where = "too many" if address else "at the address NULL"
-        raise FunctionError(INVALID_RESPONSE, f"the function answered {length} bytes, {where}")
-    if _view is None:
-        _view = ViewFunction(abi.python_symbol("PyMemoryView_FromMemory"))
-    seen: memoryview = _view(address, length, _READ_ONLY)
-    return seen
-
-
-_view: "ViewFunction | None" = None

@@ -1,8 +1,8 @@
-"""The environment variables that tell the runtime what to run, read once.
+"""The runtime's settings: environment variables, read once.
 
 https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
 
-The module `os` takes longer to import than all the rest of the runtime: `posix` beneath it is built in.
+The module `os` takes longer to import than all the rest of the runtime; `posix`, beneath it, is built in.
 """
 
 import sys
@@ -19,17 +19,18 @@ else:
 from .errors import UsageError
 
 HTTP_PORT = 80
-CONCURRENCY_LIMIT = 1024  # threads; beyond this the number is a mistake
-PORT_DIGITS = 5
+CONCURRENCY_LIMIT = 1024  # threads; a larger number is a mistake
+_PORT_DIGITS = 5
+_NUMBER_DIGITS = 11
 
 NO_RUNTIME_API = """\
-AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from; AWS Lambda sets it.
-On your own machine, let the emulator run the function: faas-runtime serve LIBRARY, or for one event: faas-runtime
-invoke LIBRARY. With another emulator, set it to that one's HOST:PORT. All commands: faas-runtime --help"""
+AWS_LAMBDA_RUNTIME_API is not set, so there is no Lambda Runtime API to take invocations from. AWS Lambda sets it.
+On your own machine, run the function in the emulator: faas-runtime serve LIBRARY, or for one event: faas-runtime
+invoke LIBRARY. For another emulator, set the variable to its HOST:PORT. All commands: faas-runtime --help"""
 
 
-class Place:
-    """Where the Runtime API listens; `authority` is the text as it was given, for the header Host."""
+class Endpoint:
+    """The address of the Runtime API; `authority` is its text as it was given, for the header Host."""
 
     __slots__ = ("authority", "host", "port")
 
@@ -39,14 +40,14 @@ class Place:
         self.port = port
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
-        """Read HOST, HOST:PORT, [IPV6] or [IPV6]:PORT."""
+    def parse(cls, text: str) -> "Endpoint":
+        """Read HOST, HOST:PORT, [IPV6] or [IPV6]:PORT; raises `UsageError` for anything else."""
         host, port = _split_port(text)
         if not host or any(character in host for character in "/?#@ \t\r\n[]") or not text.isascii():
             raise _not_an_address(text)
         if not port:
             return cls(text, host, HTTP_PORT)
-        if not (port.isdigit() and len(port) <= PORT_DIGITS and 0 < int(port) < 65536):
+        if not (port.isdigit() and len(port) <= _PORT_DIGITS and 0 < int(port) < 65536):
             raise _not_an_address(text)
         return cls(text, host, int(port))
 
@@ -70,8 +71,8 @@ def _not_an_address(text: str) -> UsageError:
     )
 
 
-class Environment:
-    """What the process is told about the function; what is not given is None (numbers: 0)."""
+class Settings:
+    """What to run, and what the platform says about the function; what is not given is None (numbers: 0)."""
 
     __slots__ = (
         "concurrency",
@@ -82,46 +83,50 @@ class Environment:
         "log_group",
         "log_stream",
         "memory_limit_mb",
+        "pipelining",
         "runtime_api",
         "task_root",
     )
 
     def __init__(self, handler: "str | None" = None) -> None:
-        """Read the variables; a handler given on the command line goes before _HANDLER."""
+        """Read the variables; a handler from the command line overrides _HANDLER. Raises `UsageError`."""
         runtime_api = variable("AWS_LAMBDA_RUNTIME_API")
         if not runtime_api:
             raise UsageError(NO_RUNTIME_API)
-        self.runtime_api = Place.parse(runtime_api)
+        self.runtime_api = Endpoint.parse(runtime_api)
         self.handler = handler or variable("_HANDLER")
         self.task_root = _absolute(variable("LAMBDA_TASK_ROOT") or ".")
-        self.function_name = _native("AWS_LAMBDA_FUNCTION_NAME")
-        self.function_version = _native("AWS_LAMBDA_FUNCTION_VERSION")
+        self.function_name = _bytes("AWS_LAMBDA_FUNCTION_NAME")
+        self.function_version = _bytes("AWS_LAMBDA_FUNCTION_VERSION")
         self.memory_limit_mb = _number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", 2**32 - 1)
-        self.log_group = _native("AWS_LAMBDA_LOG_GROUP_NAME")
-        self.log_stream = _native("AWS_LAMBDA_LOG_STREAM_NAME")
+        self.log_group = _bytes("AWS_LAMBDA_LOG_GROUP_NAME")
+        self.log_stream = _bytes("AWS_LAMBDA_LOG_STREAM_NAME")
         self.initialization = variable("AWS_LAMBDA_INITIALIZATION_TYPE")
         self.concurrency = _concurrency()
+        self.pipelining = _pipelining()
+        """Whether a response and the request for the next event are sent together, where the server can take that. It
+        becomes false for good when a server has closed the connection instead (RFC 9112, section 9.3.2)."""
 
     @property
     def is_managed(self) -> bool:
-        """Whether this is a Lambda Managed Instance, whose rules are stricter for logs and milder for failures."""
+        """Whether this is a Lambda Managed Instance: logs have to be JSON, and failures are retried."""
         return self.concurrency > 1 or self.initialization == "lambda-managed-instances"
 
 
 def variable(name: str) -> str:
-    """The value of an environment variable as it was when the process started, or nothing."""
+    """The value of an environment variable when the process started; empty if it was not set."""
     if sys.platform == "win32":
         return system.environ.get(name, "")
     return system.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
 
 
 def is_absolute(path: str) -> bool:
-    """Whether a path starts at a root."""
+    """Whether a path is absolute."""
     return path.startswith("/") or (sys.platform == "win32" and (path[1:2] == ":" or path.startswith("\\")))
 
 
-def _native(name: str) -> "bytes | None":
-    """The bytes that the variable has in the C environment, as the function is to see them."""
+def _bytes(name: str) -> "bytes | None":
+    """The variable's bytes, as they are in the C environment."""
     return variable(name).encode("utf-8", "surrogateescape") or None
 
 
@@ -132,9 +137,17 @@ def _absolute(folder: str) -> str:
         return f"{system.getcwd()}/{folder}".removesuffix("/.")
     except OSError as error:
         raise UsageError(
-            f"the current folder cannot be told: {error}. Set LAMBDA_TASK_ROOT to the absolute path of the folder with "
-            "the function's library, or start in a folder that exists"
+            f"the current folder cannot be determined: {error}. Set LAMBDA_TASK_ROOT to the absolute path of the "
+            "folder with the function's library, or start in a folder that exists"
         ) from error
+
+
+def _pipelining() -> bool:
+    name = "FAAS_RUNTIME_PIPELINING"
+    value = variable(name)
+    if value not in ("", "on", "off"):
+        raise UsageError(f"{name} is {value[:80]!r}. Set it to on or off, or leave it unset for on")
+    return value != "off"
 
 
 def _concurrency() -> int:
@@ -150,4 +163,4 @@ def _concurrency() -> int:
 
 def _number(name: str, limit: int) -> int:
     text = variable(name)
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 12 and int(text) <= limit else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _NUMBER_DIGITS and int(text) <= limit else 0

@@ -1,6 +1,6 @@
-"""What can go wrong.
+"""The exceptions of the runtime.
 
-`FaasError` and its children end the process, with the exit code that they carry; `main` prints them. A
+`FaasError` and its subclasses end the process with the exit code that they carry; `main` prints them. A
 `FunctionError` ends one invocation only.
 """
 
@@ -16,27 +16,27 @@ class FaasError(Exception):
 
 
 class UsageError(FaasError):
-    """The command line or the environment does not make sense."""
+    """The command line or an environment variable is wrong."""
 
     exit_code = 2
 
 
 class RuntimeApiError(FaasError):
-    """The Runtime API does not answer, or not as its contract says."""
+    """The Runtime API cannot be reached, or breaks its contract."""
 
     exit_code = 3
 
 
 class ConnectionLost(RuntimeApiError):
-    """The connection broke before the answer was complete; `unanswered` if not even its first byte came."""
+    """The connection broke before the response was complete; `is_unanswered` if not even its first byte came."""
 
-    def __init__(self, message: str, *, unanswered: bool) -> None:
+    def __init__(self, message: str, *, is_unanswered: bool) -> None:
         super().__init__(message)
-        self.unanswered = unanswered
+        self.is_unanswered = is_unanswered
 
 
 class FunctionError(Exception):
-    """The function says that it failed, or answers what cannot be sent."""
+    """The function failed, or returned a response that cannot be sent."""
 
     def __init__(self, error_type: str, message: str, stack_trace: "Sequence[str]" = ()) -> None:
         super().__init__(f"{error_type}: {message}")
@@ -46,27 +46,13 @@ class FunctionError(Exception):
 
 
 class InitError(FunctionError, FaasError):
-    """The function cannot be loaded or initialised: told to the Runtime API, then the process ends."""
+    """The function cannot be loaded or initialised. This is reported to the Runtime API before the process ends."""
 
     reported_as = ""
-    """The type that the platform wants for it, whatever the function says; nothing: the function's own."""
+    """The error type that the platform expects, whatever the function says; empty: the function's own."""
     path = "/init/error"
-
-
-class BeforeSnapshotError(InitError):
-    """The hook before the snapshot failed."""
-
-    exit_code = 64
-    reported_as = "Runtime.BeforeSnapshotError"
-
-
-class AfterRestoreError(InitError):
-    """The hook after the restore failed: told to /restore/error."""
-
-    exit_code = 65
-    reported_as = "Runtime.AfterRestoreError"
-    path = "/restore/error"
+    """The path of the Runtime API that it is reported to."""
 
 
 class Stopped(Exception):
-    """The process was asked to end, and no invocation is in hand."""
+    """The process was asked to end, and no invocation is in progress."""

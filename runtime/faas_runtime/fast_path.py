@@ -1,41 +1,63 @@
-"""The usual invocation, from the event to the platform's receipt, in one piece.
+"""The usual invocation, from the event to the receipt of the response, in one function.
 
-What `loop.serve` does by calling `client.next`, `caller.call`, `client.respond` and `caller.release` is done here by
-one function, for an event whose head looks like one that was parsed before and an answer that is short and nothing but
-data. Calls between methods, and attributes of objects, would otherwise take a quarter of the time. Whatever is unusual
-is left to those methods, at a point where they can go on.
+`serving.serve` calls `client.next`, `caller.call`, `client.respond` and `caller.release`. One function does the same
+here, for an event whose head fits a template and a response that is short and has no fields of its own. Calls between
+methods, and attributes of objects, would otherwise take a quarter of the time. Anything unusual is left to those
+methods, at a point where they can continue.
+
+The request for the next event leaves together with the response (pipelining, RFC 9112, section 9.3.2). That is allowed
+where a request that gets lost does no harm: `next` may be sent again, a response never. It is done only over a
+connection that has stayed open from one invocation to the next, and no more once a server has closed it instead.
 """
 
+from _struct import Struct
 from time import monotonic
 
 from . import abi
-from .caller import COPIED_SIZE, LAST_TURN
-from .client import JSON, TEXTS
+from .caller import COPIED_SIZE, LAST_CALL_NUMBER
+from .client import JSON
 from .errors import Stopped
-from .layout import SHAPES, Layout
-from .loop import finish
+from .head_template import RECEIPT_SIZE, SHAPES, HeadTemplate, UsualReceipt
+from .invocation import TEXT_HEADERS
+from .serving import finish
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .caller import Caller
-    from .client import RuntimeApi
+    from .client import RuntimeApiClient
+    from .environment import Settings
     from .invocation import Invocation
 
-_LAYOUTS = 8  # heads of different lengths whose layouts are remembered
-# Servers close connections that idle, but none so soon. After a longer call, one system call looks whether it did.
+_TEMPLATE_LIMIT = 8  # heads of different lengths whose templates are kept
+# Servers close idle connections, but none does so this soon. After a longer call, the connection is checked first.
 _SURELY_OPEN_S = 0.0002
-_RECEIPT_SIZE = 470  # bytes; with an object's head, this is what Python allocates for next to nothing
+
+
+def _read_words(*indexes: int) -> "Callable[[bytearray], tuple[int, ...]]":
+    """Reads some words of a structure, in the order of their indexes, which is faster than one by one."""
+    form, end = "@", 0
+    for index in indexes:
+        form += f"{(index - end) * abi.WORD}xN"
+        end = index + 1
+    return Struct(form).unpack_from
+
+
+_unpack_response = _read_words(abi.DATA, abi.LEN, abi.CONTENT_TYPE, abi.RELEASE)
+"""Reads these fields of a response."""
 
 
 class FastPath:
     """One poller: the client that it takes invocations from, and the caller of the native function."""
 
-    def __init__(self, client: "RuntimeApi", caller: "Caller") -> None:
+    def __init__(self, client: "RuntimeApiClient", caller: "Caller", settings: "Settings") -> None:
         self._client = client
         self._caller = caller
-        self._layouts: dict[int, Layout] = {}
-        self._accepted = b"-"
-        """What the Runtime API answers to an outcome that it takes, whole."""
+        self._settings = settings
+        self._templates: dict[int, HeadTemplate] = {}
+        """By the size of the head."""
+        self._usual_receipt = UsualReceipt()
 
     def serve(self) -> None:
         """Take invocations until the process is asked to end."""
@@ -43,99 +65,120 @@ class FastPath:
         try:
             while True:
                 invocation = client.next()
-                layout = self._learn()
+                template = self._learn_template()
+                client.last_receipt = None
                 finish(client, caller, invocation, caller.call)
-                if layout is not None and client.connection.is_proven:
-                    self._point(invocation, layout)
-                    self._run(invocation, layout)
+                if template is not None and client.connection.is_kept_open:
+                    if client.last_receipt is not None:
+                        self._usual_receipt.learn(client.connection.reader.buffer, client.last_receipt)
+                    self._point_into_buffer(invocation, template)
+                    self._run(invocation, template)
         except Stopped:
             return
 
-    def _learn(self) -> "Layout | None":
-        """The layout of the head that was parsed last, unless it is of an unusual kind."""
-        client, layouts = self._client, self._layouts
-        assert client.parsed is not None
-        layout = Layout.of(client.connection.reader.buffer, *client.parsed)
-        if layout is not None:
-            if len(layouts) >= _LAYOUTS:
-                layouts.clear()
-            layouts[layout.size] = layout
-        return layout
+    def _learn_template(self) -> "HeadTemplate | None":
+        """The template of the head that was parsed last; None if such heads have to be parsed each time."""
+        client, templates = self._client, self._templates
+        assert client.last_event is not None
+        template = HeadTemplate.of(client.connection.reader.buffer, *client.last_event)
+        if template is not None:
+            if len(templates) >= _TEMPLATE_LIMIT:
+                templates.clear()
+            templates[template.size] = template
+        return template
 
-    def _other_layout(self, received: int) -> "Layout | None":
-        """The layout of the head that was received, if it is another one that has been seen before."""
+    def _other_template(self, received: int) -> "HeadTemplate | None":
+        """The template that fits the head that was received, if there is one."""
         buffer = self._client.connection.reader.buffer
-        layout = self._layouts.get(buffer.find(b"\r\n\r\n", 0, received) + 4)
-        return layout if layout is not None and layout.unpack(buffer)[::2] == layout.texts else None
+        template = self._templates.get(buffer.find(b"\r\n\r\n", 0, received) + 4)
+        if template is None or (template.unpack_fixed(buffer) != template.fixed and not template.follow_date(buffer)):
+            return None
+        return template
 
-    def _point(self, invocation: "Invocation", layout: Layout) -> None:
-        """Let the request point to where the values lie in the buffer."""
+    def _point_into_buffer(self, invocation: "Invocation", template: HeadTemplate) -> None:
+        """Let the request point to the values that change, in the buffer, and to copies of the others."""
         buffer, words = self._client.connection.reader.buffer, invocation.memory.words
         base = abi.address_of(buffer)
-        for name in TEXTS.values():
-            invocation.keep(name, layout.values.get(name))
-        for place, start in layout.pointers:
-            words[place] = base + start
-        words[abi.PAYLOAD] = base + layout.size
+        for header in TEXT_HEADERS:
+            invocation.set_text(header.field, template.values.get(header.field))
+        for index, start in template.pointers:
+            words[index] = base + start
+        words[abi.PAYLOAD] = base + template.size
         invocation.buffer = buffer
-        invocation.payload_at = layout.size
-        self._client.echo = b""
+        invocation.payload_start = template.size
+        self._client.invocation_id_field = b""
 
-    def _run(self, invocation: "Invocation", layout: Layout) -> None:
-        """Take invocations over the connection as long as it lasts and they look as the layouts say."""
+    def _run(self, invocation: "Invocation", template: HeadTemplate) -> None:
+        """Take invocations over the connection as long as it lasts and their heads fit a template."""
+        # Local variables: an attribute takes longer.
         client, caller, connection = self._client, self._caller, self._client.connection
         socket, reader = connection.socket, connection.reader
         assert socket is not None
         send, send_all, receive, clock = socket.send, socket.sendall, socket.recv_into, monotonic
-        receive_bytes = socket.recv
-        next_request, response, accepted = connection.next_request, client.response + b"%b", self._accepted
+        receive_bytes, usual_receipt = socket.recv, self._usual_receipt.text
+        next_request = connection.next_request
+        response_start, response_fields = client.response_head.split(b"%b", 1)
+        known_len, known_fields, middle = -1, b"", b""
+        pipelined_request = next_request if self._settings.pipelining else b""
+        receipt_size = self._receipt_size()
         words, longs, request = invocation.memory.words, invocation.memory.longs, invocation.memory.argument
-        answered, whole, blank, memory = caller.words, caller.bytes, caller.blank, caller.argument
-        call, data_at, releaser, released_by = caller.function_call, caller.data, caller.releaser, caller.released_by
-        buffer, size = reader.buffer, layout.size
-        unpack, texts, live, shape = layout.unpack, layout.texts, layout.live, layout.shape
-        payload_len, deadline_at, stream = abi.PAYLOAD_LEN, abi.DEADLINE, abi.STREAM
-        content_type, length_at, data_word, release_at = abi.CONTENT_TYPE, abi.LEN, abi.DATA, abi.RELEASE
-        turn, traced = caller.turns, caller.trace_place(layout.trace_size)
+        response_bytes, blank, response = caller.bytes, caller.blank, caller.argument
+        unpack_response, response_data = _unpack_response, caller.response_data
+        call, data = caller.function_call, caller.data
+        release, known_release_address = caller.release_function, caller.release_address
+        buffer, size = reader.buffer, template.size
+        unpack_fixed, fixed, unpack_values = template.unpack_fixed, template.fixed, template.unpack_values
+        read, shape = template.read, template.shape
+        payload_len_index, deadline_index, stream_index = abi.PAYLOAD_LEN, abi.DEADLINE, abi.STREAM
+        call_number, trace_slot = caller.last_call_number, caller.trace_slot(template.trace_size)
+        sent_behind = b""  # behind the last response: the request for the next event, or nothing
         while connection.socket is socket:
+            # Ask for an event. What can be prepared for it is prepared before it comes.
             client.is_busy = False
             reader.count = 0
-            if client.is_stopping:
-                return
+            response_bytes[:] = blank
+            call_number = words[stream_index] = call_number + 1 if call_number < LAST_CALL_NUMBER else 1
             try:
-                send_all(next_request)
+                if not sent_behind:
+                    if client.is_stopping:
+                        return
+                    send_all(next_request)
                 reader.count = received = receive(buffer)
             except OSError:
                 received = 0
-            parts = unpack(buffer)
-            if received < size or parts[::2] != texts:
-                other = self._other_layout(received)
+
+            # Take its head apart. A head that fits no template is left to `client.next`.
+            if received < size or unpack_fixed(buffer) != fixed:
+                other = self._other_template(received)
                 if other is None:
                     break
-                layout, parts = other, other.unpack(buffer)
-                unpack, texts, live, shape, size = layout.unpack, layout.texts, layout.live, layout.shape, layout.size
-                traced = caller.trace_place(layout.trace_size)
-                self._point(invocation, layout)
-            request_id, deadline, length, trace_id, invocation_id = live(parts)
-            # What was learnt about the values has to hold for these, too.
+                if other is not template:
+                    template = other
+                    unpack_fixed, unpack_values = template.unpack_fixed, template.unpack_values
+                    read, shape, size = template.read, template.shape, template.size
+                    trace_slot = caller.trace_slot(template.trace_size)
+                    self._point_into_buffer(invocation, template)
+                fixed = template.fixed
+            request_id, deadline, length, trace_id, invocation_id = read(unpack_values(buffer))
             if (
                 (request_id + trace_id + invocation_id).translate(SHAPES) != shape
                 or not deadline.isdigit()
                 or not length.isdigit()
             ):
                 break
-            payload = int(length)
-            if received != size + payload:
-                client.complete(received, size + payload)
+
+            # Receive the rest, and fill in the request.
+            payload_len = int(length, 10)  # with a base, `int` does not look for methods of other types first
+            if received != size + payload_len:
+                client.receive_rest(received, size + payload_len)
                 if reader.buffer is not buffer:
                     buffer = reader.buffer
-                    self._point(invocation, layout)
-            for end in layout.ends:
+                    self._point_into_buffer(invocation, template)
+            for end in template.value_ends:
                 buffer[end] = 0
             invocation.request_id = request_id
-            invocation.trace_id = trace_id or None
-            words[payload_len] = payload
-            longs[deadline_at] = int(deadline)
+            words[payload_len_index] = payload_len
+            longs[deadline_index] = int(deadline, 10)
             client.received_at = received_at = clock()
             client.is_busy = True
             wake = client.wake
@@ -143,62 +186,106 @@ class FastPath:
                 wake()
             fields = JSON
             if invocation_id:
-                client.echo = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id
-                fields += client.echo
-            if traced is not None:
-                traced[:] = trace_id
-            whole[:] = blank
-            turn = caller.turns = caller.turn = words[stream] = turn % LAST_TURN + 1
-            status = call(request, memory)
-            caller.turn = 0
-            answer_length = answered[length_at]
+                client.invocation_id_field = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id
+                fields += client.invocation_id_field
+            if trace_slot is not None:
+                trace_slot[:] = trace_id
+
+            # Call the function.
+            caller.last_call_number = caller.call_number = call_number
+            status = call(request, response)
+            caller.call_number = 0
+
+            # Copy the response, unless it is an unusual one, or the connection was closed during a long call.
+            address, response_len, content_type, release_address = unpack_response(response_data)
             if (
                 status
                 or caller.has_written
-                or answered[content_type]
-                or answer_length > COPIED_SIZE
-                or not answered[data_word]
-                or clock() - received_at > _SURELY_OPEN_S
+                or content_type
+                or response_len > COPIED_SIZE
+                or not address
+                or (clock() - received_at > _SURELY_OPEN_S and not connection.is_open())
             ):
+                sent_behind = b""
                 self._finish(invocation, status)
                 continue
-            outgoing = response % (request_id, fields, answer_length, data_at[0:answer_length])
+            copy: bytes = data[0:response_len]  # type: ignore[assignment]
+
+            # Let the function free its memory before anything is sent: the platform may freeze the process then.
+            if release_address:
+                if release_address != known_release_address:
+                    known_release_address, release = release_address, caller.release_at(release_address)
+                release(response)
+
+            # Send the response, and behind it the request for the next event.
+            sent_behind = b"" if client.is_stopping else pipelined_request
+            if response_len != known_len or fields is not known_fields:
+                known_len, known_fields, middle = response_len, fields, response_fields % (fields, response_len)
+            outgoing = b"".join((response_start, request_id, middle, copy, sent_behind))
             try:
                 sent = send(outgoing)
-            except OSError:  # nothing of it has left, so it may go out again
-                self._finish(invocation, status)
+            except OSError:  # nothing of it has left, so the response may be sent again
+                sent_behind = b""
+                self._send_copy(invocation, copy)
                 continue
+
+            # Read the receipt, and nothing of an event behind it.
             try:
                 if sent < len(outgoing):
                     send_all(outgoing[sent:])
-                receipt = receive_bytes(_RECEIPT_SIZE)
+                receipt = receive_bytes(receipt_size)
             except OSError:
                 receipt = b""
-            if receipt != accepted:
-                accepted = self._receipt(invocation, receipt)
-            elif releaser is not None and answered[release_at] == released_by:
-                releaser(memory)
-            else:
-                caller.release()
-                releaser, released_by = caller.releaser, caller.released_by
+            if receipt != usual_receipt:
+                received = self._finish_with_receipt(invocation, receipt, is_pipelined=bool(sent_behind))
+                usual_receipt, receipt_size = self._usual_receipt.text, self._receipt_size()
+                if received:
+                    break
         else:
             return
-        client.asked(received)
+        if sent_behind and not received:
+            self._settings.pipelining = False
+        client.expect_event(received)
+
+    def _receipt_size(self) -> int:
+        """How many bytes to receive for a receipt. Without pipelining, any further byte shows that it is unusual."""
+        usual = self._usual_receipt.text
+        return len(usual) if self._settings.pipelining and len(usual) > 1 else RECEIPT_SIZE
 
     def _finish(self, invocation: "Invocation", status: int) -> None:
-        """Go on after a call in the general way."""
+        """Continue after a call in the general way."""
         caller = self._caller
         finish(self._client, caller, invocation, lambda _: caller.result(status))
 
-    def _receipt(self, invocation: "Invocation", receipt: bytes) -> bytes:
-        """Read what the Runtime API says to an answer, which begins like that; returns what it says usually."""
-        self._client.connection.reader.buffer[: len(receipt)] = receipt
-        finish(self._client, self._caller, invocation, lambda _: self._read_receipt(len(receipt)))
-        return self._accepted
+    def _send_copy(self, invocation: "Invocation", copy: bytes) -> None:
+        """Continue after the release in the general way."""
+        self._caller.words[abi.RELEASE] = 0
+        finish(self._client, self._caller, invocation, lambda _: (copy, None))
 
-    def _read_receipt(self, received: int) -> None:
+    def _finish_with_receipt(self, invocation: "Invocation", receipt: bytes, *, is_pipelined: bool) -> int:
+        """Read in the general way what the Runtime API sends after a response, which begins like this.
+
+        Returns how many bytes of the next event came behind it; they are in the buffer.
+        """
+        if self._usual_receipt.follow_date(receipt):
+            return 0
+        client, caller = self._client, self._caller
+        connection = client.connection
+        reader = connection.reader
+        reader.buffer[: len(receipt)] = receipt
+        caller.words[abi.RELEASE] = 0  # the function has freed its memory already
+        finish(client, caller, invocation, lambda _: self._parse_receipt(len(receipt), is_pipelined=is_pipelined))
+        if connection.socket is None:  # and a request that was sent behind the response is lost
+            self._settings.pipelining = self._settings.pipelining and not is_pipelined
+            return 0
+        return reader.count
+
+    def _parse_receipt(self, received: int, *, is_pipelined: bool) -> None:
         client, connection = self._client, self._client.connection
-        answer = connection.finish(b"", received)
-        if answer.status == 202 and connection.socket is not None and received == answer.body_end:
-            self._accepted = bytes(connection.reader.view[:received])
-        client.check(client.path, answer)
+        response = connection.read_response(b"", received, is_followed=is_pipelined)
+        reader = connection.reader
+        self._usual_receipt.learn(reader.buffer, response)
+        client.check_outcome(client.response_path, response)
+        behind = bytes(reader.view[response.end : reader.count])
+        reader.buffer[: len(behind)] = behind
+        reader.count = len(behind)

@@ -1,81 +1,116 @@
-"""One invocation: the `faas_request` that a native function is handed, readable from Python as well."""
+"""One invocation on the side of the function: the `faas_request`, and the headers that it is made of.
+
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html#runtimes-api-next
+"""
 
 from . import abi
-from .abi import Memory, address_of
+from .abi import CStruct, address_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Protocol
 
-    from .streaming import Stream
+    from .errors import FunctionError
+
+    class ResponseStream(Protocol):
+        """A streamed response to the invocation."""
+
+        def send(self, data: bytes | memoryview) -> None:
+            """Send a piece; returns when the system has taken it. Raises `ConnectionLost`."""
+
+        def end(self, error: FunctionError | None) -> None:
+            """End the response; an error tells the caller that it is incomplete. Raises `ConnectionLost`."""
+
+        def abandon(self, reason: Exception) -> None:
+            """Give up after a piece that could not be sent. Raises `ConnectionLost` if the server gave no reason."""
+
+
+class EventHeader:
+    """A header of an event, and the field of `faas_request` that gets its value."""
+
+    __slots__ = ("changes", "field", "name")
+
+    def __init__(self, name: bytes, field: str, *, changes: bool) -> None:
+        self.name = name
+        """The header's name in lower case."""
+        self.field = field
+        self.changes = changes
+        """Whether the value differs from one invocation to the next. The fast path expects all other values to be the
+        same as before, and parses the whole head when one is not. It does so too for a changing value that has other
+        characters than letters, digits and `-=;:._+,` (see `head_template`)."""
+
+
+# The deadline is a number; the values of all other headers are texts.
+DEADLINE_HEADER = EventHeader(b"lambda-runtime-deadline-ms", "deadline_ms", changes=True)
+REQUEST_ID_HEADER = EventHeader(b"lambda-runtime-aws-request-id", "request_id", changes=True)
+INVOCATION_ID_HEADER = EventHeader(b"lambda-runtime-invocation-id", "invocation_id", changes=True)
+TRACE_ID_HEADER = EventHeader(b"lambda-runtime-trace-id", "trace_id", changes=True)
+TEXT_HEADERS = (
+    REQUEST_ID_HEADER,
+    INVOCATION_ID_HEADER,
+    EventHeader(b"lambda-runtime-invoked-function-arn", "function_arn", changes=False),
+    TRACE_ID_HEADER,
+    EventHeader(b"lambda-runtime-client-context", "client_context", changes=False),
+    EventHeader(b"lambda-runtime-cognito-identity", "cognito_identity", changes=False),
+    EventHeader(b"lambda-runtime-aws-tenant-id", "tenant_id", changes=False),
+)
+"""All headers of an event whose values are texts."""
 
 
 class Invocation:
-    """An event and what came with it; what was not given, or empty, is None (the deadline: 0).
+    """An event with what came with it. What is not given, or empty, is None (the deadline: 0).
 
-    The Runtime API's client fills in the same object each time, so what is read from it holds until the next one.
+    The Runtime API's client fills in the same object each time, so its values are valid until the next one.
     """
 
-    __slots__ = ("_kept", "buffer", "known_to", "memory", "open_stream", "payload_at", "request_id", "trace_id")
+    __slots__ = ("_copies", "buffer", "memory", "open_stream", "payload_start", "prepared_by", "request_id", "trace_id")
 
     def __init__(self, payload: bytes = b"", request_id: bytes = b"-", *, deadline_ms: int = 0, **texts: bytes) -> None:
-        """An invocation made by hand; `texts` are named like the fields of the request in faas.h."""
-        self.memory = Memory(abi.REQUEST_SIZE)
-        self.known_to: object = None
-        """The handler that has filled in what it alone knows, such as the function's name."""
-        self.open_stream: Callable[[bytes | None], Stream] | None = None
-        """Begins a streamed answer with a content type; None where answers cannot be streamed."""
+        """An invocation from values; `texts` have the names of fields of `faas_request`."""
+        self.memory = CStruct(abi.REQUEST_SIZE)
+        """The `faas_request`."""
+        self.prepared_by: object = None
+        """The handler that has filled in the fields that it alone knows, such as the function's name."""
+        self.open_stream: Callable[[bytes | None], ResponseStream] | None = None
+        """Begins a streamed response with a content type; None where responses cannot be streamed."""
         self.request_id = request_id
         self.trace_id = texts.get("trace_id")
-        self.place_payload(bytearray(payload), 0, len(payload))
+        self.set_payload(bytearray(payload), 0, len(payload))
         self.memory.longs[abi.DEADLINE] = deadline_ms
-        self._kept: dict[str, bytearray] = {}
-        self.keep("request_id", request_id)
-        for name, value in texts.items():
-            self.keep(name, value)
+        self._copies: dict[str, bytearray] = {}
+        self.set_text("request_id", request_id)
+        for field, value in texts.items():
+            self.set_text(field, value)
 
-    def place_payload(self, buffer: bytearray, start: int, end: int) -> None:
-        """Let the request point to the event, which lies in a buffer."""
+    def set_payload(self, buffer: bytearray, start: int, end: int) -> None:
+        """Let the request point to the event, which is in a buffer."""
         self.buffer = buffer
-        self.payload_at = start
+        self.payload_start = start
         self.memory.words[abi.PAYLOAD] = address_of(buffer) + start if end > start else 0
         self.memory.words[abi.PAYLOAD_LEN] = end - start
 
-    def keep(self, name: str, value: "bytes | None") -> None:
+    def set_text(self, field: str, value: "bytes | None") -> None:
         """Let a text field of the request point to a copy of the value, which lives as long as the invocation."""
-        place = _PLACES[name]
+        index = abi.REQUEST_INDEX[field]
         if not value:
-            self.memory.words[place] = 0
+            self.memory.words[index] = 0
             return
-        copy = self._kept[name] = bytearray(value + b"\0")
-        self.memory.words[place] = address_of(copy)
+        copy = self._copies[field] = bytearray(value + b"\0")
+        self.memory.words[index] = address_of(copy)
 
     @property
     def payload(self) -> bytes:
         """The event: a copy."""
-        return bytes(self.buffer[self.payload_at : self.payload_at + self.memory.words[abi.PAYLOAD_LEN]])
+        return bytes(self.buffer[self.payload_start : self.payload_start + self.memory.words[abi.PAYLOAD_LEN]])
 
     @property
     def deadline_ms(self) -> int:
-        """When time is up: milliseconds since 1970-01-01 UTC; 0 when not given."""
+        """When the time limit ends: milliseconds since 1970-01-01 UTC; 0 when not given."""
         return self.memory.longs[abi.DEADLINE]
 
-    def text(self, name: str) -> "bytes | None":
+    def text(self, field: str) -> "bytes | None":
         """A text field of the request by its name in faas.h, such as `function_arn`."""
-        value: bytes | None = self.memory.texts[_PLACES[name]]
-        return value
+        from .native_memory import string
 
-
-_PLACES = {
-    "request_id": abi.REQUEST_ID,
-    "invocation_id": abi.INVOCATION_ID,
-    "function_arn": abi.FUNCTION_ARN,
-    "trace_id": abi.TRACE_ID,
-    "client_context": abi.CLIENT_CONTEXT,
-    "cognito_identity": abi.COGNITO_IDENTITY,
-    "tenant_id": abi.TENANT_ID,
-    "function_name": abi.FUNCTION_NAME,
-    "function_version": abi.FUNCTION_VERSION,
-    "log_group": abi.LOG_GROUP,
-    "log_stream": abi.LOG_STREAM,
-}
+        return string(self.memory, abi.REQUEST_INDEX[field])

@@ -1,20 +1,15 @@
-"""From the handler's name to a loaded library and its symbols."""
+"""From the name of a handler to a loaded library and its symbols."""
 
 import sys
-from _ctypes import CFuncPtr
 
 from .environment import is_absolute, system
 from .errors import InitError
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    Function = TypeVar("Function", bound=CFuncPtr)
+from .ffi import NativeFunction
 
 DEFAULT_SYMBOL = "handle"
-_NOW = 2  # RTLD_NOW: what cannot be resolved is told here, and not by a crash in the middle of an invocation
-_FILE_TYPE, _REGULAR = 0o170000, 0o100000
+_RTLD_NOW = 2  # an undefined symbol is an error here, instead of a crash in the middle of an invocation
+_S_IFMT, _S_IFREG = 0o170000, 0o100000  # inode(7)
+_SEARCH_DLL_LOAD_DIR, _SEARCH_DEFAULT_DIRS, _ALTERED_SEARCH_PATH = 0x100, 0x1000, 0x8  # LoadLibraryExW
 
 
 def _suffix(platform: str) -> str:
@@ -27,23 +22,23 @@ SUFFIX = _suffix(sys.platform)
 
 
 class Library:
-    """A loaded library; never unloaded, as threads and allocators may outlive any attempt at it."""
+    """A loaded library. It is never unloaded, as its threads and allocators may still run."""
 
     def __init__(self, path: str) -> None:
         self.path = path
-        # CFuncPtr asks for the attribute by this name.
+        # CFuncPtr reads the attribute of this name.
         self._handle: int = _open(path)
 
-    def function(self, name: str, prototype: "type[Function]") -> "Function | None":
+    def function(self, name: str) -> "NativeFunction | None":
         """The exported function of this name, if there is one."""
         try:
-            return prototype((name, self))  # type: ignore[arg-type]
+            return NativeFunction((name, self))  # type: ignore[arg-type]
         except AttributeError:
             return None
 
 
 class Handler:
-    """Where a handler may lie: the paths of the library, the first that exists counts, and the symbol."""
+    """Where a handler is: the possible paths of the library, of which the first that exists is used, and the symbol."""
 
     __slots__ = ("paths", "symbol")
 
@@ -53,7 +48,10 @@ class Handler:
 
     @classmethod
     def parse(cls, name: str, task_root: str) -> "Handler":
-        """Read `LIBRARY.SYMBOL`, `LIBRARY`, a path with either, or the empty name, as from the task root."""
+        """Read `LIBRARY.SYMBOL`, `LIBRARY`, a path to either, or the empty name, relative to the task root.
+
+        Raises `InitError` for any other name.
+        """
         if not name:
             return cls([_only_library(task_root)], DEFAULT_SYMBOL)
         if "\0" in name:
@@ -68,41 +66,41 @@ class Handler:
             library, symbol = last, DEFAULT_SYMBOL
         if not library or not (symbol.isascii() and symbol.isidentifier()):
             path = _join(task_root, name)
-            raise _misnamed(path) if _is_file(path) else _malformed(name)
+            raise _without_suffix(path) if _is_file(path) else _malformed(name)
         folder = _join(task_root, folder + slash)
         if library.endswith(SUFFIX):
             return cls([_join(folder, library)], symbol)
         return cls([_join(folder, prefix + library + SUFFIX) for prefix in ("lib", "")], symbol)
 
     def load(self) -> Library:
-        """Load the library."""
+        """Load the library; raises `InitError` if there is none, or it cannot be loaded."""
         path = next((path for path in self.paths if _is_file(path)), None)
         if path is None:
             raise self._missing()
         try:
             return Library(path)
         except OSError as error:
-            from .binary import why_not
+            from .binary.inspection import why_not_loadable
 
-            message = f"{path} cannot be loaded: {str(error).rstrip('.')}. {why_not(path, str(error))}"
+            message = f"{path} cannot be loaded: {str(error).rstrip('.')}. {why_not_loadable(path, str(error))}"
             raise InitError("Runtime.LibraryNotLoadable", message) from error
 
     def _missing(self) -> InitError:
         stem = self.paths[-1][: -len(SUFFIX)]
         named = next((path for path in (stem, f"{stem}.{self.symbol}") if _is_file(path)), None)
         if named is not None:
-            return _misnamed(named)
+            return _without_suffix(named)
         return InitError(
             "Runtime.LibraryNotFound",
-            f"the function's library is missing: there is none at {', '.join(self.paths)}; "
+            f"the function's library was not found at {', '.join(self.paths)}; "
             "check the handler's name (LIBRARY.SYMBOL, or a path) and LAMBDA_TASK_ROOT",
         )
 
 
-def _misnamed(path: str) -> InitError:
+def _without_suffix(path: str) -> InitError:
     return InitError(
         "Runtime.LibraryNotFound",
-        f"{path} is there, but the name of a library has to end in {SUFFIX}; rename it if it is one",
+        f"{path} exists, but the name of a library has to end in {SUFFIX}; rename it if it is one",
     )
 
 
@@ -119,16 +117,15 @@ def _open(path: str) -> int:
 
         path = path.replace("/", "\\")
         try:
-            # Look for what it needs in its own folder, Python's and the system's: LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR |
-            # LOAD_LIBRARY_SEARCH_DEFAULT_DIRS.
-            return LoadLibrary(path, 0x1100)
+            # Search what it needs in its own folder, Python's and the system's.
+            return LoadLibrary(path, _SEARCH_DLL_LOAD_DIR | _SEARCH_DEFAULT_DIRS)
         except FileNotFoundError:
-            # LOAD_WITH_ALTERED_SEARCH_PATH: in its own folder, the system's and those of PATH, where the emulator names
-            # the folder of the original when it runs a copy.
-            return LoadLibrary(path, 0x8)
+            # In its own folder, the system's and those of PATH. When the emulator runs a copy, PATH has the folder of
+            # the original.
+            return LoadLibrary(path, _ALTERED_SEARCH_PATH)
     from _ctypes import dlopen
 
-    return dlopen(path, _NOW)
+    return dlopen(path, _RTLD_NOW)
 
 
 def _join(folder: str, name: str) -> str:
@@ -141,7 +138,7 @@ def _join(folder: str, name: str) -> str:
 
 def _is_file(path: str) -> bool:
     try:
-        return system.stat(path).st_mode & _FILE_TYPE == _REGULAR
+        return system.stat(path).st_mode & _S_IFMT == _S_IFREG
     except (OSError, ValueError):  # ValueError: a name that no file can have
         return False
 
@@ -155,7 +152,7 @@ def _only_library(task_root: str) -> str:
         found = ", ".join(names) or "none"
         raise InitError(
             "Runtime.LibraryNotFound",
-            f"no handler is named, and {task_root} does not hold exactly one *{SUFFIX} (found: {found}); "
+            f"no handler is named, and {task_root} does not contain exactly one *{SUFFIX} (found: {found}); "
             "set _HANDLER to LIBRARY.SYMBOL, such as simple_handler.handle",
         )
     return _join(task_root, names[0])

@@ -1,6 +1,6 @@
 """Messages of the runtime itself: text or JSON, to standard error or to the platform's telemetry.
 
-What the function writes passes through untouched. Imported when there is something to say.
+The function's own output is not touched. Imported when there is something to log.
 """
 
 from time import gmtime, strftime, time
@@ -13,67 +13,70 @@ if TYPE_CHECKING:
     from .invocation import Invocation
 
 STDERR = 2
+"""The descriptor of standard error."""
 LEVELS = {"TRACE": 1, "DEBUG": 2, "INFO": 3, "WARN": 4, "ERROR": 5, "FATAL": 6}
-_FRAME = 0xA55A0000
-_TIMESTAMP = 2
-_TEXT = 1
-_DIGITS = 10  # of any descriptor, and of no number that is too long to be read
+# The head of a frame for the telemetry descriptor: a magic number with the level and flags, length, microseconds.
+_FRAME_MAGIC = 0xA55A0000
+_HAS_TIMESTAMP = 2
+_IS_TEXT = 1
+_DESCRIPTOR_DIGITS = 10  # at most
 
 
-class _Sink:
-    """Where messages go, and how; read from the environment once."""
+class _Output:
+    """The destination, format and level of messages; read from the environment once."""
 
     def __init__(self) -> None:
         self.is_json = variable("AWS_LAMBDA_LOG_FORMAT").upper() == "JSON"
         self.level = LEVELS.get(variable("AWS_LAMBDA_LOG_LEVEL").upper(), 0)
         telemetry = variable("_LAMBDA_TELEMETRY_LOG_FD")
-        is_number = telemetry.isascii() and telemetry.isdigit() and len(telemetry) <= _DIGITS
+        is_number = telemetry.isascii() and telemetry.isdigit() and len(telemetry) <= _DESCRIPTOR_DIGITS
         self.telemetry = int(telemetry) if is_number else None
+        """The descriptor of the platform's telemetry."""
 
 
-_sink: "_Sink | None" = None
+_output: "_Output | None" = None
 
 
 def configure(is_managed: bool) -> None:
-    """Take over what the platform offers before the function is loaded, which is not to see it."""
-    global _sink
-    _sink = _Sink()
-    if _sink.telemetry is not None:
+    """Read the platform's settings, and hide its descriptor from the function, which is loaded afterwards."""
+    global _output
+    _output = _Output()
+    if _output.telemetry is not None:
         system.unsetenv("_LAMBDA_TELEMETRY_LOG_FD")
     if is_managed:
-        _sink.is_json = True
+        _output.is_json = True
         provider = variable("_LAMBDA_TELEMETRY_LOG_FD_PROVIDER_SOCKET")
         if provider:
             _redirect(provider)
 
 
 def log(message: str, level: str = "INFO", invocation: "Invocation | None" = None, **more: object) -> None:
-    """Write the message in one piece: the function writes there as well."""
-    global _sink
-    if _sink is None:
-        _sink = _Sink()
+    """Write the message in one piece, as the function may write at the same time; `more` are fields of its JSON."""
+    global _output
+    if _output is None:
+        _output = _Output()
     number = LEVELS[level]
-    if number < _sink.level:
+    if number < _output.level:
         return
     now = time()
     message = message.rstrip()
-    line = _json_line(message, level, now, invocation, more) if _sink.is_json else f"faas-runtime: {message}"
+    line = _json_line(message, level, now, invocation, more) if _output.is_json else f"faas-runtime: {message}"
     data = line.encode("utf-8", "backslashreplace")
     try:
-        if _sink.telemetry is None:
+        if _output.telemetry is None:
             _write_if_open(data + b"\n")
         else:
-            kind = _FRAME | number << 2 | _TIMESTAMP | (0 if _sink.is_json else _TEXT)
+            kind = _FRAME_MAGIC | number << 2 | _HAS_TIMESTAMP | (0 if _output.is_json else _IS_TEXT)
             head = kind.to_bytes(4, "big") + len(data).to_bytes(4, "big") + int(now * 1e6).to_bytes(8, "big")
-            _write(_sink.telemetry, head + data)
+            _write(_output.telemetry, head + data)
     except (OSError, OverflowError):
-        if _sink.telemetry is not None:  # the platform's descriptor is none: say it where somebody may look
-            _sink.telemetry = None
+        if _output.telemetry is not None:  # the platform's descriptor cannot be used: write to standard error
+            _output.telemetry = None
             _write_if_open(data + b"\n")
 
 
 def log_failure(error: "FunctionError", invocation: "Invocation | None" = None) -> None:
-    """Write that the function failed; with JSON, in fields that can be searched."""
+    """Log that the function failed; JSON has its error in fields that can be searched."""
     from .reports import shortened
 
     prefix = f"request {invocation.request_id.decode()} failed: " if invocation else ""
@@ -83,7 +86,7 @@ def log_failure(error: "FunctionError", invocation: "Invocation | None" = None) 
 
 
 def _json_line(message: str, level: str, now: float, invocation: "Invocation | None", more: "dict[str, object]") -> str:
-    """One line, with what is empty left out."""
+    """One line, without empty fields."""
     from .reports import json_text
 
     stamp = strftime("%Y-%m-%dT%H:%M:%S", gmtime(now)) + f".{int(now * 1000) % 1000:03}Z"
@@ -97,7 +100,7 @@ def _json_line(message: str, level: str, now: float, invocation: "Invocation | N
 
 
 def _write_if_open(data: bytes) -> None:
-    """Write to standard error; that it is closed must not end an invocation."""
+    """Write to standard error; if that is closed, the invocation still goes on."""
     try:
         _write(STDERR, data)
     except OSError:
@@ -111,7 +114,7 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _redirect(provider: str) -> None:
-    """Let what this process writes go to the platform's socket, which knows whose it is."""
+    """Send the output of this process to the platform's socket."""
     import _socket
 
     connected = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)

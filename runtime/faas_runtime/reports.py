@@ -1,6 +1,6 @@
-"""The documents about failures that the Runtime API takes.
+"""The documents that report failures to the Runtime API.
 
-JSON is written by hand: the module `json` alone would take longer to import than the runtime.
+The JSON is written by code of ours, as the module `json` alone takes longer to import than the runtime.
 """
 
 from .environment import system
@@ -8,15 +8,15 @@ from .errors import FunctionError
 
 UNKNOWN_TYPES = {"Runtime": "Runtime.Unknown", "Function": "Function.Unknown"}
 CAUSE_LIMIT = 1 << 15  # bytes; the platform drops a cause of 1 MiB, and other servers refuse a head of 64 KiB
-_CAUSE_MESSAGE = 1 << 12  # characters; the body has more of it
-_CAUSE_FRAMES = 64
+_CAUSE_MESSAGE_LIMIT = 1 << 12  # characters; the body has more of it
+_CAUSE_FRAMES_LIMIT = 64
 MESSAGE_LIMIT = 1 << 17  # characters, of up to six bytes once escaped; managed instances take bodies up to 1 MiB
-TYPE_LIMIT = 256
-STACK_LIMIT = 1 << 15
+TYPE_LIMIT = 256  # characters
+STACK_LIMIT = 1 << 15  # characters, with a few for the JSON around each frame
 TRAILER_LIMIT = 2700  # bytes; servers written in Go take 4 KiB of trailers, with their names and in base64
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
-# JSON wants these escaped, and nothing else (RFC 8259, section 7).
+# JSON requires these to be escaped, and no others (RFC 8259, section 7).
 _ESCAPES = {code: f"\\u{code:04x}" for code in range(0x20)}
 _ESCAPES.update({ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"})
 
@@ -24,8 +24,7 @@ _ESCAPES.update({ord('"'): '\\"', ord("\\"): "\\\\", ord("\n"): "\\n", ord("\r")
 def header_type(error_type: str) -> str:
     """The type for the header Lambda-Runtime-Function-Error-Type.
 
-    The platform takes `(Runtime|Function).[A-Z][a-zA-Z]+` only. What a function calls its errors otherwise
-    stays in the body, where callers look for it.
+    The platform accepts `(Runtime|Function).[A-Z][a-zA-Z]+` only. The body has the function's own type in any case.
     """
     origin, _, name = error_type.partition(".")
     fits = origin in UNKNOWN_TYPES and 1 < len(name) < TYPE_LIMIT and name[0].isupper() and _LETTERS.issuperset(name)
@@ -33,7 +32,7 @@ def header_type(error_type: str) -> str:
 
 
 def shortened(error: FunctionError) -> "dict[str, object]":
-    """What there is to say of an error, cut where it would be refused for its size."""
+    """The fields of an error, cut where it would be refused for its size."""
     stack, size = [], 0
     for frame in error.stack_trace:
         size += len(frame) + 4
@@ -53,7 +52,7 @@ def error_document(error: FunctionError) -> bytes:
 
 
 def trailer_document(error: FunctionError) -> bytes:
-    """The same for a trailer, with as much of it as fits there: the stack goes first."""
+    """The same for a trailer, cut to the size that fits there: first the stack, then the message."""
     message, stack = error.message[:TRAILER_LIMIT], error.stack_trace
     while len(document := error_document(FunctionError(error.error_type, message, stack))) > TRAILER_LIMIT:
         if stack:
@@ -78,8 +77,8 @@ def _cause(error: FunctionError) -> bytes:
         folder = system.getcwd()
     except OSError:
         folder = ""
-    stack = [_frame(text) for text in error.stack_trace[:_CAUSE_FRAMES]]
-    kind, message = error.error_type[:TYPE_LIMIT], error.message[:_CAUSE_MESSAGE]
+    stack = [_frame(text) for text in error.stack_trace[:_CAUSE_FRAMES_LIMIT]]
+    kind, message = error.error_type[:TYPE_LIMIT], error.message[:_CAUSE_MESSAGE_LIMIT]
     cause = {
         "working_directory": folder,
         "exceptions": [{"type": kind, "message": message, "stack": stack}],
@@ -89,7 +88,7 @@ def _cause(error: FunctionError) -> bytes:
 
 
 def _frame(text: str) -> "dict[str, object]":
-    """A line of a stack trace such as `src/lib.rs:12:26`, or `main.c:7`, or anything else."""
+    """A frame for X-Ray from a line of a stack trace, such as `src/lib.rs:12:26`, `main.c:7` or any text."""
     path, line = text, 0
     parts = text.rsplit(":", 2)
     for end in (3, 2):
@@ -109,7 +108,10 @@ def json_text(value: object) -> str:
 
 
 def _ascii(text: str) -> bytes:
-    """JSON that can stand in a header: what is not ASCII is escaped in UTF-16, as JSON does."""
+    """JSON for a header: other characters than ASCII are escaped in UTF-16, as JSON does.
+
+    Without that codec, which images leave out, as `codecs` imports each from a module of its own.
+    """
     if text.isascii():
         return text.replace("\x7f", "\\u007f").encode()
     escaped = []
@@ -117,6 +119,8 @@ def _ascii(text: str) -> bytes:
         if " " <= character < "\x7f":
             escaped.append(character)
             continue
-        units = character.encode("utf-16-be", "surrogatepass")
-        escaped += [f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)]
+        code = ord(character)
+        above = code - 0x10000  # of a character that takes a pair of surrogates
+        units = (code,) if above < 0 else (0xD800 + (above >> 10), 0xDC00 + (above & 0x3FF))
+        escaped += [f"\\u{unit:04x}" for unit in units]
     return "".join(escaped).encode()

@@ -1,0 +1,20 @@
+"""Helpers that the commands and the emulator share."""
+
+import io
+import os
+import sys
+
+
+def accept_all_characters() -> None:
+    """Let standard output write characters that its encoding lacks as escapes.
+
+    File names may hold any character, and the encoding of a pipe on Windows has few of them. Elsewhere,
+    `surrogateescape` writes a name unchanged.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper) and (sys.platform == "win32" or sys.stdout.errors == "strict"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def has_folder(name: str) -> bool:
+    """Whether a name has a folder. On Windows, either slash ends one; which one is `os.sep` depends on the Python."""
+    return os.sep in name or (os.altsep is not None and os.altsep in name)

@@ -1,0 +1,63 @@
+"""Writes the byte code of the modules that every start needs into one file, from which the launcher takes them.
+
+    python3 -IS start_file.py
+
+Packages and images run this where they compile the package. A module of its own takes Python longer to find and to read
+than to run, and `checked-hash` byte code makes it read and hash the source, too. The file begins with Python's magic
+number, and has the payload's digest, which packages ship in `payload.sha256`. A file with others is ignored, and so one
+of another Python or of other sources. A checkout has no digest, and no such file.
+"""
+
+import os
+import sys
+from _frozen_importlib_external import MAGIC_NUMBER
+from marshal import dumps
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+# The modules that are imported from the start to the first response, in this order.
+MODULES = (
+    *("__init__", "_version", "__main__", "environment", "errors", "bootstrap", "connection", "function", "ffi"),
+    *("library", "pollers", "caller", "abi", "client", "invocation", "exit_guard", "serving", "trace", "watcher"),
+    *("http_reader", "fast_path", "head_template", "log"),
+)
+
+
+def write(package: str) -> str:
+    """Write the file for a package in this folder; returns its path. Raises OSError if the folder has no digest."""
+    with open(os.path.join(package, "payload.sha256"), "rb") as file:
+        digest = file.read()
+    finder = _compiled(package, "start_finder")
+    codes = {_full_name(name): dumps(_compiled(package, name)) for name in MODULES}
+    position = -1 - sum(map(len, codes.values()))
+    index = {}
+    for name, code in codes.items():
+        index[name] = position, position + len(code)
+        position += len(code)
+    # The byte at the end keeps the end of the last code below 0.
+    content = b"".join((MAGIC_NUMBER, dumps((finder, digest, index)), *codes.values(), b"\0"))
+    path = os.path.join(package, "__pycache__", f"start.{sys.implementation.cache_tag}")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(content)
+    os.chmod(temporary, 0o644)
+    os.replace(temporary, path)
+    return path
+
+
+def _full_name(name: str) -> str:
+    return "faas_runtime" if name == "__init__" else f"faas_runtime.{name}"
+
+
+def _compiled(package: str, name: str) -> "CodeType":
+    """The code of a module. It gets the folder of its source when it is loaded: a package may be moved until then."""
+    with open(os.path.join(package, f"{name}.py"), "rb") as file:
+        code: CodeType = compile(file.read(), f"{name}.py", "exec", dont_inherit=True)
+    return code
+
+
+if __name__ == "__main__":
+    write(os.path.dirname(os.path.abspath(__file__)))
