@@ -1,0 +1,150 @@
+"""`faas-runtime check`: loads a library in a child process, and prints what it is or what is wrong with it.
+
+Loading a library runs its code. A crash, or a wait without end, affects the child alone, and is reported.
+"""
+
+import os
+import sys
+
+from ..binary import inspection
+from ..command_line import accept_all_characters, has_folder
+from ..errors import InitError, UsageError
+from ..ffi import NativeFunction
+from ..function import HOOKS, check_version, missing_handler
+from ..library import SUFFIX, Handler
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_CHILD = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from faas_runtime.commands.check import inspect; inspect(*sys.argv[2:])"
+)
+
+# The child's exit codes. A library that ends the process while it is loaded would choose 0 or 1.
+RUNS = 100
+WRONG = 101
+
+CRASHED = 0xC0000000  # the lowest exit code that Windows gives a process that crashed
+
+TIMEOUT_S = 10.0  # as Lambda's own for an initialisation
+ON_LOADING = "the code that runs on loading: constructors, static initialisers, thread-local data"
+DEPENDENCIES = "the libraries that it needs, as one may be cut off, and "
+
+
+def check(output: "TextIO", name: str) -> int:
+    """Check a library, given as a handler or by its path; returns 0 if it can be run, otherwise 1."""
+    root = os.environ.get("LAMBDA_TASK_ROOT") or "."
+    if os.path.exists(name) or has_folder(name):
+        root = "."  # a path, as a shell completes it
+    try:
+        root = os.path.abspath(root)
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error
+    output.flush()
+    code = _load(output, name, root)
+    if code in (RUNS, WRONG):
+        return 0 if code == RUNS else 1
+    if code is None:
+        _wrong(output, f"loading it did not end within {TIMEOUT_S:g} seconds")
+    elif code < 0:
+        import signal
+
+        name = signal.Signals(-code).name
+        _wrong(output, f"loading it crashed: {name}", DEPENDENCIES if name == "SIGBUS" else "")
+    elif code >= CRASHED:
+        _wrong(output, f"loading it crashed: exception {code:#x}")
+    else:
+        _wrong(output, f"loading it ended the process with exit code {code}")
+    return 1
+
+
+def _load(output: "TextIO", name: str, root: str) -> "int | None":
+    """Let a child inspect the library; returns its exit code, or None if it did not end in time."""
+    import subprocess
+
+    package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    command = [sys.executable, "-I", "-S", "-B", "-c", _CHILD, package, name, root]
+    try:
+        return subprocess.run(command, stdout=output, check=False, timeout=TIMEOUT_S).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _wrong(output: "TextIO", what: str, check_first: str = "") -> None:
+    print(f"WRONG: {what}", file=output)
+    print(f"  fix: check {check_first}{ON_LOADING}", file=output)
+
+
+def inspect(name: str, root: str) -> None:
+    """Run in the child: print the facts, one per line, or what is wrong, and exit with RUNS or WRONG."""
+    accept_all_characters()
+    try:
+        handler = Handler.parse(name, root)
+        path = next((path for path in handler.paths if os.path.isfile(path)), None)
+        if path is not None:
+            _print_format(path)
+        library = handler.load()
+        version = library.function("faas_abi_version")
+        check_version(version, library.path)
+        say("ABI version", str(version() if version else 0))
+        found = library.function(handler.symbol)
+        if found is None:
+            raise missing_handler(library.path, handler.symbol)
+        say("handler", handler.symbol + _other_home(found, library.path))
+        hooks = [hook for hook in HOOKS if library.function(hook) is not None]
+        say("hooks", ", ".join(hooks) or "none")
+    except InitError as error:
+        what, *fix = error.message.rsplit("; ", 1)
+        say("WRONG", f"{error.error_type}: {what}")
+        if fix:
+            say("  fix", fix[0])
+        _exit(WRONG)
+    say("result", f"runs here: set _HANDLER to {_handler_name(handler, library.path)}")
+    _exit(RUNS)
+
+
+def _print_format(path: str) -> None:
+    """Print what the library is, if it can be read; raises `InitError` for one that must not be loaded."""
+    say("library", path)
+    is_readable = os.access(path, os.R_OK)
+    found = inspection.read(path) if is_readable else None
+    say("format", found.description if found else "unknown")
+    damage = inspection.damage(path, found) if is_readable else ""
+    if damage:
+        raise InitError("Runtime.LibraryNotLoadable", f"{path} cannot be loaded. {damage}")
+    reason = inspection.why_unreliable(found) if found else ""
+    if reason:
+        raise InitError("Runtime.LibraryNotLoadable", f"{path} would load, but not run reliably. {reason}")
+
+
+def say(what: str, fact: str) -> None:
+    """Print a line."""
+    print(f"{what}: {fact}", flush=True)
+
+
+def _other_home(found: "NativeFunction", path: str) -> str:
+    """The library that a symbol comes from, if it is another one: loaders also search those that a library needs."""
+    import ctypes
+
+    try:
+        find = ctypes.CDLL(None).dladdr
+    except (AttributeError, OSError, TypeError):
+        return ""  # not on this system
+    home = (ctypes.c_char_p * 4)()  # Dl_info: file, its address, symbol, its address
+    address = ctypes.c_void_p.from_buffer(found)
+    if not find(address, home) or not home[0] or os.path.realpath(home[0]) == os.path.realpath(os.fsencode(path)):
+        return ""
+    return f", which is not in this library but in {os.fsdecode(home[0])}"
+
+
+def _handler_name(handler: Handler, path: str) -> str:
+    stem = os.path.basename(path)[: -len(SUFFIX)]
+    return f"{stem.removeprefix('lib')}.{handler.symbol}"
+
+
+def _exit(code: int) -> None:
+    """End at once, without the library's exit handlers."""
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,72 @@
+"""The commands that do not start the runtime itself: `--help`, `--version`, new, serve, invoke and check."""
+
+import sys
+
+from .._version import __version__
+from ..command_line import accept_all_characters
+from ..errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SYNOPSIS = """\
+usage: faas-runtime [HANDLER]
+       faas-runtime new rust|c NAME
+       faas-runtime serve [LIBRARY[.HANDLER]] [OPTIONS]
+       faas-runtime invoke LIBRARY[.HANDLER] [OPTIONS]
+       faas-runtime check LIBRARY[.HANDLER]
+       faas-runtime --help | --version
+"""
+
+HELP = """
+Runs a native function behind the AWS Lambda Runtime API at $AWS_LAMBDA_RUNTIME_API.
+
+HANDLER names the library and the symbol and overrides $_HANDLER: simple_handler.handle is the symbol `handle`
+of libsimple_handler.so in $LAMBDA_TASK_ROOT. A path works too. The default is the only library in the task root.
+
+new     makes the project of a function from a recipe
+serve   runs the function behind an emulator of Lambda, for curl, SDKs and browsers
+invoke  runs the function for one event, and prints its response
+check   loads a library and prints what it is, or what is wrong and how to fix it; it calls faas_abi_version, and
+        no other symbol of the function
+
+new, serve and invoke have more options: see --help of each.
+
+exit codes: 0 asked to end, 1 the function could not be initialised, 2 wrong usage, 3 the Runtime API failed,
+4 an invocation hung, 64 and 65 SnapStart's hooks failed, 70 a bug in the runtime itself, 128 + n ended at once by
+signal n; of invoke: 0 success, 5 the function returned an error, 6 it timed out, 7 its process died
+"""
+
+
+def run_command(arguments: "Sequence[str]") -> int:
+    """Run a command; returns its exit code. Raises `UsageError`."""
+    accept_all_characters()
+    name, *others = arguments
+    if name in ("invoke", "serve"):
+        from ..emulator.cli import run
+
+        return run(name, others)
+    if name == "new":
+        from .new import new
+
+        return new(others)
+    if "--help" in arguments or "-h" in arguments:
+        print(SYNOPSIS + HELP, end="")
+        return 0
+    if "--version" in arguments:
+        print(f"faas-runtime {__version__}")
+        return 0
+    options = [argument for argument in arguments if argument.startswith("-")]
+    if options:
+        raise UsageError(f"unknown option {options[0]}\n{SYNOPSIS.rstrip()}")
+    if name != "check":
+        raise UsageError(
+            f"there is no command {name}; the commands are new, serve, invoke and check. "
+            f"Without a command, expected one HANDLER, got {len(arguments)} arguments\n{SYNOPSIS.rstrip()}"
+        )
+    if len(others) != 1:
+        raise UsageError(f"expected one LIBRARY after check, got {len(others)}\n{SYNOPSIS.rstrip()}")
+    from .check import check
+
+    return check(sys.stdout, others[0])
