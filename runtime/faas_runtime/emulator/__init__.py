@@ -1,5 +1,8 @@
-"""An emulator of AWS Lambda for one function: `faas-runtime serve` and `faas-runtime invoke`.
+"""The emulator of AWS Lambda for one function: `faas-runtime serve` and `faas-runtime invoke`.
 
-The emulator is the parent and plays the platform; the runtime runs as its child exactly as on Lambda. Nothing here is
-imported on the way to an invocation on Lambda itself.
+It offers Lambda's Invoke API (`lambda_api`) and HTTP (`http_api`), and runs the function in `sandbox`. It imports
+`sandbox`, `http_server` and small helpers of the runtime's core. Nothing here is imported for an invocation on Lambda
+itself.
+
+What is too large is refused with 413: see `size_limits`.
 """

@@ -1,7 +1,7 @@
-"""Files of environment variables, as `docker run --env-file` takes them.
+"""Files of environment variables, in the format of `docker run --env-file`.
 
-One KEY=VALUE a line; the value is everything behind the first `=`, without any quoting. A line that starts with # is
-a comment. A line of a name alone hands on the variable of this process, if it is set.
+Each line is KEY=VALUE. The value is everything after the first `=`; quotes are part of it. A line that starts with #
+is a comment. A line that holds only a name passes on the variable of this process, if it is set.
 """
 
 import os
@@ -12,7 +12,7 @@ _SHOWN = 40
 
 
 def read(path: str) -> "dict[str, str]":
-    """Read the file; all its faults at once are one `UsageError`, each as `FILE:LINE: what`."""
+    """Read the file. One `UsageError` reports all its faults, each as `FILE:LINE: fault`."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -31,7 +31,7 @@ def read(path: str) -> "dict[str, str]":
 
 
 def _variable(line: bytes) -> "dict[str, str]":
-    """The variable of one line, or none; a `ValueError` says what is wrong with it."""
+    """The variable in one line, if there is one; raises ValueError with the fault."""
     try:
         text = line.decode().lstrip()
     except UnicodeDecodeError as error:
@@ -39,21 +39,21 @@ def _variable(line: bytes) -> "dict[str, str]":
     if not text or text.startswith("#"):
         return {}
     if "\0" in text:
-        raise ValueError("a NUL byte, which no environment variable can hold")
+        raise ValueError("there is a NUL byte, which an environment variable cannot hold")
     name, equals, value = text.partition("=")
     if not name:
-        raise ValueError(f"no name before the `=` in {_cut(text)}; expected KEY=VALUE")
+        raise ValueError(f"there is no name before the `=` in {_cut(text)}; expected KEY=VALUE")
     if not equals:
         name = name.rstrip()
     if any(character.isspace() for character in name):
         hint = "write it without `export`" if name.startswith("export ") else "expected KEY=VALUE"
-        raise ValueError(f"white space in the name {_cut(name)}; {hint}")
+        raise ValueError(f"there is white space in the name {_cut(name)}; {hint}")
     if equals:
         return {name: value}
     return {name: os.environ[name]} if name in os.environ else {}
 
 
 def _cut(text: str) -> str:
-    """The text as it can be shown: values may be secrets, so no more than what is before them."""
+    """The part of the text that may be shown: not the value, which may be a secret."""
     shown = text.partition("=")[0] or "="
     return repr(shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "...")

@@ -1,6 +1,5 @@
-"""`faas-runtime invoke`: one environment, no HTTP front; answers to standard output, all else to standard error."""
+"""`faas-runtime invoke`: one environment without HTTP. Responses go to standard output, the log to standard error."""
 
-import asyncio
 import errno
 import os
 import signal
@@ -8,64 +7,82 @@ import sys
 import time
 
 from ..errors import UsageError
-from . import documents, given_event
-from .invocation import ANSWERED, DIED, ERROR, INIT_FAILED, TIMED_OUT, TOO_LARGE, Invocation, Outcome, StreamBroken
+from ..event_loop.loop import running_loop
+from ..event_loop.tasks import Cancelled, Task, run
+from ..sandbox import error_documents, reaper
+from ..sandbox.invocation import Invocation, InvocationOutcome, OutcomeKind, StreamBroken
+from ..sandbox.invocation_log import STDERR, STDOUT, InvocationLog
+from ..sandbox.output import write_all
+from ..sandbox.pool import Pool
+from .event_input import read_event
 from .latencies import Latencies
-from .lines import STDERR, STDOUT, Lines
-from .outlet import write
-from .pool import Pool
+from .launch import sandbox_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .command import Options
+    from .options import EmulatorOptions
 
-EXIT_CODES = {ANSWERED: 0, INIT_FAILED: 1, ERROR: 5, TOO_LARGE: 5, TIMED_OUT: 6, DIED: 7}
-_BROKEN = {"Sandbox.Timedout": TIMED_OUT, "Runtime.ExitError": DIED}
-SIGNALLED = 128  # plus its number, as shells report it
+EXIT_CODES = {
+    OutcomeKind.ANSWERED: 0,
+    OutcomeKind.INIT_FAILED: 1,
+    OutcomeKind.STOPPED: 1,
+    OutcomeKind.ERROR: 5,
+    OutcomeKind.TOO_LARGE: 5,
+    OutcomeKind.TIMED_OUT: 6,
+    OutcomeKind.DIED: 7,
+}
+_STREAM_ERRORS = {error_documents.TIMED_OUT: OutcomeKind.TIMED_OUT, error_documents.EXITED: OutcomeKind.DIED}
+SIGNALLED = 128  # plus the number of the signal, as shells report it
 
 
-def run(options: "Options") -> int:
-    """Invoke as often as it is wanted; returns the exit code, of the first invocation that failed if one did."""
-    event = given_event.read(options)
-    return asyncio.run(_run(options, event))
+def invoke(options: "EmulatorOptions") -> int:
+    """Invoke as often as requested; returns the exit code: that of the first invocation that failed, if one did."""
+    event = read_event(options)
+    return run(_run(options, event))
 
 
-async def _run(options: "Options", event: bytes) -> int:
-    """Run until the end or a signal; nothing that was started is left behind."""
-    output = _Output()
-    lines = Lines(options.version, options.memory_mb, to=STDERR, before=output.end_line, write=write)
-    pool = Pool(options, lines)
-    work = asyncio.ensure_future(_invoke_all(options, pool, event, lines, output))
-    received = _on_signals(work)
+async def _run(options: "EmulatorOptions", event: bytes) -> int:
+    """Run all invocations, or until a signal; ends every process that was started."""
+    output = _StandardOutput()
+    log = InvocationLog(
+        options.version, options.memory_mb, descriptor=STDERR, before_write=output.end_line, write=write_all
+    )
+    pool = Pool(sandbox_options(options, options.concurrency), log)
+    work = Task(_invoke_all(options, pool, event, log, output))
+    signals = _cancel_on_signals(work)
     try:
-        return await work
-    except asyncio.CancelledError:
-        if not received:
+        code: int = await work
+        return code
+    except Cancelled:
+        if not signals:
             raise
-        return SIGNALLED + received[0]
+        return SIGNALLED + signals[0]
     finally:
-        if not work.done() or work.cancelled() or work.exception() is not None:
+        if not work.done() or work.error is not None:
             pool.kill()
         await pool.stop()
+        reaper.kill_orphans()
 
 
-def _on_signals(work: "asyncio.Future[int]") -> "list[int]":
-    """Let a signal that asks to end stop the work; returns the list that it will be in."""
+def _cancel_on_signals(work: Task) -> "list[int]":
+    """Let signals that ask to end cancel the work; returns a list that gets the numbers of the received signals."""
     received: list[int] = []
 
-    def take(number: int) -> None:
+    def cancel(number: int) -> None:
         received.append(number)
         work.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            asyncio.get_running_loop().add_signal_handler(number, take, int(number))
-        except NotImplementedError:
-            pass  # on Windows, Ctrl-C cancels as well
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):  # nohup ignores it
+            continue
+        running_loop().add_signal_handler(number, cancel, int(number))
     return received
 
 
-async def _invoke_all(options: "Options", pool: Pool, event: bytes, lines: Lines, output: "_Output") -> int:
+async def _invoke_all(
+    options: "EmulatorOptions", pool: Pool, event: bytes, log: InvocationLog, output: "_StandardOutput"
+) -> int:
     code = 0
     latencies = Latencies()
     for number in range(1, options.repeat + 1):
@@ -73,20 +90,23 @@ async def _invoke_all(options: "Options", pool: Pool, event: bytes, lines: Lines
         started = time.perf_counter()
         invocation = Invocation(event, options.arn())
         outcome = await pool.invoke(invocation)
-        kind = await _take(outcome, lines, output if is_last or outcome.kind == INIT_FAILED else None)
-        latencies.add(time.perf_counter() - started, is_answered=kind == ANSWERED)
-        await invocation.finished
+        is_printed = is_last or outcome.kind is OutcomeKind.INIT_FAILED
+        kind = await _read_response(outcome, log, output if is_printed else None)
+        latencies.add(time.perf_counter() - started, is_response=kind is OutcomeKind.ANSWERED)
+        await invocation.finished()
         code = code or EXIT_CODES[kind]
-        if kind == INIT_FAILED:
-            break  # it would fail again, and take its time
+        if kind is OutcomeKind.INIT_FAILED:
+            break  # it would fail again, and take as long
     output.end_line()
     if options.repeat > 1:
-        write(STDERR, latencies.table().encode())
+        write_all(STDERR, latencies.table().encode())
     return code
 
 
-async def _take(outcome: Outcome, lines: Lines, output: "_Output | None") -> str:
-    """Take an answer to its end, and write it if it is wanted; returns the kind of outcome that it was in the end."""
+async def _read_response(
+    outcome: InvocationOutcome, log: InvocationLog, output: "_StandardOutput | None"
+) -> OutcomeKind:
+    """Read a response to its end, and print it to `output` if given; returns the final kind of outcome."""
     if outcome.stream is None:
         if output is not None:
             output.write(outcome.payload)
@@ -96,32 +116,32 @@ async def _take(outcome: Outcome, lines: Lines, output: "_Output | None") -> str
             if output is not None:
                 output.write(piece)
     except StreamBroken as broken:
-        lines.say(f"the streamed answer broke off: {documents.told(broken.details)}")
-        return _BROKEN.get(broken.error_type, ERROR)
+        log.print_message(f"the streamed response is incomplete: {error_documents.error_text(broken.details)}")
+        return _STREAM_ERRORS.get(broken.error_type, OutcomeKind.ERROR)
     return outcome.kind
 
 
-class _Output:
-    """Standard output, which gets the very bytes of the answer."""
+class _StandardOutput:
+    """Standard output, which gets exactly the bytes of the response."""
 
     def __init__(self) -> None:
-        self._last = b""
+        self._last_byte = b""
         self._is_open = True
         self._is_terminal = sys.stdout is not None and sys.stdout.isatty()
 
     def write(self, data: bytes) -> None:
-        """Write all of it, unless the reader has gone; that there is no room is an error."""
-        self._last = data[-1:] or self._last
+        """Write everything, unless the reader has gone. It is an error if there is no room on the disk."""
+        self._last_byte = data[-1:] or self._last_byte
         try:
             while data and self._is_open:
                 data = data[os.write(STDOUT, data) :]
         except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: as Windows says that nobody reads a pipe
-                raise UsageError(f"the answer cannot be written to standard output: {error.strerror}") from error
+            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: on Windows, if nobody reads the pipe
+                raise UsageError(f"the response cannot be written to standard output: {error.strerror}") from error
             self._is_open = False
 
     def end_line(self) -> None:
-        """Leave a terminal's cursor at the beginning of a line: the log may be on the same one."""
-        if self._last not in (b"", b"\n") and self._is_terminal:
-            self._last = b""
-            write(STDOUT, b"\n")
+        """Move the cursor of a terminal to the start of a line: the log may go to the same terminal."""
+        if self._last_byte not in (b"", b"\n") and self._is_terminal:
+            self._last_byte = b""
+            write_all(STDOUT, b"\n")

@@ -1,4 +1,4 @@
-"""Lambda's Invoke API, as AWS's emulator offers it, and the rest of its contract.
+"""Lambda's Invoke API: everything that AWS's emulator offers of it, and the rest of its contract.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
@@ -6,205 +6,269 @@ https://docs.aws.amazon.com/lambda/latest/api/API_InvokeWithResponseStream.html
 
 import json
 import re
-from base64 import b64decode
-from urllib.parse import parse_qs, unquote
 
-from . import documents, event_stream
-from .cors import Cors
-from .invocation import DIED, INIT_FAILED, TIMED_OUT, Invocation, StreamBroken
-from .messages import Answer, Pieces
-from .waiting import FULL
+from ..http_server.cors import Cors
+from ..http_server.messages import HttpResponse, StreamedBody
+from ..sandbox.error_documents import error_text
+from ..sandbox.invocation import (
+    RESPONSE_LIMIT,
+    Invocation,
+    InvocationOutcome,
+    OutcomeKind,
+    StreamBroken,
+    StreamedResponse,
+    too_large_outcome,
+)
+from ..sandbox.invocation_queue import QUEUE_FULL
+from . import event_stream
+from .invoke_request import (
+    INVOCATION_TYPES,
+    STREAM_INVOCATION_TYPES,
+    TOO_LARGE,
+    FunctionNames,
+    InvalidRequest,
+    InvokeRequest,
+    too_large_message,
+)
+from .size_limits import body_limit
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Any
 
-    from .command import Options
-    from .heads import Head
-    from .invocation import Outcome
-    from .messages import Request
-    from .pool import Pool
+    from ..http_server.listener import AcceptedConnection
+    from ..http_server.messages import HttpRequest
+    from ..http_server.request_head import RequestHead
+    from ..sandbox.pool import Pool
+    from .options import EmulatorOptions
 
-PAYLOAD_LIMIT = 6 << 20  # bytes
-EVENT_LIMIT = 1 << 20  # bytes, of an asynchronous invocation
-CLASSIC_NAME = "function"  # in the path that everybody knows; it stands for the configured name
-_PATH = re.compile(r"/20[0-9]{2}-[01][0-9]-[0-3][0-9](/.*)?")
+    Respond = Callable[[HttpResponse], None]
+
+# The dates in the paths of Lambda's API, from the service model in AWS's SDKs.
+_DATES = (
+    "2014-11-13", "2015-03-31", "2016-08-19", "2017-03-31", "2017-10-31", "2018-10-31", "2019-09-25", "2019-09-30",
+    "2020-04-22", "2020-06-30", "2021-07-20", "2021-10-31", "2021-11-15", "2024-08-31", "2025-11-30", "2025-12-01",
+)  # fmt: skip
+_PATH = re.compile(rf"/(?:{'|'.join(_DATES)})(?:[/?].*)?")
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 _STREAM = re.compile(r"/2021-11-15/functions/([^/]+)/response-streaming-invocations/?")
-_ARN = re.compile(r"(?:arn:[^:]+:lambda:[^:]+:)?(?:[0-9]{12}:function:|function:)([^:]+)(?::([^:]+))?")
-_NOT_IN_HEADERS = re.compile(r"[^\x20-\x7e]")
-
-INVALID_CONTENT = "InvalidRequestContentException"
-INVALID_PARAMETER = "InvalidParameterValueException"
-TOO_LARGE = "RequestEntityTooLargeException"
+ERROR_TYPE_HEADER = "x-amzn-ErrorType"
 NOT_FOUND = "ResourceNotFoundException"
 TOO_MANY = "TooManyRequestsException"
 FORBIDDEN = "AccessDeniedException"
-_NAMES = {
+SERVICE_ERROR = "ServiceException"
+# Lambda's response to another method: it determines the operation before it checks anything else.
+_UNKNOWN_OPERATION = b"""\
+<AccessDeniedException>
+  <Message>Unable to determine service/operation name to be authorized</Message>
+</AccessDeniedException>
+"""
+_ERROR_TYPES = {
     400: "BadRequest",
     403: FORBIDDEN,
     404: NOT_FOUND,
     408: "RequestTimeout",
     413: TOO_LARGE,
     421: "MisdirectedRequest",
+    503: SERVICE_ERROR,
 }
 
 
-class _Wrong(Exception):
-    """A request that Lambda refuses."""
-
-    def __init__(self, status: int, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.answer = refusal(status, kind, message)
+class _UnknownOperation(Exception):
+    """Lambda has no operation with this method at the path."""
 
 
 class LambdaApi:
-    """Answers what SDKs and curl ask of Lambda."""
+    """Answers the requests of SDKs and curl to Lambda."""
 
     def __init__(
         self,
-        options: "Options",
+        options: "EmulatorOptions",
         pool: "Pool",
-        run: "Callable[[Coroutine[Any, Any, None]], None]",
-        refused: "Callable[[int, str], None]",
+        run_in_background: "Callable[[Coroutine[Any, Any, None]], None]",
+        report_refusal: "Callable[[int, str], None]",
     ) -> None:
-        """`run` lets a coroutine run in the background, `refused` tells the person (status, reason)."""
-        self._options = options
+        """`report_refusal` reports a refused request to the user (status, reason)."""
+        self._names = FunctionNames(options)
         self._pool = pool
-        self._run = run
-        self._refused = refused
-        self._cors = Cors(options.origins or ())  # what --cors none leaves to the function is only what it gets to see
+        self._run_in_background = run_in_background
+        self._report_refusal = report_refusal
+        self._cors = Cors(options.origins or ())  # with --cors none, the function decides about its own paths only
 
-    async def handle(self, request: "Request") -> Answer:
-        """Answer a request below Lambda's paths; of web pages, those that may call can do so."""
-        answer = self._cors.preflight(request)
-        if answer is not None:
-            return answer
+    def handle(self, request: "HttpRequest", connection: "AcceptedConnection") -> None:
+        """Answer a request to a path of Lambda. Web pages may send one if CORS allows their origin."""
+        response = self._cors.preflight(request)
+        if response is not None:
+            connection.respond(response)
+            return
+
+        def respond(response: HttpResponse) -> None:
+            self._cors.add_headers(request, response)
+            connection.respond(response)
+
         if self._cors.forbids(request):
             origin = (request.header("origin") or "another site")[:100]
             reason = f"web pages of {origin} may not invoke the function; allow them with --cors ORIGIN"
-            self._refused(403, reason)
-            return refusal(403, FORBIDDEN, reason)
-        answer = await self._handle(request)
-        self._cors.add(request, answer)
-        return answer
-
-    async def _handle(self, request: "Request") -> Answer:
+            self._report_refusal(403, reason)
+            respond(refusal(403, FORBIDDEN, reason))
+            return
         try:
-            if found := _INVOKE.fullmatch(request.path):
-                return await self._invoke(request, found[1])
-            if found := _STREAM.fullmatch(request.path):
-                return await self._invoke_streaming(request, found[1])
-        except _Wrong as wrong:
-            return wrong.answer
-        return refusal(
-            404,
-            NOT_FOUND,
-            f"Nothing is at {request.path}; functions are invoked at /2015-03-31/functions/NAME/invocations",
-        )
+            self._route(request, respond)
+        except _UnknownOperation:
+            headers = [("Content-Type", "application/xml"), (ERROR_TYPE_HEADER, FORBIDDEN)]
+            respond(HttpResponse(403, _UNKNOWN_OPERATION, headers))
+        except InvalidRequest as invalid:
+            respond(refusal(invalid.status, invalid.error_type, str(invalid)))
 
-    async def _invoke(self, request: "Request", name: str) -> Answer:
-        kind = request.header("x-amz-invocation-type") or "RequestResponse"
-        if kind not in ("RequestResponse", "Event", "DryRun"):
-            raise _Wrong(400, INVALID_PARAMETER, f"The invocation type {kind} is not RequestResponse, Event or DryRun.")
-        invocation = self._invocation(request, name)
-        headers = [("X-Amzn-RequestId", invocation.request_id), ("X-Amz-Executed-Version", self._options.version)]
-        if kind == "DryRun":
-            return Answer(204, b"", headers)
-        if kind == "Event":
-            self._run(self._invoke_alone(invocation))
-            return Answer(202, b"", headers)
-        return self._answer(invocation, await self._pool.invoke(invocation), headers)
-
-    async def _invoke_alone(self, invocation: Invocation) -> None:
-        """An asynchronous invocation: nobody waits for what becomes of it; a failure is in the log."""
-        outcome = await self._pool.invoke(invocation)
-        if outcome.stream is not None:
-            outcome.stream.drop()
-
-    def _answer(self, invocation: Invocation, outcome: "Outcome", headers: "list[tuple[str, str]]") -> Answer:
-        if outcome.kind == TIMED_OUT:  # the very words of AWS's emulator, in place of a document
-            headers.append(("Content-Type", "text/plain; charset=utf-8"))
-            body: bytes | Pieces = documents.timed_out(self._options.timeout_s).encode()
+    def _route(self, request: "HttpRequest", respond: "Respond") -> None:
+        if found := _INVOKE.fullmatch(request.path):
+            _check_method(request)
+            function = self._names.resolve(found[1], request.query)
+            self._invoke(InvokeRequest(request, function, INVOCATION_TYPES), respond)
+        elif found := _STREAM.fullmatch(request.path):
+            _check_method(request)
+            function = self._names.resolve(found[1], request.query)
+            self._stream(InvokeRequest(request, function, STREAM_INVOCATION_TYPES), respond)
         else:
-            headers.append(("Content-Type", outcome.content_type))
-            body = outcome.payload if outcome.stream is None else Pieces(outcome.stream, outcome.stream.drop)
-        if not outcome.is_answer:
-            headers.append(("X-Amz-Function-Error", "Unhandled"))
-        if outcome.stream is None and (log := invocation.log_result) is not None:
-            headers.append(("X-Amz-Log-Result", log))
-        return Answer(502 if outcome.kind in (DIED, INIT_FAILED) else 200, body, headers)
+            message = f"Nothing is at {request.path}; functions are invoked at /2015-03-31/functions/NAME/invocations"
+            respond(refusal(404, NOT_FOUND, message))
 
-    async def _invoke_streaming(self, request: "Request", name: str) -> Answer:
-        kind = request.header("x-amz-invocation-type") or "RequestResponse"
-        if kind not in ("RequestResponse", "DryRun"):
-            raise _Wrong(400, INVALID_PARAMETER, f"The invocation type {kind} is not RequestResponse or DryRun.")
-        invocation = self._invocation(request, name)
-        headers = [("X-Amzn-RequestId", invocation.request_id), ("X-Amz-Executed-Version", self._options.version)]
-        if kind == "DryRun":
-            return Answer(204, b"", headers)
-        outcome = await self._pool.invoke(invocation)
-        if outcome.kind == INIT_FAILED:
-            return self._answer(invocation, outcome, headers)
-        headers.append(("Content-Type", event_stream.CONTENT_TYPE))
-        headers.append(("X-Amzn-Remapped-Content-Type", outcome.content_type))
-        drop = outcome.stream.drop if outcome.stream is not None else lambda: None
-        return Answer(200, Pieces(_events(invocation, outcome), drop), headers)
+    def _invoke(self, request: InvokeRequest, respond: "Respond") -> None:
+        """Invoke."""
+        invocation = self._create_invocation(request)
+        headers = _common_headers(invocation)
+        if request.options.invocation_type == "DryRun":
+            respond(HttpResponse(204, b"", headers))
+            return
+        if request.options.invocation_type == "Event":
+            respond(HttpResponse(202, b"", headers))
+            invocation.when_outcome(_discard)
+            self._pool.submit(invocation)
+            return
 
-    def _invocation(self, request: "Request", name: str) -> Invocation:
+        def respond_to(outcome: InvocationOutcome) -> None:
+            respond(_to_response(invocation, outcome, headers))
+
+        def received(outcome: InvocationOutcome) -> None:
+            if outcome.stream is None:
+                respond_to(outcome)
+            else:
+                self._run_in_background(_collect_stream(invocation, outcome.stream, outcome.content_type, respond_to))
+
+        invocation.when_outcome(received)
+        self._pool.submit(invocation)
+
+    def _stream(self, request: InvokeRequest, respond: "Respond") -> None:
+        """InvokeWithResponseStream."""
+        invocation = self._create_invocation(request)
+        headers = _common_headers(invocation)
+        if request.options.invocation_type == "DryRun":
+            respond(HttpResponse(204, b"", headers))
+            return
+
+        def received(outcome: InvocationOutcome) -> None:
+            if outcome.kind is OutcomeKind.STOPPED:
+                respond(_refuse_stopped(outcome))
+                return
+            headers.append(("Content-Type", event_stream.CONTENT_TYPE))
+            headers.append(("X-Amzn-Remapped-Content-Type", outcome.content_type))
+            discard = outcome.stream.discard if outcome.stream is not None else lambda: None
+            respond(HttpResponse(200, StreamedBody(_encode_events(invocation, outcome), discard), headers))
+
+        invocation.when_outcome(received)
+        self._pool.submit(invocation)
+
+    def _create_invocation(self, request: InvokeRequest) -> Invocation:
         if self._pool.is_full:
-            self._refused(429, FULL)
-            raise _Wrong(429, TOO_MANY, f"Rate Exceeded: {FULL}.")
-        payload = request.body or b"{}"
-        if len(payload) > _limit(request.header("x-amz-invocation-type")):
-            raise _Wrong(413, TOO_LARGE, _too_large(_limit(request.header("x-amz-invocation-type"))))
-        _check_json(payload)
+            self._report_refusal(429, QUEUE_FULL)
+            raise InvalidRequest(429, TOO_MANY, f"Rate Exceeded: {QUEUE_FULL}.")
+        options = request.options
         return Invocation(
-            payload,
-            self._arn(unquote(name), parse_qs(request.query).get("Qualifier", [""])[0]),
-            trace_id=request.header("x-amzn-trace-id") or "",
-            client_context=_client_context(request.header("x-amz-client-context")),
-            tenant_id=request.header("x-amz-tenant-id") or "",
-            with_tail=(request.header("x-amz-log-type") or "").lower() == "tail",
+            request.payload,
+            request.function.arn,
+            version=request.function.version,
+            trace_id=options.trace_id,
+            client_context=options.client_context,
+            tenant_id=options.tenant_id,
+            with_log_tail=options.wants_log_tail,
         )
 
-    def _arn(self, name: str, qualifier: str) -> str:
-        """The ARN that was invoked; any name is one of this function."""
-        found = _ARN.fullmatch(name)
-        if found:
-            name, qualifier = found[1], qualifier or found[2] or ""
-        elif not qualifier:
-            name, _, qualifier = name.partition(":")
-        if _NOT_IN_HEADERS.search(name + qualifier) or not name or len(name + qualifier) > 300:
-            raise _Wrong(400, INVALID_PARAMETER, "The function's name has to be printable ASCII.")
-        return self._options.arn("" if name == CLASSIC_NAME else name, qualifier)
+
+def _discard(outcome: InvocationOutcome) -> None:
+    """Nobody waits for the outcome; a failure is in the log."""
+    if outcome.stream is not None:
+        outcome.stream.discard()
+
+
+def _to_response(invocation: Invocation, outcome: InvocationOutcome, headers: "list[tuple[str, str]]") -> HttpResponse:
+    """The response of Invoke; `headers` are those that every response has."""
+    if outcome.kind is OutcomeKind.STOPPED:
+        return _refuse_stopped(outcome)
+    headers.append(("Content-Type", outcome.content_type))
+    if not outcome.is_response:
+        headers.append(("X-Amz-Function-Error", "Unhandled"))
+    if (log := invocation.log_result) is not None:
+        headers.append(("X-Amz-Log-Result", log))
+    return HttpResponse(200, outcome.payload, headers)
+
+
+async def _collect_stream(
+    invocation: Invocation,
+    stream: StreamedResponse,
+    content_type: str,
+    respond_to: "Callable[[InvocationOutcome], None]",
+) -> None:
+    """Put a streamed response together. It has the size limit of any other, as on Lambda."""
+    body = bytearray()
+    try:
+        async for piece in stream:
+            body += piece
+            if len(body) > RESPONSE_LIMIT:
+                stream.discard()
+                await invocation.finished()
+                respond_to(too_large_outcome())
+                return
+    except StreamBroken as broken:
+        respond_to(InvocationOutcome(OutcomeKind.ERROR, broken.details, error_type=broken.error_type))
+    else:
+        respond_to(InvocationOutcome(OutcomeKind.ANSWERED, bytes(body), content_type=content_type))
+
+
+def _check_method(request: "HttpRequest") -> None:
+    if request.method != "POST":
+        raise _UnknownOperation
+
+
+def _common_headers(invocation: Invocation) -> "list[tuple[str, str]]":
+    return [("X-Amzn-RequestId", invocation.request_id), ("X-Amz-Executed-Version", invocation.version)]
+
+
+def _refuse_stopped(outcome: InvocationOutcome) -> HttpResponse:
+    return refusal(503, SERVICE_ERROR, error_text(outcome.payload))
 
 
 def is_lambda_path(path: str) -> bool:
     """Whether a path belongs to Lambda's API."""
-    return _PATH.fullmatch(path) is not None
+    return path.startswith("/20") and _PATH.fullmatch(path) is not None
 
 
-def limit(head: "Head") -> int:
-    """How large the body of a request below Lambda's paths may be."""
-    return _limit(next((value for name, value in head.fields if name.lower() == "x-amz-invocation-type"), None))
-
-
-def refusal(status: int, kind: str, message: str) -> Answer:
-    """A refusal as Lambda's API words it."""
+def refusal(status: int, error_type: str, message: str) -> HttpResponse:
+    """A refusal in the form of Lambda's API."""
     body = json.dumps({"Type": "User" if status < 500 else "Service", "message": message}).encode()
-    return Answer(status, body, [("Content-Type", "application/json"), ("x-amzn-ErrorType", kind)])
+    return HttpResponse(status, body, [("Content-Type", "application/json"), (ERROR_TYPE_HEADER, error_type)])
 
 
-def refuse(head: "Head | None", status: int, reason: str) -> Answer:
-    """The answer to a request that is not even read."""
-    message = _too_large(limit(head)) if status == 413 and head is not None else reason
-    return refusal(status, _NAMES.get(status, _NAMES[400]), message)
+def refuse_unread(head: "RequestHead | None", status: int, reason: str) -> HttpResponse:
+    """The response to a request that was not read completely."""
+    message = reason
+    if status == 413 and head is not None:
+        message = too_large_message(body_limit(head.fields, is_lambda_path=True))
+    return refusal(status, _ERROR_TYPES.get(status, _ERROR_TYPES[400]), message)
 
 
-async def _events(invocation: Invocation, outcome: "Outcome") -> "AsyncIterator[bytes]":
-    """An outcome as events; errors come in the last one."""
+async def _encode_events(invocation: Invocation, outcome: "InvocationOutcome") -> "AsyncIterator[bytes]":
+    """An outcome as events of a stream; the last event has the error, if there is one."""
     code = details = None
     if outcome.stream is not None:
         try:
@@ -212,45 +276,8 @@ async def _events(invocation: Invocation, outcome: "Outcome") -> "AsyncIterator[
                 yield event_stream.payload_chunk(piece)
         except StreamBroken as broken:
             code, details = broken.error_type, broken.details.decode("utf-8", "replace")
-    elif outcome.is_answer:
+    elif outcome.is_response:
         yield event_stream.payload_chunk(outcome.payload)
     else:
         code, details = outcome.error_type, outcome.payload.decode("utf-8", "replace")
     yield event_stream.invoke_complete(code, details, invocation.log_result)
-
-
-def _limit(kind: "str | None") -> int:
-    return EVENT_LIMIT if kind == "Event" else PAYLOAD_LIMIT
-
-
-def _too_large(allowed: int) -> str:
-    return f"Request must be smaller than {allowed} bytes for the InvokeFunction operation"
-
-
-def _reject(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON value")
-
-
-# Numbers of any length are JSON, and nobody needs them here.
-_decoder = json.JSONDecoder(parse_constant=_reject, parse_int=len)
-
-
-def _check_json(payload: bytes) -> None:
-    try:
-        _decoder.decode(payload.decode())
-    except (ValueError, RecursionError) as error:
-        raise _Wrong(400, INVALID_CONTENT, f"Could not parse request body into json: {error}") from error
-
-
-def _client_context(value: "str | None") -> str:
-    """The client context as text that fits into a header: JSON with what is not ASCII escaped."""
-    if not value:
-        return ""
-    try:
-        text = b64decode(value, validate=True).decode()
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _Wrong(
-            400, INVALID_CONTENT, f"Client context must be a valid Base64-encoded JSON object: {error}"
-        ) from error
-    return json.dumps(found) if _NOT_IN_HEADERS.search(text) else text

@@ -1,0 +1,173 @@
+"""The function behind HTTP: requests become events of an HTTP API, and the function's response an HTTP response."""
+
+import json
+import time
+
+from ..http_server.cors import Cors
+from ..http_server.messages import HttpResponse, StreamedBody
+from ..sandbox.error_documents import error_text
+from ..sandbox.invocation import Invocation, InvocationOutcome, OutcomeKind, StreamBroken
+from ..sandbox.invocation_queue import QUEUE_FULL
+from .http_api_event import encode_event
+from .prelude import CONTENT_TYPE as PRELUDE_TYPE
+from .prelude import PreludeParser
+from .response_document import InvalidResponseDocument, to_response
+from .size_limits import EVENT_LIMIT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Coroutine
+    from typing import Any
+
+    from ..http_server.listener import AcceptedConnection
+    from ..http_server.messages import HttpRequest
+    from ..sandbox.pool import Pool
+    from .options import EmulatorOptions
+
+JSON_HEADERS = [("Content-Type", "application/json")]
+_MESSAGES = {
+    404: "Not Found",
+    408: "Request Timeout",
+    413: "Request Too Long",
+    421: "Misdirected Request",
+    431: "Request Header Fields Too Large",
+    502: "Internal Server Error",
+    503: "Service Unavailable",
+    504: "Service Unavailable",
+}
+
+
+class HttpApi:
+    """Answers browsers and other HTTP clients of a function."""
+
+    def __init__(
+        self,
+        options: "EmulatorOptions",
+        pool: "Pool",
+        run_in_background: "Callable[[Coroutine[Any, Any, None]], None]",
+        print_message: "Callable[[str], None]",
+        report_refusal: "Callable[[int, str], None]",
+    ) -> None:
+        """Both report to the user: `print_message` why a client got a 502, `report_refusal` a refused request."""
+        self._options = options
+        self._pool = pool
+        self._run_in_background = run_in_background
+        self._print_message = print_message
+        self._report_refusal = report_refusal
+        self._cors = None if options.origins is None else Cors(options.origins)
+
+    def handle(self, request: "HttpRequest", connection: "AcceptedConnection") -> None:
+        """Answer a request."""
+        cors = self._cors
+        if cors is None:
+            self._invoke(request, connection.respond)
+            return
+        response = cors.preflight(request)
+        if response is not None:
+            connection.respond(response)
+            return
+
+        def respond(response: HttpResponse) -> None:
+            cors.add_headers(request, response)
+            connection.respond(response)
+
+        self._invoke(request, respond)
+
+    def _invoke(self, request: "HttpRequest", respond: "Callable[[HttpResponse], None]") -> None:
+        if self._pool.is_full:
+            self._report_refusal(503, QUEUE_FULL)
+            respond(refusal(503))
+            return
+        invocation = Invocation(b"", self._options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
+        event = encode_event(request, request_id=invocation.request_id, now=time.time())
+        if len(event) > EVENT_LIMIT:
+            respond(refusal(413))
+            return
+        invocation.payload = event
+
+        def received(outcome: InvocationOutcome) -> None:
+            if outcome.stream is None:
+                respond(self._to_response(invocation, outcome))
+            else:
+                self._run_in_background(self._respond_streamed(invocation, outcome, respond))
+
+        invocation.when_outcome(received)
+        self._pool.submit(invocation)
+
+    def _to_response(self, invocation: Invocation, outcome: InvocationOutcome) -> HttpResponse:
+        """The HTTP response for an outcome that is complete."""
+        if outcome.kind is OutcomeKind.TIMED_OUT:
+            return refusal(504)
+        if outcome.kind is OutcomeKind.STOPPED:
+            return refusal(503)
+        if not outcome.is_response:
+            return refusal(502)  # the reason is in the log already
+        try:
+            if outcome.content_type == PRELUDE_TYPE:
+                return _with_prelude(outcome.payload)
+            return to_response(outcome.payload)
+        except InvalidResponseDocument as error:
+            return self._fail(invocation, f"its response cannot be sent over HTTP: {error}")
+
+    async def _respond_streamed(
+        self, invocation: Invocation, outcome: InvocationOutcome, respond: "Callable[[HttpResponse], None]"
+    ) -> None:
+        try:
+            response = await _to_streamed_response(outcome)
+        except InvalidResponseDocument as error:
+            response = self._fail(invocation, f"its response cannot be sent over HTTP: {error}")
+        except StreamBroken as broken:
+            response = self._fail(invocation, error_text(broken.details))
+        respond(response)
+
+    def _fail(self, invocation: Invocation, reason: str) -> HttpResponse:
+        self._print_message(f"request {invocation.request_id} was answered with 502: {reason}")
+        return refusal(502)
+
+
+def refusal(status: int, message: str = "") -> HttpResponse:
+    """An error in the words of API Gateway, or with a message for an error that only the emulator has."""
+    content = json.dumps(message or _MESSAGES.get(status, "Bad Request"))
+    return HttpResponse(status, b'{"message":%b}' % content.encode(), list(JSON_HEADERS))
+
+
+def _with_prelude(payload: bytes) -> HttpResponse:
+    """The HTTP response for a complete response with a prelude, which gives status and headers."""
+    prelude = PreludeParser()
+    body = prelude.feed(payload)
+    prelude.end()
+    assert prelude.head is not None
+    return HttpResponse(prelude.head[0], body, prelude.head[1])
+
+
+async def _to_streamed_response(outcome: InvocationOutcome) -> HttpResponse:
+    """The HTTP response for a streamed response; if it has a prelude, that gives status and headers."""
+    stream = outcome.stream
+    assert stream is not None
+    if outcome.content_type != PRELUDE_TYPE:
+        return HttpResponse(200, _body(outcome, b""), [("Content-Type", outcome.content_type)])
+    prelude = PreludeParser()
+    try:
+        async for piece in stream:
+            body = prelude.feed(piece)
+            if prelude.head is not None:
+                return HttpResponse(prelude.head[0], _body(outcome, body), prelude.head[1])
+        prelude.end()
+        raise AssertionError("a prelude without a head")
+    except BaseException:
+        stream.discard()
+        raise
+
+
+def _body(outcome: InvocationOutcome, first: bytes) -> StreamedBody:
+    """The body of a streamed response, which begins with `first`."""
+    stream = outcome.stream
+    assert stream is not None
+
+    async def pieces() -> "AsyncIterator[bytes]":
+        if first:
+            yield first
+        async for piece in stream:
+            yield piece
+
+    return StreamedBody(pieces(), stream.discard)

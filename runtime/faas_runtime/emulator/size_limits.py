@@ -1,0 +1,24 @@
+"""How large an event may be: what is larger is refused with 413.
+
+`serve` passes `body_limit` to the HTTP server, which refuses a larger body before it reads it. `lambda_api` and
+`http_api` check the event itself. The limit of a function's response is `RESPONSE_LIMIT` in `sandbox.invocation`.
+"""
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..http_server.header_fields import HeaderFields
+
+EVENT_LIMIT = 6 << 20  # bytes
+ASYNC_EVENT_LIMIT = 1 << 20  # bytes, of an event with `X-Amz-Invocation-Type: Event`
+
+
+def event_limit(invocation_type: "str | None") -> int:
+    """The limit of an event, in bytes; `invocation_type` is the header X-Amz-Invocation-Type."""
+    return ASYNC_EVENT_LIMIT if invocation_type == "Event" else EVENT_LIMIT
+
+
+def body_limit(fields: "HeaderFields", *, is_lambda_path: bool) -> int:
+    """The limit of a request's body, in bytes; `fields` are the header fields of the request."""
+    if not is_lambda_path:
+        return EVENT_LIMIT
+    return event_limit(fields.first("x-amz-invocation-type"))
