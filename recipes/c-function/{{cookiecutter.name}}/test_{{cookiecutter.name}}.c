@@ -1,4 +1,4 @@
-/* Unit test: calls the handler as the runtime does. */
+/* Unit test. It calls the handler as the runtime does. */
 #include "faas.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 int32_t handle(const faas_request *request, faas_response *response);
 
 #define FUNCTION "\"{{ cookiecutter.name }}\""
-#define ANSWER(event, id) "{\"event\":" event ",\"function\":" FUNCTION ",\"request_id\":" id "}"
+#define RESPONSE(event, id) "{\"event\":" event ",\"function\":" FUNCTION ",\"request_id\":" id "}"
 
 static int failures = 0;
 
@@ -27,7 +27,7 @@ static void expect(const char *payload, const char *request_id, const char *expe
     if (status != 0 || response.len != strlen(expected) || memcmp(response.data, expected, response.len)) {
         const char *data = response.data;
         fprintf(stderr, "%s: expected status 0 and %s\n", payload == NULL ? "NULL" : payload, expected);
-        fprintf(stderr, "  but got status %d and %.*s\n", (int)status, (int)response.len, data);
+        fprintf(stderr, "  found status %d and %.*s\n", (int)status, (int)response.len, data);
         failures++;
     }
     if (response.release != NULL)
@@ -40,10 +40,10 @@ int main(void)
         fprintf(stderr, "faas_abi_version: expected %d\n", FAAS_ABI_VERSION);
         failures++;
     }
-    expect("{\"a\":1}", "r-1", ANSWER("{\"a\":1}", "\"r-1\""));
-    expect("", "r-2", ANSWER("null", "\"r-2\""));
-    expect(NULL, "r-2", ANSWER("null", "\"r-2\""));
-    expect("[]", "\"\\\n", ANSWER("[]", "\"\\\"\\\\\\u000a\""));
+    expect("{\"a\":1}", "r-1", RESPONSE("{\"a\":1}", "\"r-1\""));
+    expect("", "r-2", RESPONSE("null", "\"r-2\""));
+    expect(NULL, "r-2", RESPONSE("null", "\"r-2\""));
+    expect("[]", "\"\\\n", RESPONSE("[]", "\"\\\"\\\\\\u000a\""));
     puts(failures == 0 ? "ok" : "FAILED");
     return failures == 0 ? 0 : 1;
 }

@@ -6,7 +6,7 @@
 
 static const char FUNCTION[] = "{{ cookiecutter.name }}";
 
-/* A text that grows; `data` is NULL once there was not enough memory. */
+/* A text that grows. `data` is NULL after an allocation has failed. */
 typedef struct text {
     char *data;
     size_t len;
@@ -36,7 +36,7 @@ static void append_string(text *to, const char *string)
     append(to, string, strlen(string));
 }
 
-/* Appends a JSON string with what has to be escaped in it. */
+/* Appends a JSON string, and escapes its characters where JSON requires it. */
 static void append_quoted(text *to, const char *string)
 {
     static const char HEX[] = "0123456789abcdef";
@@ -55,7 +55,7 @@ static void append_quoted(text *to, const char *string)
     append(to, "\"", 1);
 }
 
-/* The runtime calls it when it has taken the answer: who allocated it frees it. */
+/* The runtime calls this after it has sent the response. The library frees what the library allocated. */
 static void release(faas_response *response)
 {
     free(response->private_data);
@@ -69,30 +69,30 @@ FAAS_EXPORT uint32_t faas_abi_version(void)
 
 FAAS_EXPORT int32_t handle(const faas_request *request, faas_response *response);
 
-/* Answers with the event as it is, which is JSON, the name of the function and the id of the request. */
+/* Returns the event unchanged (it is JSON), the name of the function and the request id. */
 int32_t handle(const faas_request *request, faas_response *response)
 {
     size_t capacity = request->payload_len + 256;
-    text answer = {malloc(capacity), 0, capacity};
+    text json = {malloc(capacity), 0, capacity};
 
-    append_string(&answer, "{\"event\":");
+    append_string(&json, "{\"event\":");
     if (request->payload_len == 0)
-        append_string(&answer, "null");
-    append(&answer, request->payload, request->payload_len);
-    append_string(&answer, ",\"function\":");
-    append_quoted(&answer, FUNCTION);
-    append_string(&answer, ",\"request_id\":");
-    append_quoted(&answer, request->request_id);
-    append_string(&answer, "}");
+        append_string(&json, "null");
+    append(&json, request->payload, request->payload_len);
+    append_string(&json, ",\"function\":");
+    append_quoted(&json, FUNCTION);
+    append_string(&json, ",\"request_id\":");
+    append_quoted(&json, request->request_id);
+    append_string(&json, "}");
 
-    if (answer.data == NULL) {
+    if (json.data == NULL) {
         response->error_type = "Function.OutOfMemory";
-        response->error_message = "there is not enough memory for the answer";
+        response->error_message = "not enough memory for the response";
         return 1;
     }
-    response->data = answer.data;
-    response->len = answer.len;
-    response->private_data = answer.data;
+    response->data = json.data;
+    response->len = json.len;
+    response->private_data = json.data;
     response->release = release;
     return 0;
 }

@@ -1,4 +1,4 @@
-"""Refuse names that cannot work, before anything is written; `faas-runtime new` has the same rules."""
+"""Refuse invalid names before any file is written. `faas-runtime new` has the same rules."""
 
 # ruff: noqa: F821, INP001 (cookiecutter fills the name in)
 
@@ -7,8 +7,8 @@ import sys
 
 NAME = {{ cookiecutter.name | tojson }}
 
-# Keywords of Rust, what the compiler brings along, cargo's folders, the crates in Cargo.lock, Windows' devices.
-TAKEN = """
+# Keywords of Rust, the compiler's own crates, cargo's folders, the crates in Cargo.lock, device names of Windows.
+RESERVED = """
     abstract as async await become box break const continue crate do dyn else enum extern false final fn for
     gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super
     trait true try type typeof unsafe unsized use virtual where while yield
@@ -22,10 +22,10 @@ TAKEN = """
 if len(NAME) > 64 or not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", NAME):
     sys.exit(
         f"rust-function: {NAME!r} cannot be the name of a function: it becomes the name of a crate, of a library "
-        "and of an image. Use small letters and digits with single dashes or underscores between them, a letter "
-        "first, 64 at most, as in simple_handler or my-function"
+        "and of an image. Use small letters and digits, with single dashes or underscores between them. Begin "
+        "with a letter, and use 64 characters at most, as in simple_handler or my-function"
     )
-if NAME.replace("-", "_") in TAKEN:
+if NAME.replace("-", "_") in RESERVED:
     sys.exit(
         f"rust-function: {NAME!r} cannot be the name of a function: Rust, Windows or a dependency uses it already. "
         f"Choose another one, such as my-{NAME}"

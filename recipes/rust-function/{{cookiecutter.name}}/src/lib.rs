@@ -9,7 +9,7 @@ faas::export!(handle);
 
 const NAME: &str = env!("CARGO_PKG_NAME");
 
-/// Answers with the event, the name of the function and the id of the request.
+/// Returns the event, the name of the function and the request id.
 fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, String> {
     Ok(json!({
         "event": payload,
@@ -23,13 +23,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_with_the_event_and_its_request() {
+    fn returns_the_event_and_the_request_id() {
         let context = LambdaContext {
             request_id: "r-1".to_string(),
             ..LambdaContext::default()
         };
-        let answer = handle(&json!({"a": 1}), &context);
+        let response = handle(&json!({"a": 1}), &context);
         let expected = json!({"event": {"a": 1}, "function": NAME, "request_id": "r-1"});
-        assert_eq!(answer, Ok(expected));
+        assert_eq!(response, Ok(expected));
     }
 }

@@ -1,8 +1,8 @@
-//! The structures of `faas.h`, field by field in its order.
+//! The structures of `faas.h`, with the same fields in the same order.
 
 use std::ffi::{c_char, c_void};
 
-/// The version of the C ABI that this glue is written for.
+/// The version of the C ABI that this glue supports.
 pub const ABI_VERSION: u32 = 1;
 
 /// `faas_write`: sends a piece of a streamed response.
@@ -31,7 +31,7 @@ pub struct Request {
     pub(super) stream: *mut c_void,
 }
 
-/// `faas_response`: the answer.
+/// `faas_response`: the response, or the error.
 #[repr(C)]
 pub struct Response {
     pub(super) struct_size: u32,

@@ -1,4 +1,4 @@
-//! Calls of the author's functions by the rules of `faas.h`, and who owns what a response points to.
+//! Calls the author's functions by the rules of `faas.h`, and owns the memory that a response points to.
 
 use super::abi::{Request, Response};
 use super::context::{c_string, end_stream, is_streaming, offer_stream};
@@ -8,10 +8,10 @@ use serde_json::Value;
 use std::ffi::CString;
 use std::{mem, ptr, slice};
 
-/// Calls the handler for a request and fills in the response: 0 for success.
+/// Calls the handler with a request and fills in the response. Returns 0 for success.
 ///
 /// # Safety
-/// Both are valid for the time of the call, as `faas.h` describes them.
+/// Both pointers are valid during the call, as `faas.h` describes them.
 pub unsafe fn run<E: Into<Error>>(
     handler: fn(&Value, &LambdaContext) -> Result<Value, E>,
     request: *const Request,
@@ -19,10 +19,10 @@ pub unsafe fn run<E: Into<Error>>(
 ) -> i32 {
     // SAFETY: as above.
     let request = unsafe { &*request };
-    // SAFETY: as above; `end_stream` is called before this returns, as `catch` stops panics.
+    // SAFETY: as above. `end_stream` is always called before this returns, because `catch` stops panics.
     unsafe { offer_stream(request, response) };
     // SAFETY: as above.
-    let outcome = catch(|| unsafe { answer(handler, request) });
+    let outcome = catch(|| unsafe { call_handler(handler, request) });
     let content_type = end_stream();
     let status = i32::from(outcome.is_err());
     // SAFETY: as above.
@@ -30,10 +30,10 @@ pub unsafe fn run<E: Into<Error>>(
     status
 }
 
-/// Calls a hook, and fills in the response if it fails: 0 for success.
+/// Calls a hook, and fills in the response if it fails. Returns 0 for success.
 ///
 /// # Safety
-/// The response is valid for the time of the call, as `faas.h` describes it.
+/// The response is valid during the call, as `faas.h` describes it.
 pub unsafe fn run_hook<E: Into<Error>>(
     hook: fn() -> Result<(), E>,
     response: *mut Response,
@@ -46,7 +46,7 @@ pub unsafe fn run_hook<E: Into<Error>>(
     1
 }
 
-/// Calls the hook that has nobody left to tell of a failure; a panic is printed.
+/// Calls the hook `shutdown`, which cannot report a failure. A panic is printed.
 pub fn run_shutdown(hook: fn()) {
     let _ = catch(|| {
         hook();
@@ -56,7 +56,7 @@ pub fn run_shutdown(hook: fn()) {
 
 /// # Safety
 /// As for `run`.
-unsafe fn answer<E: Into<Error>>(
+unsafe fn call_handler<E: Into<Error>>(
     handler: fn(&Value, &LambdaContext) -> Result<Value, E>,
     request: &Request,
 ) -> Result<Vec<u8>, Error> {
@@ -64,20 +64,20 @@ unsafe fn answer<E: Into<Error>>(
     let payload = parse(unsafe { payload(request) })?;
     // SAFETY: the runtime ends its strings with a NUL byte.
     let context = unsafe { LambdaContext::read(request) };
-    let answer = handler(&payload, &context).map_err(Into::into)?;
-    if answer.is_null() && is_streaming() {
+    let value = handler(&payload, &context).map_err(Into::into)?;
+    if value.is_null() && is_streaming() {
         return Ok(Vec::new());
     }
-    Ok(serde_json::to_vec(&answer)?)
+    Ok(serde_json::to_vec(&value)?)
 }
 
 /// # Safety
 /// As for `run`.
 unsafe fn payload(request: &Request) -> &[u8] {
     if request.payload.is_null() {
-        return &[]; // no slice may begin at NULL, not even an empty one
+        return &[]; // even an empty slice must not begin at NULL
     }
-    // SAFETY: the runtime keeps so many bytes until the handler returns.
+    // SAFETY: the runtime keeps `payload_len` bytes until the handler returns.
     unsafe { slice::from_raw_parts(request.payload.cast(), request.payload_len) }
 }
 
@@ -93,10 +93,10 @@ fn parse(payload: &[u8]) -> Result<Value, Error> {
     })
 }
 
-/// What a response points to, until the runtime releases it.
+/// The memory that a response points to, until the runtime releases it.
 #[derive(Default)]
 struct Owned {
-    answer: Vec<u8>,
+    data: Vec<u8>,
     content_type: Option<CString>,
     kind: Option<CString>,
     message: Option<CString>,
@@ -106,8 +106,8 @@ struct Owned {
 impl Owned {
     fn new(outcome: Result<Vec<u8>, Error>, content_type: Option<CString>) -> Self {
         match outcome {
-            Ok(answer) => Owned {
-                answer,
+            Ok(data) => Owned {
+                data,
                 content_type,
                 ..Owned::default()
             },
@@ -122,24 +122,24 @@ impl Owned {
     }
 }
 
-/// Lets the response point to what it owns from now on; `release` takes that back.
+/// Lets the response point to the memory and own it; `release` frees it.
 fn hand_over(owned: Owned, response: &mut Response) {
     let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
     response.content_type = pointer(&owned.content_type);
     response.error_type = pointer(&owned.kind);
     response.error_message = pointer(&owned.message);
     response.stack_trace = pointer(&owned.location);
-    response.len = owned.answer.len();
+    response.len = owned.data.len();
     if response.len > 0 {
-        response.data = owned.answer.as_ptr().cast();
+        response.data = owned.data.as_ptr().cast();
     }
     response.private_data = Box::into_raw(Box::new(owned)).cast();
     response.release = Some(release);
 }
 
-/// Frees, with the allocator that allocated it, what a response owns.
+/// Frees the memory that a response owns, with the allocator that it came from.
 unsafe extern "C" fn release(response: *mut Response) {
-    // SAFETY: the runtime hands back, once, the response that `hand_over` filled in.
+    // SAFETY: the runtime calls this once, with the response that `hand_over` filled in.
     drop(unsafe {
         let owned = mem::replace(&mut (*response).private_data, ptr::null_mut());
         Box::from_raw(owned.cast::<Owned>())

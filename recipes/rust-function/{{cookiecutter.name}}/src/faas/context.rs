@@ -1,4 +1,4 @@
-//! What comes with an event, and the stream that an answer may be sent through.
+//! The context of an invocation, and the stream for a response that is sent in pieces.
 
 use super::abi::{Request, Response, Write as WriteFunction};
 use std::cell::RefCell;
@@ -7,12 +7,12 @@ use std::io::{self, ErrorKind, Write};
 use std::marker::PhantomData;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// What came with an event; empty where it was not given.
+/// The context of an invocation. A field that was not given is empty.
 #[derive(Clone, Debug, Default)]
 pub struct LambdaContext {
     pub request_id: String,
     pub invocation_id: String,
-    /// When time is up: milliseconds since 1970-01-01 UTC; 0 when not given.
+    /// The deadline, in milliseconds since 1970-01-01 UTC; 0 if it was not given.
     pub deadline_ms: i64,
     pub function_arn: String,
     pub trace_id: String,
@@ -21,14 +21,14 @@ pub struct LambdaContext {
     pub tenant_id: String,
     pub function_name: String,
     pub function_version: String,
-    /// In MiB; 0 when not given.
+    /// In MiB; 0 if it was not given.
     pub memory_limit_mb: u32,
     pub log_group: String,
     pub log_stream: String,
 }
 
 impl LambdaContext {
-    /// The time that is left: zero when it is up, and `None` without a deadline.
+    /// The time until the deadline: zero after it, and `None` without a deadline.
     #[must_use]
     pub fn remaining(&self) -> Option<Duration> {
         let deadline_ms = u64::try_from(self.deadline_ms).ok()?;
@@ -40,19 +40,20 @@ impl LambdaContext {
         Some(left.unwrap_or(Duration::ZERO))
     }
 
-    /// Opens the answer as a stream: each write is on its way when it returns. What the handler returns is sent
-    /// last, but for `Value::Null`, which adds nothing. The content type counts until the first write.
+    /// Opens the response as a stream. Each write returns when its bytes were sent. The handler's return value is
+    /// sent last, except `Value::Null`, which adds nothing. Another call can change the content type until the first
+    /// write.
     ///
     /// # Errors
-    /// `Unsupported` where the runtime cannot stream, and on other threads than the handler's.
+    /// `Unsupported` if the runtime cannot stream, or if this is not the handler's thread.
     pub fn stream(&self, content_type: &str) -> io::Result<Stream<'_>> {
         let content_type = c_string(content_type);
         with_peer(|peer| {
-            // SAFETY: the response is valid for as long as there is a peer, and nothing else refers to it.
+            // SAFETY: the response is valid as long as there is a peer, and nothing else refers to it.
             unsafe { (*peer.response).content_type = content_type.as_ptr() };
             peer.content_type = Some(content_type);
         })
-        .ok_or_else(|| io::Error::new(ErrorKind::Unsupported, "streaming is not available here"))?;
+        .ok_or_else(|| io::Error::new(ErrorKind::Unsupported, "streaming is not available"))?;
         Ok(Stream {
             _context: PhantomData,
             _on_its_thread: PhantomData,
@@ -93,12 +94,12 @@ unsafe fn text(string: *const c_char) -> String {
     string.to_string_lossy().into_owned()
 }
 
-/// The text with a NUL byte at its end, and none within.
+/// The text as a C string. U+FFFD replaces NUL bytes inside it.
 pub(super) fn c_string(text: &str) -> CString {
     CString::new(text.replace('\0', "\u{fffd}")).unwrap_or_default()
 }
 
-/// An answer that is sent in pieces. `BrokenPipe` says that nobody takes them any more.
+/// A response that is sent in pieces. The error `BrokenPipe` means that the caller no longer receives it.
 #[derive(Debug)]
 pub struct Stream<'a> {
     _context: PhantomData<&'a LambdaContext>,
@@ -107,7 +108,7 @@ pub struct Stream<'a> {
 
 impl Write for Stream<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        // A stream can outlive its invocation, with a context that was leaked: then there is no peer.
+        // A leaked context lets a stream outlive its invocation; then there is no peer.
         let Some((write, stream)) = with_peer(|peer| (peer.write, peer.stream)) else {
             return Err(io::Error::new(
                 ErrorKind::BrokenPipe,
@@ -117,29 +118,29 @@ impl Write for Stream<'_> {
         if data.is_empty() {
             return Ok(0);
         }
-        // SAFETY: the handler is being called, and so many bytes are there.
+        // SAFETY: the handler is running, and `data` is valid during the call.
         let status = unsafe { write(stream, data.as_ptr().cast(), data.len()) };
         if status == 0 {
             return Ok(data.len());
         }
         Err(io::Error::new(
             ErrorKind::BrokenPipe,
-            "nobody takes the answer any more",
+            "the caller no longer receives the response",
         ))
     }
 
-    /// Nothing is kept back.
+    /// Does nothing: `write` keeps no bytes back.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Who takes the pieces of the answer, for the time of one call of the handler.
+/// The receiver of the pieces, during one call of the handler.
 struct Peer {
     write: WriteFunction,
     stream: *mut c_void,
     response: *mut Response,
-    /// Once the stream was opened; the response points to it.
+    /// Set when the stream is opened; the response points to it.
     content_type: Option<CString>,
 }
 
@@ -151,10 +152,10 @@ fn with_peer<T>(action: impl FnOnce(&mut Peer) -> T) -> Option<T> {
     PEER.with_borrow_mut(|peer| peer.as_mut().map(action))
 }
 
-/// Lets the handler that is about to be called on this thread open its stream.
+/// Allows the handler that this thread is about to call to open its stream.
 ///
 /// # Safety
-/// The request and the response are valid, as `faas.h` describes them, until `end_stream` is called.
+/// The request and the response stay valid, as `faas.h` describes them, until `end_stream` is called.
 pub(super) unsafe fn offer_stream(request: &Request, response: *mut Response) {
     PEER.set(request.write.map(|write| Peer {
         write,
@@ -169,7 +170,7 @@ pub(super) fn is_streaming() -> bool {
     with_peer(|peer| peer.content_type.is_some()).unwrap_or(false)
 }
 
-/// The handler has returned. The response still points to the content type, if there is one.
+/// Called after the handler has returned. The response still points to the returned content type.
 pub(super) fn end_stream() -> Option<CString> {
     PEER.take().and_then(|peer| peer.content_type)
 }

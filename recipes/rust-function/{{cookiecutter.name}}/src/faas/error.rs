@@ -1,11 +1,11 @@
-//! What a handler may return as its error.
+//! The error type of handlers and hooks.
 
 use std::fmt::Display;
 
 /// An error with a type: `Error::new("Function.OutOfStock", "none left")`.
 ///
-/// Whatever can be displayed becomes one of the type `Function.Error`, so `?` works on most errors in a
-/// function that returns `Result<Value, Error>`.
+/// Any value that implements `Display` converts into an error of the type `Function.Error`. So `?` works on most
+/// errors in a function that returns `Result<Value, Error>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     pub(super) kind: String,
@@ -14,8 +14,8 @@ pub struct Error {
 }
 
 impl Error {
-    /// Lambda counts types of the form `Function.SomethingWrong`, letters only after the dot; others work, but
-    /// count as `Function.Unknown`.
+    /// Lambda's metrics count types of the form `Function.SomethingWrong`, with only letters after the dot. Other
+    /// types work too, but count as `Function.Unknown`.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
         Error {
             kind: kind.into(),

@@ -1,4 +1,4 @@
-//! The glue between a function in Rust and faas-runtime: the C ABI of `faas.h`, version 1.
+//! The glue between a function in Rust and faas-runtime. It implements version 1 of the C ABI in `faas.h`.
 //!
 //! ```ignore
 //! faas::export!(handle);
@@ -6,23 +6,23 @@
 //! fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, String> { ... }
 //! ```
 //!
-//! - What it returns is the answer, as JSON. An empty payload counts as `null`.
-//! - An `Err` is an error of the type `Function.Error`. The `String` may be any type that can be displayed, or
-//!   [`Error`], which has a type of its own.
-//! - A panic is an error of the type `Function.Panic` with the place where it happened. It is also printed on
-//!   standard error as ever; a panic hook set in `init` replaces that and leaves the rest as it is.
+//! - The return value is sent as the response, in JSON. An empty payload counts as `null`.
+//! - An `Err` becomes an error of the type `Function.Error`. Instead of `String`, it may hold any type that
+//!   implements `Display`, or an [`Error`] with a type of its own.
+//! - A panic becomes an error of the type `Function.Panic` with the place where it happened. As usual, it is also
+//!   printed on standard error. A panic hook set in `init` replaces the printing only.
 //! - A payload that is not JSON is an error of the type `Function.InvalidPayload`; the handler is not called.
-//! - [`LambdaContext::stream`] sends the answer in pieces.
+//! - [`LambdaContext::stream`] sends the response in pieces.
 //!
-//! Hooks are named after the handler, in any order:
+//! Hooks follow the handler, in any order:
 //!
 //! ```ignore
 //! faas::export!(handle, init = connect, shutdown = close, before_snapshot = close, after_restore = connect);
 //! ```
 //!
-//! - `init`, once before the first invocation: `fn() -> Result<(), String>`; a failure ends the process.
-//! - `shutdown`, once after the last one: `fn()`.
-//! - `before_snapshot` and `after_restore`, around a snapshot (Lambda's SnapStart): `fn() -> Result<(), String>`.
+//! - `init` runs once, before the first invocation: `fn() -> Result<(), String>`. A failure ends the process.
+//! - `shutdown` runs once, after the last invocation: `fn()`.
+//! - `before_snapshot` and `after_restore` run around a snapshot (Lambda's SnapStart): `fn() -> Result<(), String>`.
 
 mod abi;
 mod call;
@@ -53,7 +53,7 @@ macro_rules! export {
                 request: *const faas::Request,
                 response: *mut faas::Response,
             ) -> i32 {
-                // SAFETY: the runtime hands over structures as faas.h describes them.
+                // SAFETY: the runtime passes structures as faas.h describes them.
                 unsafe { faas::run(super::$handler, request, response) }
             }
         }
@@ -72,7 +72,7 @@ macro_rules! export {
         const _: () = {
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $symbol(response: *mut $crate::faas::Response) -> i32 {
-                // SAFETY: the runtime hands over a structure as faas.h describes it.
+                // SAFETY: the runtime passes a structure as faas.h describes it.
                 unsafe { $crate::faas::run_hook($function, response) }
             }
         };
@@ -89,7 +89,7 @@ macro_rules! export {
         compile_error!(concat!(
             "there is no hook `",
             stringify!($hook),
-            "`; there are init, shutdown, before_snapshot and after_restore"
+            "`; expected init, shutdown, before_snapshot or after_restore"
         ));
     };
 }

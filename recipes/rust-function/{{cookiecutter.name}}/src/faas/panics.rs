@@ -1,4 +1,4 @@
-//! Panics, caught and described: none may cross into C.
+//! Catches panics and turns them into errors. No panic may unwind into C.
 
 use super::Error;
 use std::any::Any;
@@ -8,15 +8,17 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 thread_local! {
-    /// Where this thread panicked last; only a panic hook is told.
+    /// Where this thread panicked last. Only a panic hook can find that out.
     static LOCATION: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Calls what the author wrote; a panic becomes an error.
+/// Calls the author's code and turns a panic into an error.
 pub(super) fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     note_locations();
-    LOCATION.take(); // of a panic that the function caught itself
-                     // Half-changed values that a panic leaves behind are the author's: the process lives on, as a thread would.
+    LOCATION.take(); // may hold an older panic that the function caught itself
+
+    // A panic may leave values half changed. They are the author's, and the process goes on, as after a panic in a
+    // thread.
     let outcome = panic::catch_unwind(AssertUnwindSafe(call));
     outcome.unwrap_or_else(|panicked| {
         let location = LOCATION.take();
@@ -28,29 +30,29 @@ pub(super) fn catch<T>(call: impl FnOnce() -> Result<T, Error>) -> Result<T, Err
     })
 }
 
-/// Whether the hook below is set.
-static NOTES: AtomicBool = AtomicBool::new(false);
+/// Whether the hook of `note_locations` is set.
+static NOTING: AtomicBool = AtomicBool::new(false);
 
-/// Belongs to the hook, and so tells when somebody has set another one in its place.
-struct Noting;
+/// Owned by the hook: it is dropped, and clears `NOTING`, when another hook replaces this one.
+struct HookGuard;
 
-impl Drop for Noting {
+impl Drop for HookGuard {
     fn drop(&mut self) {
-        NOTES.store(false, Ordering::Release);
+        NOTING.store(false, Ordering::Release);
     }
 }
 
-/// Notes from now on where panics happen, besides what was done about them before: printing them, usually.
+/// Sets a panic hook that notes where a panic happened, and then calls the previous hook, which usually prints it.
 fn note_locations() {
-    if NOTES.load(Ordering::Acquire) || NOTES.swap(true, Ordering::AcqRel) {
+    if NOTING.load(Ordering::Acquire) || NOTING.swap(true, Ordering::AcqRel) {
         return;
     }
-    let noting = Noting;
+    let guard = HookGuard;
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |information| {
-        let _kept = &noting;
+        let _kept = &guard;
         let location = information.location().map(ToString::to_string);
-        // A thread that is about to end may have no LOCATION any more.
+        // A thread that is about to end may have destroyed its LOCATION.
         let _ = LOCATION.try_with(|last| last.replace(location));
         previous(information);
     }));
@@ -65,7 +67,7 @@ fn message(panicked: Box<dyn Any + Send>) -> String {
         Ok(text) => return (*text).to_string(),
         Err(other) => other,
     };
-    // Its destructor is the author's as well, and may panic in turn.
+    // Its destructor is the author's code too, and may panic.
     if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(panicked))) {
         mem::forget(again);
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::Mutex;
 use std::thread;
 
-/// Hooks of panics are one for the whole process: tests that set one, or count on the one that is set, run alone.
+/// The panic hook belongs to the whole process. A test that sets it, or depends on it, takes this lock.
 static HOOKS: Mutex<()> = Mutex::new(());
 
 #[test]
@@ -34,13 +34,16 @@ fn errors() {
 }
 
 #[test]
-fn panics_are_errors_with_their_place() {
+fn panics_are_errors_with_a_location() {
     let _alone = HOOKS.lock();
-    let outcome = invoke::<String>(|_, _| panic!("in a bad mood"), "{}");
+    let outcome = invoke::<String>(|_, _| panic!("something is wrong"), "{}");
     let line = line!() - 1;
-    assert_eq!(outcome.error(), ("Function.Panic", "in a bad mood"));
-    let place = outcome.stack_trace.expect("a place");
-    assert!(place.contains(&format!("failures.rs:{line}:")), "{place}");
+    assert_eq!(outcome.error(), ("Function.Panic", "something is wrong"));
+    let location = outcome.stack_trace.expect("a location");
+    assert!(
+        location.contains(&format!("failures.rs:{line}:")),
+        "{location}"
+    );
 
     let outcome = invoke::<String>(|payload, _| panic!("number {payload}\0"), "7");
     assert_eq!(outcome.error(), ("Function.Panic", "number 7\u{fffd}"));
@@ -62,7 +65,7 @@ fn panics_with_other_values() {
 }
 
 #[test]
-fn place_is_never_that_of_an_older_panic() {
+fn location_is_never_that_of_an_older_panic() {
     let outcome = invoke(
         |_, _| {
             assert!(catch_unwind(|| panic!("caught")).is_err());
@@ -78,49 +81,51 @@ fn place_is_never_that_of_an_older_panic() {
     assert_eq!((outcome.error().1, &outcome.stack_trace), ("silent", &None));
 }
 
-static HEARD: AtomicU32 = AtomicU32::new(0);
+static HOOK_CALLS: AtomicU32 = AtomicU32::new(0);
 
-fn listen() {
+fn set_counting_hook() {
     set_hook(Box::new(|_| {
-        HEARD.fetch_add(1, Ordering::Relaxed);
+        HOOK_CALLS.fetch_add(1, Ordering::Relaxed);
     }));
 }
 
-fn place_of_a_panic() -> Option<String> {
-    invoke::<String>(|_, _| panic!("with a place"), "{}").stack_trace
+fn location_of_a_panic() -> Option<String> {
+    invoke::<String>(|_, _| panic!("with a location"), "{}").stack_trace
 }
 
 #[test]
-fn a_panic_hook_set_in_init_leaves_panics_their_place() {
+fn a_panic_hook_set_in_init_keeps_locations() {
     let _alone = HOOKS.lock();
     for _ in 0..3 {
         let outcome = call_hook::<String>(|| {
-            listen();
+            set_counting_hook();
             Ok(())
         });
         assert_eq!(outcome.status, 0);
-        let heard = HEARD.load(Ordering::Relaxed);
-        assert!(place_of_a_panic().expect("a place").contains("failures.rs"));
-        assert!(HEARD.load(Ordering::Relaxed) > heard);
+        let calls = HOOK_CALLS.load(Ordering::Relaxed);
+        assert!(location_of_a_panic()
+            .expect("a location")
+            .contains("failures.rs"));
+        assert!(HOOK_CALLS.load(Ordering::Relaxed) > calls);
     }
 }
 
 #[test]
-fn a_panic_hook_set_in_the_handler_leaves_later_panics_their_place() {
+fn a_panic_hook_set_in_the_handler_keeps_locations_of_later_panics() {
     let _alone = HOOKS.lock();
     let outcome = invoke::<String>(
         |_, _| {
-            listen();
-            panic!("heard by the new hook alone")
+            set_counting_hook();
+            panic!("seen by the new hook only")
         },
         "{}",
     );
     assert_eq!(outcome.stack_trace, None);
-    assert!(place_of_a_panic().is_some());
+    assert!(location_of_a_panic().is_some());
 }
 
 #[test]
-fn threads_panic_each_for_itself() {
+fn each_thread_reports_its_own_panic() {
     let _alone = HOOKS.lock();
     let handler: Handler<String> = |payload, _| panic!("thread {payload}");
     thread::scope(|scope| {

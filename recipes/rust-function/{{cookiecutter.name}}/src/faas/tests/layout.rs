@@ -1,4 +1,4 @@
-//! The structures, field by field.
+//! The layout of the structures.
 
 use super::{request, response};
 use crate::faas::abi::{Request, Response};
@@ -6,7 +6,7 @@ use std::mem::{offset_of, size_of, size_of_val};
 
 #[test]
 #[cfg(target_pointer_width = "64")]
-fn structures_are_those_of_the_header() {
+fn layout_is_that_of_the_header() {
     let mut lines = String::new();
     macro_rules! describe {
         ($name:ident = $sample:expr, $structure:ident: $($field:ident)*) => {

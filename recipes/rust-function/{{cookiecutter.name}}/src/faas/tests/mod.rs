@@ -1,8 +1,8 @@
-//! Tests of the glue: they call it as the runtime does.
+//! Tests of the glue. They call it as the runtime does.
 
-mod answers;
 mod failures;
 mod layout;
+mod responses;
 mod streams;
 
 use super::abi::{Request, Response};
@@ -12,7 +12,7 @@ use std::ffi::{c_char, c_void, CStr};
 use std::mem::size_of;
 use std::{ptr, slice};
 
-/// What the runtime finds in a response, copied before its release.
+/// The fields that the runtime reads from a response, copied before the response is released.
 #[derive(Debug)]
 struct Outcome {
     status: i32,
@@ -32,14 +32,14 @@ impl Outcome {
             stack_trace: text(response.stack_trace),
         };
         if let Some(release) = response.release {
-            // SAFETY: the response is as the glue left it.
+            // SAFETY: the response is unchanged since the glue filled it in.
             unsafe { release(&mut response) };
             assert!(response.private_data.is_null());
         }
         outcome
     }
 
-    fn answer(&self) -> &str {
+    fn data(&self) -> &str {
         assert_eq!((self.status, &self.error), (0, &None));
         std::str::from_utf8(&self.data).expect("UTF-8")
     }
@@ -56,7 +56,7 @@ fn bytes<'a>(data: *const c_void, len: usize) -> &'a [u8] {
         assert_eq!(len, 0);
         return &[];
     }
-    // SAFETY: so many bytes are there until the release.
+    // SAFETY: the bytes are valid until the release.
     unsafe { slice::from_raw_parts(data.cast(), len) }
 }
 
@@ -111,7 +111,7 @@ type Handler<E> = fn(&Value, &LambdaContext) -> Result<Value, E>;
 
 fn send<E: Into<Error>>(handler: Handler<E>, request: &Request) -> Outcome {
     let mut response = response();
-    // SAFETY: both are as the runtime gives them.
+    // SAFETY: both are like those that the runtime passes.
     let status = unsafe { run(handler, request, &mut response) };
     Outcome::take(status, response)
 }
@@ -122,7 +122,7 @@ fn invoke<E: Into<Error>>(handler: Handler<E>, payload: impl AsRef<[u8]>) -> Out
 
 fn call_hook<E: Into<Error>>(hook: fn() -> Result<(), E>) -> Outcome {
     let mut response = response();
-    // SAFETY: it is as the runtime gives it.
+    // SAFETY: it is like the one that the runtime passes.
     let status = unsafe { run_hook(hook, &mut response) };
     Outcome::take(status, response)
 }

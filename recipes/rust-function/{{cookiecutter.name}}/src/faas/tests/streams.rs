@@ -1,4 +1,4 @@
-//! Answers that are sent in pieces.
+//! Responses that are sent in pieces.
 
 use super::{bytes, echo, request, response, text, Handler, Outcome};
 use crate::faas::abi::Response;
@@ -14,7 +14,7 @@ thread_local! {
 }
 
 unsafe extern "C" fn take(stream: *mut c_void, data: *const c_void, len: usize) -> i32 {
-    // SAFETY: the stream is the response that the tests below give.
+    // SAFETY: the stream is the response that `stream` below passes.
     let content_type = unsafe { text((*stream.cast::<Response>()).content_type) };
     let piece = String::from_utf8_lossy(bytes(data, len)).into_owned();
     SENT.with_borrow_mut(|sent| {
@@ -23,14 +23,14 @@ unsafe extern "C" fn take(stream: *mut c_void, data: *const c_void, len: usize) 
     i32::from(piece == "gone")
 }
 
-/// Calls a handler that may stream: what was sent, and what was left to the end.
+/// Calls a handler that may stream. Returns the pieces that were sent, and the outcome.
 fn stream<E: Into<Error>>(handler: Handler<E>, payload: &str) -> (Vec<String>, Outcome) {
     let mut response = response();
     let mut request = request(payload.as_bytes());
     let response_pointer = ptr::addr_of_mut!(response);
     request.write = Some(take);
     request.stream = response_pointer.cast();
-    // SAFETY: both are as the runtime gives them.
+    // SAFETY: both are like those that the runtime passes.
     let status = unsafe { run(handler, &request, response_pointer) };
     (SENT.take(), Outcome::take(status, response))
 }
@@ -50,13 +50,13 @@ fn pieces_are_sent_at_once() {
     );
     assert_eq!(sent, ["text/plain: 1", "text/plain: ü"]);
     assert_eq!(
-        (outcome.answer(), outcome.content_type.as_deref()),
+        (outcome.data(), outcome.content_type.as_deref()),
         ("", Some("text/plain"))
     );
 }
 
 #[test]
-fn answer_is_sent_last() {
+fn return_value_is_sent_last() {
     let (sent, outcome) = stream::<Error>(
         |payload, context| {
             context.stream("text/plain")?;
@@ -69,26 +69,26 @@ fn answer_is_sent_last() {
     );
     assert_eq!(sent.concat().replace("application/x-ndjson: ", ""), "1\n");
     assert_eq!(
-        (outcome.answer(), outcome.content_type.as_deref()),
+        (outcome.data(), outcome.content_type.as_deref()),
         ("{}", Some("application/x-ndjson"))
     );
 }
 
 #[test]
-fn null_is_an_answer_unless_there_is_a_stream() {
+fn null_is_returned_unless_there_is_a_stream() {
     let (sent, outcome) = stream(echo, "null");
     assert_eq!(
-        (sent.len(), outcome.answer(), &outcome.content_type),
+        (sent.len(), outcome.data(), &outcome.content_type),
         (0, "null", &None)
     );
 }
 
 #[test]
-fn broken_pipe_when_nobody_is_there() {
+fn broken_pipe_when_the_caller_is_gone() {
     let (sent, outcome) = stream::<Error>(
         |_, context| {
             let mut out = context.stream("text/plain")?;
-            let error = out.write_all(b"gone").expect_err("nobody is there");
+            let error = out.write_all(b"gone").expect_err("the caller is gone");
             assert_eq!(error.kind(), ErrorKind::BrokenPipe);
             Err(error.into())
         },
@@ -97,22 +97,25 @@ fn broken_pipe_when_nobody_is_there() {
     assert_eq!(sent, ["text/plain: gone"]);
     assert_eq!(
         outcome.error(),
-        ("Function.Error", "nobody takes the answer any more")
+        (
+            "Function.Error",
+            "the caller no longer receives the response"
+        )
     );
     assert_eq!(outcome.content_type.as_deref(), Some("text/plain"));
 }
 
 #[test]
-fn panic_in_mid_stream() {
+fn panic_in_a_stream() {
     let (sent, outcome) = stream::<Error>(
         |_, context| {
             context.stream("text/plain")?.write_all(b"begun")?;
-            panic!("half-way");
+            panic!("in the middle");
         },
         "{}",
     );
     assert_eq!(sent, ["text/plain: begun"]);
-    assert_eq!(outcome.error(), ("Function.Panic", "half-way"));
+    assert_eq!(outcome.error(), ("Function.Panic", "in the middle"));
 }
 
 #[test]
@@ -127,12 +130,14 @@ fn no_stream_outlives_its_invocation() {
     );
     assert_eq!(outcome.status, 0);
     let (context, mut out) = LEAKED.take().expect("a stream");
-    let error = out.write(b"late").expect_err("it is over");
+    let error = out.write(b"late").expect_err("the invocation is over");
     assert_eq!(
         (error.kind(), SENT.take().len()),
         (ErrorKind::BrokenPipe, 0)
     );
-    let error = context.stream("text/plain").expect_err("it is over");
+    let error = context
+        .stream("text/plain")
+        .expect_err("the invocation is over");
     assert_eq!(error.kind(), ErrorKind::Unsupported);
 }
 

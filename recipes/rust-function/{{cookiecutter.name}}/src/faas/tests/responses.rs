@@ -1,4 +1,4 @@
-//! Payloads, answers and the context.
+//! Payloads, responses and the context.
 
 use super::{echo, invoke, request, send};
 use crate::faas::LambdaContext;
@@ -6,34 +6,34 @@ use serde_json::json;
 use std::ptr;
 
 #[test]
-fn answers_json() {
+fn json_is_returned_unchanged() {
     for payload in [
         "[1,2.5,null]",
         r#"{"a":{"b":"Grüße \" \\ \n"}}"#,
         "\"\"",
         "0",
     ] {
-        assert_eq!(invoke(echo, payload).answer(), payload);
+        assert_eq!(invoke(echo, payload).data(), payload);
     }
 }
 
 #[test]
 fn empty_payload_is_null() {
-    assert_eq!(invoke(echo, "").answer(), "null");
+    assert_eq!(invoke(echo, "").data(), "null");
     let mut request = request(&[]);
     request.payload = ptr::null();
-    assert_eq!(send(echo, &request).answer(), "null");
+    assert_eq!(send(echo, &request).data(), "null");
 }
 
 #[test]
 fn huge_payload() {
     let payload = format!("[\"{}\",\"end\"]", "Grüße ".repeat(4 << 20));
     assert!(payload.len() > 32 << 20);
-    assert!(invoke(echo, &payload).answer() == payload);
+    assert!(invoke(echo, &payload).data() == payload);
 }
 
 #[test]
-fn what_is_not_json_is_refused() {
+fn a_payload_that_is_not_json_is_refused() {
     let deep = "[".repeat(100_000);
     for payload in ["{", "{} {}", "nul\0", &deep] {
         refused(payload);
@@ -54,7 +54,7 @@ fn refused(payload: impl AsRef<[u8]>) {
 }
 
 #[test]
-fn context_holds_what_the_request_does() {
+fn context_holds_the_fields_of_the_request() {
     let mut request = request(b"{}");
     request.memory_limit_mb = 512;
     request.invocation_id = c"i-1".as_ptr();
@@ -104,7 +104,7 @@ fn context_holds_what_the_request_does() {
         ["name", "$LATEST", "group"],
         ["not UTF-8: \u{fffd}", 99_000_000_000_123_i64, 512],
     ]);
-    assert_eq!(outcome.answer(), expected.to_string());
+    assert_eq!(outcome.data(), expected.to_string());
 }
 
 #[test]
