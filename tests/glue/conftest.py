@@ -1,4 +1,4 @@
-"""Fixtures: hosts and functions that are built once a session."""
+"""Fixtures: hosts and functions, built once per session."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import HERE, Host, program, rust_function, rust_project
+from tests.glue.support import HERE, Host, rust_function, rust_project
+from tests.support import program
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +18,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Host:
 
 @pytest.fixture(scope="session")
 def musl_host(tmp_path_factory: pytest.TempPathFactory) -> Host:
-    """A host that runs with musl, as there is no Python for it on Debian."""
+    """A host that runs with musl, because Debian has no Python for musl."""
     return Host([program("musl-gcc")], tmp_path_factory.mktemp("musl-host"))
 
 

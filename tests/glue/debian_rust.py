@@ -1,6 +1,6 @@
 """Debian's Rust, which comes with the source of the standard library: that is compiled for musl here.
 
-The toolchain lies in a folder, and is started by its own loader.
+The toolchain is in a folder of its own, and is started with the loader in that folder.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import shlex
 import shutil
 from pathlib import Path
 
-from tests.glue.support import CACHE, MACHINE, Toolchain, call, extract_debian, lock, program, rust_function, zig
+from tests.cache import CACHE, lock
+from tests.glue.support import MACHINE, Toolchain, call, extract_debian, rust_function, zig
+from tests.support import program
 
 SUITE = "trixie"
 PACKAGES = ("cargo", "rustc", "rust-src")
@@ -21,20 +23,20 @@ PARTS = (
 
 
 def musl_function(project: Path, label: str) -> Path:
-    """The library of a crate, built for musl; zig links it, with its own unwinder in place of libgcc_s."""
+    """The library of a crate, built for musl; zig links it, with its own unwinder instead of libgcc_s."""
     target = f"{MACHINE}-unknown-linux-musl"
     return rust_function(project, label, linker=zig(f"{MACHINE}-linux-musl"), target=target, toolchain=debian_rust())
 
 
 def function_with_libgcc(project: Path, label: str, libgcc: Path) -> Path:
-    """The library of a crate, linked for musl by musl-gcc; it asks for libgcc_s, as it does when built on Alpine."""
+    """The library of a crate, linked for musl by musl-gcc. It needs libgcc_s, as if it were built on Alpine."""
     target = f"{MACHINE}-unknown-linux-musl"
     linker = [program("musl-gcc"), f"-L{libgcc}"]
     return rust_function(project, label, linker=linker, target=target, toolchain=debian_rust())
 
 
 def debian_rust() -> Toolchain:
-    """The toolchain, which is fetched once."""
+    """The toolchain, which is downloaded once."""
     key = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
     home = CACHE / f"rust-{key}"
     with lock("rust"):

@@ -1,11 +1,11 @@
 /*
- * A host of functions that is no runtime: it loads a library, calls the handler once with every field of the
+ * A host of functions, without the runtime: it loads a library, calls the handler once with every field of the
  * request set, and prints what comes back, one line a field. It is built for glibc and for musl.
  *
  *     host LIBRARY HANDLER PAYLOAD             the hooks and one invocation
- *     host LIBRARY HANDLER PAYLOAD ROUNDS      also how much memory so many further invocations took, in KiB
+ *     host LIBRARY HANDLER PAYLOAD ROUNDS      also the memory that this many more invocations took, in KiB
  *
- * With HOST_PEER=gone nobody takes the pieces of a stream, and with HOST_PEER=none there is no stream.
+ * With HOST_PEER=gone, nobody receives the pieces of a stream. With HOST_PEER=none, there is no stream.
  */
 #include <dlfcn.h>
 #include <faas.h>
@@ -20,7 +20,7 @@ static int is_gone, is_quiet;
 static void load(void *library, const char *name, void *function, size_t size)
 {
     void *symbol = dlsym(library, name);
-    memcpy(function, &symbol, size); /* C99 knows no way from void * to a function */
+    memcpy(function, &symbol, size); /* C99 has no conversion from void * to a function */
 }
 
 static void print(const char *name, const char *text)

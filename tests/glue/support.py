@@ -1,11 +1,10 @@
 """What the tests of the header, the glue and the matrix share: compilers for other systems, and a host of functions.
 
-What a test needs and this machine lacks fails it in CI; elsewhere it is reported as not run.
+If this machine lacks something that a test needs, the test fails in CI, and is reported as not run elsewhere.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import importlib.util
 import os
@@ -14,29 +13,24 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from ci.bake import bake_recipe
-from ci.files import tree_files
-from tests.support import ROOT, not_there
+from ci.bake.render import bake_recipe
+from ci.core.files import tree_files
+from tests.cache import CACHE, lock
+from tests.rust import warm_target
+from tests.support import ROOT, not_there, program
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = ROOT / "runtime" / "include"
-CACHE = ROOT / "dist" / ".cache" / "tests"
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{INCLUDE}")
 MACHINE = platform.machine()
 OLD_GLIBC = f"{MACHINE}-linux-gnu.2.28"
-"""What functions are compiled for that have to load on every Debian of the matrix."""
-
-
-def program(name: str) -> str:
-    """The path of a program."""
-    return shutil.which(name) or not_there(name)
+"""The target for functions that have to load on every Debian of the matrix."""
 
 
 def zig(target: str, language: str = "cc") -> list[str]:
@@ -47,7 +41,7 @@ def zig(target: str, language: str = "cc") -> list[str]:
 
 
 def extract_debian(suite: str, target: Path, packages: Iterable[str], *options: str) -> None:
-    """Unpack packages of a Debian suite, with what they need, into a folder or a tar file; no program of them runs."""
+    """Unpack packages of a Debian suite and their dependencies into a folder or a tar file; none of them runs."""
     call(
         program("mmdebstrap"),
         "--variant=extract",
@@ -61,7 +55,7 @@ def extract_debian(suite: str, target: Path, packages: Iterable[str], *options: 
 
 
 def call(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a program that must succeed: its standard output."""
+    """Run a program that must succeed; returns its standard output."""
     variables = {**os.environ, "ZIG_GLOBAL_CACHE_DIR": str(CACHE / "zig"), **(env or {})}
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, env=variables, capture_output=True, text=True, check=False
@@ -69,15 +63,6 @@ def call(*command: str | Path, cwd: Path | None = None, env: Mapping[str, str] |
     if done.returncode:
         pytest.fail(f"{shlex.join(map(str, command))}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-@contextmanager
-def lock(name: str) -> Iterator[None]:
-    """Let one of the processes that run the tests do something at a time."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f".{name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def c_function(folder: Path, compiler: list[str]) -> Path:
@@ -98,7 +83,7 @@ def rust_project(folder: Path, source: Path | None = None) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Toolchain:
-    """A Rust toolchain, and what has to be said to its cargo to build with it."""
+    """A Rust toolchain, and the options and variables that its cargo needs."""
 
     cargo: tuple[str, ...]
     rustc: str
@@ -107,7 +92,7 @@ class Toolchain:
 
 
 def installed_rust() -> Toolchain:
-    """The machine's own."""
+    """The toolchain of this machine."""
     return Toolchain(cargo=(program("cargo"),), rustc=program("rustc"))
 
 
@@ -123,13 +108,15 @@ def cargo(
     folder = CACHE / ("cargo" if linker is None else "cargo-zig")
     env = {"CARGO_TARGET_DIR": str(folder), **rust.variables, **variables}
     with lock(folder.name):
+        if linker is None and not folder.exists():
+            warm_target(folder)
         if linker is not None:
             libc = "MUSL" if any("musl" in argument for argument in arguments) else "GNU"
-            script = CACHE / f"linker_{libc.lower()}"  # at one place, as cargo compiles anew for another
+            script = CACHE / f"linker_{libc.lower()}"  # always the same path: cargo compiles again for another
             script.write_text(f'#!/bin/sh\nexec {shlex.join(linker)} "$@"\n')
             script.chmod(0o755)
             env[f"CARGO_TARGET_{MACHINE.upper()}_UNKNOWN_LINUX_{libc}_LINKER"] = str(script)
-        # To cargo, crates of one name in different folders are the same: what was built last must look out of date.
+        # cargo takes crates with the same name in different folders for one: this one has to look changed.
         (project / "src" / "lib.rs").touch()
         return call(*rust.cargo, *arguments, cwd=project, env=env)
 
@@ -142,7 +129,7 @@ def rust_function(
     target: str = "",
     toolchain: Toolchain | None = None,
 ) -> Path:
-    """The library of a crate, which is built again only when the crate, the toolchain or the linker has changed."""
+    """The library of a crate. It is built again only if the crate, the toolchain or the linker has changed."""
     rust = toolchain or installed_rust()
     options = [*rust.options, *(["--target", target] if target else [])]
     made_of = [call(rust.rustc, "-vV"), str(linker), target]
@@ -162,13 +149,13 @@ def rust_function(
 
 
 def needed(library: Path) -> set[str]:
-    """The shared libraries that a library asks for."""
+    """The shared libraries that a library needs."""
     lines = call(program("readelf"), "-d", library).splitlines()
     return {line.partition("[")[2].rstrip("]") for line in lines if "(NEEDED)" in line}
 
 
 class Host:
-    """The program of `host.c`, which calls functions as the header says."""
+    """The program of `host.c`, which calls functions by the rules of the header."""
 
     def __init__(self, compiler: list[str], folder: Path) -> None:
         """Compile it."""

@@ -1,4 +1,4 @@
-"""The C recipe builds for every system, and what it builds keeps to the header."""
+"""The C recipe builds for every system, and its function follows the rules of the header."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.bake import bake_recipe
-from tests.glue.support import STRICT, Host, c_function, call, needed, program, zig
-from tests.support import ROOT
+from ci.bake.render import bake_recipe
+from tests.glue.support import STRICT, Host, c_function, call, needed, zig
+from tests.support import ROOT, program
 
 EVENT = '{"a":"Grüße"}'
 ANSWER = [
@@ -41,7 +41,7 @@ def test_unit_test_is_clean_under_sanitizers(project: Path) -> None:
     assert make(project, "test", "CC=gcc", f"CFLAGS={options}").splitlines()[-1] == "ok"
 
 
-def test_answers_and_releases(tmp_path: Path, host: Host) -> None:
+def test_events_are_answered_and_responses_released(tmp_path: Path, host: Host) -> None:
     library = c_function(tmp_path, [program("gcc")]) / "libsimple_handler.so"
     assert needed(library) == {"libc.so.6"}
     *answer, grown = host(library, EVENT, rounds=ROUNDS)

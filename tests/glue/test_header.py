@@ -1,4 +1,4 @@
-"""`faas.h` compiles without a warning for the systems that the runtime is for, and is laid out as it should be."""
+"""`faas.h` compiles without a warning for the systems that the runtime is for, and has the expected layout."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import HERE, STRICT, call, program, zig
-from tests.support import ROOT
+from tests.glue.support import HERE, STRICT, call, zig
+from tests.support import ROOT, program
 
 LAYOUT_64 = ROOT / "recipes/rust-function/{{cookiecutter.name}}/src/faas/tests/layout-64.txt"
 LAYOUT_32 = HERE / "layout-32.txt"
@@ -34,7 +34,7 @@ const faas_handler type_checks = handle;
 
 
 def source(layout: Path) -> str:
-    """A function, and an array of a negative length for each field that does not lie where `layout` says."""
+    """A function, with an array of negative length for each field that is not where `layout` says."""
     checks = []
     for number, line in enumerate(layout.read_text().splitlines()):
         structure, field, offset, size = line.split()

@@ -1,4 +1,4 @@
-"""The Rust glue: its own tests, its checks, and what a host of functions sees of it."""
+"""The Rust glue: its own tests, its checks, and its behaviour when a host calls it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.glue.debian_rust import musl_function
-from tests.glue.support import OLD_GLIBC, Host, cargo, needed, program, rust_function, rust_project, zig
+from tests.glue.support import OLD_GLIBC, Host, cargo, needed, rust_function, rust_project, zig
+from tests.support import program
 
 OLDEST_RUST = "1.82.0"
 LEAK_KIB = 256
 ROUNDS = 50_000
-SIZE_LIMIT = 360_000  # 323 KB when this was written, most of it what prints a panic
+SIZE_LIMIT = 360_000  # 323 KB when this was written, mostly the code that prints a panic
 HOOKS = """\
 version 1
 faas_init 0
@@ -44,7 +45,7 @@ def failure(kind: str, message: str, *trace: str) -> list[str]:
 
 
 def call_with(host: Host, library: Path, payload: str, *, peer: str = "") -> list[str]:
-    """What the host prints about a call that also has to leave nothing behind."""
+    """What the host prints about a call, which must not leak memory."""
     *lines, grown = host(library, payload, peer=peer, rounds=ROUNDS)
     assert int(grown.removeprefix("grown ")) < LEAK_KIB
     lines.remove("shut down after 111")
@@ -58,13 +59,13 @@ def is_installed(*command: str) -> bool:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The recipe's crate as it is."""
+    """The recipe's crate, unchanged."""
     return rust_project(tmp_path_factory.mktemp("recipe"))
 
 
 def test_own_tests_pass(project: Path) -> None:
     output = cargo(project, "test", "--locked", RUST_BACKTRACE="0")
-    assert "structures_are_those_of_the_header ... ok" in output
+    assert "layout_is_that_of_the_header ... ok" in output
     assert " 0 failed; 0 ignored" in output
 
 
@@ -79,7 +80,7 @@ def test_format(project: Path) -> None:
 
 
 def test_clippy(project: Path, moods_project: Path) -> None:
-    """This includes what is newer than `rust-version` in Cargo.toml."""
+    """clippy also reports features that are newer than `rust-version` in Cargo.toml."""
     for crate in (project, moods_project):
         cargo(crate, "clippy", "--locked", "--all-targets", "--", "-D", "warnings")
 
@@ -93,7 +94,7 @@ def test_unknown_hook_is_refused(tmp_path: Path) -> None:
     crate = rust_project(tmp_path)
     source = crate / "src" / "lib.rs"
     source.write_text(source.read_text().replace("export!(handle)", "export!(handle, start = handle)"))
-    with pytest.raises(pytest.fail.Exception, match="there is no hook `start`; there are init, shutdown,"):
+    with pytest.raises(pytest.fail.Exception, match="there is no hook `start`; expected init, shutdown,"):
         cargo(crate, "check", "--locked")
 
 
@@ -121,15 +122,15 @@ def test_stream(host: Host, moods: Path) -> None:
     assert call_with(host, moods, '{"mood":"stream"}') == [*STREAM, "content_type text/plain"]
 
 
-def test_stream_with_an_answer(host: Host, moods: Path) -> None:
+def test_stream_with_a_response(host: Host, moods: Path) -> None:
     assert call_with(host, moods, '{"mood":"stream","last":1}') == [*STREAM, "data 1", "content_type text/plain"]
 
 
 @pytest.mark.parametrize(
     ("peer", "expected"),
     [
-        ("gone", [*failure("Function.Error", "nobody takes the answer any more")]),
-        ("none", [*failure("Function.Error", "streaming is not available here")]),
+        ("gone", [*failure("Function.Error", "the caller no longer receives the response")]),
+        ("none", [*failure("Function.Error", "streaming is not available")]),
     ],
 )
 def test_no_stream(host: Host, moods: Path, peer: str, expected: list[str]) -> None:

@@ -11,8 +11,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.glue.support import CACHE, MACHINE, call, extract_debian, lock, program
-from tests.support import not_there
+from tests.cache import CACHE, lock
+from tests.glue.support import MACHINE, call, extract_debian
+from tests.support import not_there, program
 
 SUITE, VERSION = "trixie", (3, 13)
 SOURCES = ("python3.13", "libffi")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.glue.support import CACHE, call, extract_debian, lock, program
+from tests.cache import CACHE, lock
+from tests.glue.support import call, extract_debian
 from tests.matrix import musl_python
 from tests.runtime.support import RUNTIME
-from tests.support import not_there
+from tests.support import not_there, program
 
 SUITES = {"bullseye": (3, 9), "trixie": (3, 13), "sid": (3, 14)}
 """The oldest Python that the runtime supports, one between, and the newest; sid's may be newer than this."""

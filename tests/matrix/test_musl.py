@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.glue.support import INCLUDE, MACHINE, OLD_GLIBC, call, zig
 from tests.matrix.roots import HOME, Root
-from tests.runtime.checking import check
+from tests.runtime.check_command import check
 from tests.runtime.support import ACCEPTED, TIMEOUT_S, Runtime, ScriptedServer, invocation
 
 TASK_ROOT = Path("/var/task")
@@ -45,13 +45,13 @@ def build(folder: Path, source: str, *options: str | Path, target: str = f"{MACH
 
 def refusal(library: Path, launch: tuple[str, ...]) -> str:
     """What the runtime says when it is to run the library; `check` says the same."""
-    with RuntimeApi() as api, Runtime(api.address, "function.handle", library.parent, command=launch) as runtime:
+    with RuntimeApiStub() as api, Runtime(api.address, "function.handle", library.parent, command=launch) as runtime:
         api.wait(timeout=TIMEOUT_S)
         exit_code, errors = runtime.end()
     assert exit_code == 1
     code, facts, _ = check("function.handle", library.parent, launch)
     assert code == 1
-    assert facts["mend"] in errors
+    assert facts["fix"] in errors
     return errors
 
 
@@ -59,15 +59,15 @@ def refusal(library: Path, launch: tuple[str, ...]) -> str:
 def test_stack_of_every_poller_is_large(musl: Root, concurrency: str) -> None:
     """The function needs 1 MiB of stack, eight times as much as musl gives to a thread."""
     many = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
-    with RuntimeApi() as api, Runtime(api.address, "rough.deep", TASK_ROOT, musl.launcher, many) as runtime:
-        answers: list[bytes] = []
-        threads = [threading.Thread(target=lambda: answers.append(api.invoke(b"", timeout=10).body)) for _ in range(32)]
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.deep", TASK_ROOT, musl.launcher, many) as runtime:
+        results: list[bytes] = []
+        threads = [threading.Thread(target=lambda: results.append(api.invoke(b"", timeout=10).body)) for _ in range(32)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         assert runtime.is_alive
-    assert answers == [b"deep"] * 32
+    assert results == [b"deep"] * 32
 
 
 @pytest.mark.parametrize("concurrency", ["1", "4"])
@@ -95,18 +95,18 @@ def test_exit_in_the_function(musl: Root) -> None:
 
 def test_variable_in_the_environment(musl: Root) -> None:
     """It is the C library's environment that the function reads, and the runtime changes."""
-    with RuntimeApi() as api, Runtime(api.address, "probe.trace", TASK_ROOT, musl.launcher):
+    with RuntimeApiStub() as api, Runtime(api.address, "probe.trace", TASK_ROOT, musl.launcher):
         for number in (b"1", b"2222222222"):
             trace_id = b"Root=" + number
-            answer = api.invoke(b"", trace_id=trace_id.decode(), timeout=TIMEOUT_S)
-            assert answer.body == trace_id + b"|" + trace_id
+            result = api.invoke(b"", trace_id=trace_id.decode(), timeout=TIMEOUT_S)
+            assert result.body == trace_id + b"|" + trace_id
 
 
 def test_own_c_library_is_known(musl: Root, launch: tuple[str, ...]) -> None:
     """By whichever of its names the loader has mapped it."""
     code = (
         f"import sys; sys.path.insert(0, {str(musl.path / HOME)!r})\n"
-        "from faas_runtime.binary import this_machine; print(this_machine().description)"
+        "from faas_runtime.binary.inspection import this_machine; print(this_machine().description)"
     )
     found = subprocess.run([*launch[:3], "-c", code], capture_output=True, text=True, check=True).stdout
     assert found == f"ELF, {MACHINE}, musl\n"
@@ -124,7 +124,7 @@ def test_library_for_glibc_that_is_taken(tmp_path: Path, launch: tuple[str, ...]
     exit_code, facts, _ = check("function.handle", tmp_path, launch)
     assert exit_code == 1
     assert "It is built against glibc, and this system has musl" in facts["WRONG"]
-    assert facts["mend"] == "build it for musl"
+    assert facts["fix"] == "build it for musl"
 
 
 def test_library_for_musl(tmp_path: Path, launch: tuple[str, ...]) -> None:
@@ -142,7 +142,7 @@ def test_other_processor_with_nothing_to_relocate(tmp_path: Path, launch: tuple[
     """The loader takes it, and the first call would be a crash, or worse."""
     build(tmp_path, "int handle(void) { return 0; }\n", target=f"{OTHER}-linux-musl")
     exit_code, facts, _ = check("function.handle", tmp_path, launch)
-    assert (exit_code, facts["mend"]) == (1, f"build it for {MACHINE}")
+    assert (exit_code, facts["fix"]) == (1, f"build it for {MACHINE}")
 
 
 def test_missing_dependency(tmp_path: Path, launch: tuple[str, ...]) -> None:
@@ -159,7 +159,7 @@ def test_missing_dependency(tmp_path: Path, launch: tuple[str, ...]) -> None:
 
 def test_unresolved_symbol(tmp_path: Path, launch: tuple[str, ...]) -> None:
     library = build(tmp_path, "int nowhere(void);\nint handle(void) { return nowhere(); }\n", "-Wl,-z,undefs")
-    assert "nowhere: symbol not found. It uses a symbol that nothing defines" in refusal(library, launch)
+    assert "nowhere: symbol not found. It uses a symbol that is defined nowhere" in refusal(library, launch)
 
 
 def test_static_thread_local_storage(tmp_path: Path, launch: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import Answer, RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub, RuntimeResult
 from tests.emulator.support import STREAM, Emulator
 from tests.matrix.roots import Root
 from tests.runtime.support import (
@@ -36,8 +36,8 @@ def start(root: Root, address: str, handler: str, **environment: str) -> Runtime
     return Runtime(address, handler, TASK_ROOT, command=root.launcher, environment=environment)
 
 
-def invoke(root: Root, handler: str, *payloads: bytes) -> list[Answer]:
-    with RuntimeApi() as api, start(root, api.address, handler):
+def invoke(root: Root, handler: str, *payloads: bytes) -> list[RuntimeResult]:
+    with RuntimeApiStub() as api, start(root, api.address, handler):
         return [api.invoke(payload, request_id="r-1", timeout=TIMEOUT_S) for payload in payloads]
 
 
@@ -65,13 +65,13 @@ def test_check(root: Root) -> None:
 @pytest.mark.parametrize("payload", [b'{"a":"Gr\xc3\xbc\xc3\x9fe"}', b"", b'"' + b"x" * 1_000_000 + b'"'])
 def test_c_function(root: Root, payload: bytes) -> None:
     expected = b'{"event":%b,"function":"simple_handler","request_id":"r-1"}' % (payload or b"null")
-    for answer in invoke(root, "simple_handler.handle", payload, payload):
-        assert (answer.kind, answer.body) == ("response", expected)
+    for result in invoke(root, "simple_handler.handle", payload, payload):
+        assert (result.kind, result.body) == ("response", expected)
 
 
 def test_rust_function(rust_root: Root) -> None:
     fine, panic, again = invoke(rust_root, "moods.handle", b"{}", b'{"mood":"panic"}', b"{}")
-    assert [answer.kind for answer in (fine, panic, again)] == ["response", "error", "response"]
+    assert [result.kind for result in (fine, panic, again)] == ["response", "error", "response"]
     assert json.loads(fine.body)[0][0] == "r-1"
     assert panic.headers["lambda-runtime-function-error-type"] == "Function.Panic"
     assert json.loads(panic.body) == {
@@ -82,19 +82,19 @@ def test_rust_function(rust_root: Root) -> None:
 
 
 def test_many_invocations(root: Root) -> None:
-    """The head of the answer to /next keeps its layout, and changes it, and the function fails in between."""
-    with RuntimeApi() as api, start(root, api.address, "probe.count"):
+    """The head of the response to /next keeps its form, then changes it, and the function fails in between."""
+    with RuntimeApiStub() as api, start(root, api.address, "probe.count"):
         for number in range(200):
             failing = number % 10 == 9
-            answer = api.invoke(b"f" if failing else b"1", request_id=f"r-{number}", timeout=TIMEOUT_S)
-            assert answer.kind == ("error" if failing else "response")
-            assert failing or answer.body == b"%d" % number
+            result = api.invoke(b"f" if failing else b"1", request_id=f"r-{number}", timeout=TIMEOUT_S)
+            assert result.kind == ("error" if failing else "response")
+            assert failing or result.body == b"%d" % number
 
 
 def test_function_error(root: Root) -> None:
-    (answer,) = invoke(root, "probe.fail", b"")
-    assert answer.kind == "error"
-    assert json.loads(answer.body) == {
+    (result,) = invoke(root, "probe.fail", b"")
+    assert result.kind == "error"
+    assert json.loads(result.body) == {
         "errorMessage": 'a "quoted" message\nwith \\ and \x01 and \ufffd',
         "errorType": "Function.Broken",
         "stackTrace": ["one.c:1", "two.c:2"],
@@ -131,13 +131,13 @@ def test_stream_from_rust(rust_root: Root) -> None:
 
 
 def test_host_name(root: Root) -> None:
-    with RuntimeApi() as api, start(root, api.address.replace("127.0.0.1", "localhost"), "probe.echo"):
+    with RuntimeApiStub() as api, start(root, api.address.replace("127.0.0.1", "localhost"), "probe.echo"):
         assert api.invoke(b"x", timeout=TIMEOUT_S).body == b"x"
 
 
 def test_pollers(root: Root) -> None:
     with (
-        RuntimeApi() as api,
+        RuntimeApiStub() as api,
         start(root, api.address, "rough.nap", AWS_LAMBDA_MAX_CONCURRENCY="4") as runtime,
     ):
         bodies: list[bytes] = []
@@ -157,7 +157,7 @@ def test_pollers(root: Root) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stop(root: Root, number: int) -> None:
-    with RuntimeApi() as api, start(root, api.address, "hooks.handle") as runtime:
+    with RuntimeApiStub() as api, start(root, api.address, "hooks.handle") as runtime:
         assert api.invoke(b"", timeout=TIMEOUT_S).kind == "response"
         runtime.signal(number)
         assert runtime.end() == (0, "shut down\n")
@@ -186,7 +186,7 @@ def test_crash(root: Root) -> None:
 
 
 def test_emulator(rust_root: Root) -> None:
-    """An answer, an error, and an answer that streams."""
+    """A response, an error, and a streamed response."""
     with Emulator("/var/task/libmoods.so", launcher=rust_root.launcher) as emulator:
         assert emulator.invoke(b"{}").json[2][0] == "test_function"
         assert emulator.invoke(b'{"mood":"panic"}').json["errorType"] == "Function.Panic"
@@ -218,8 +218,10 @@ def test_no_warning(root: Root) -> None:
     """Each module of the runtime, imported with every warning turned into an error."""
     code = (
         "import pathlib, sys; sys.path.insert(0, '/usr/lib/faas-runtime')\n"
-        "for path in sorted(pathlib.Path('/usr/lib/faas-runtime/faas_runtime').glob('*.py')):\n"
-        "    if path.stem != '__main__': __import__('faas_runtime.' + path.stem)\n"
+        "package = pathlib.Path('/usr/lib/faas-runtime/faas_runtime')\n"
+        "for path in sorted([*package.glob('*.py'), *package.glob('commands/*.py'), *package.glob('binary/*.py')]):\n"
+        "    names = path.relative_to(package.parent).with_suffix('').parts\n"
+        "    if path.stem not in ('__main__', 'start_finder'): __import__('.'.join(names))\n"
     )
     done = root.run("/usr/bin/python3", "-I", "-W", "error", "-c", code)
     assert (done.returncode, done.stderr) == (0, "")

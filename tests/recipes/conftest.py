@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.files import unpack
+from ci.core.files import unpack
 from tests.packages.support import build, open_project
 from tests.recipes.support import Person, person
 from tests.runtime.support import RUNTIME
@@ -25,7 +25,7 @@ def author(tmp_path: Path) -> Person:
 
 @pytest.fixture(scope="session")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the source tarball and the wheel of this very state."""
+    """The folder with the source tarball and the wheel of the current state."""
     checkout = copy_checkout(tmp_path_factory.mktemp("packages") / "checkout")
     project = build(open_project(checkout, checkout / "dist"), "sdist")
     return project.dist / "sdist"

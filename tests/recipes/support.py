@@ -1,4 +1,4 @@
-"""What the tests of the recipes share: `faas-runtime new` in surroundings that a test decides on."""
+"""What the tests of the recipes share: `faas-runtime new` with programs and folders that a test chooses."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def script(path: Path, text: str) -> Path:
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Somebody with an empty home, a folder to work in, and no programs but those in `bin`.
+    """A user with an empty home folder, a folder to work in, and only the programs in `bin`.
 
-    Python is under the name python3 in `bin`, so that nothing lies beside it that a test has not put there.
+    Python is in `bin` under the name python3, so nothing is beside it that the test has not put there.
     """
 
     home: Path
@@ -37,7 +37,7 @@ class Person:
     launcher: tuple[str | Path, ...]
 
     def run(self, *command: str | Path, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a program of this person's."""
+        """Run a program as this user."""
         environment = {"HOME": str(self.home), "PATH": str(self.bin), "LC_ALL": "C.UTF-8", **variables}
         return subprocess.run(
             list(map(str, command)), cwd=self.work, env=environment, input="typed ahead\n", capture_output=True, text=True,
@@ -50,7 +50,7 @@ class Person:
 
 
 def person(folder: Path, *launcher: str | Path, cookiecutter: bool = True) -> Person:
-    """Make a person who starts the runtime by `launcher`, or from the checkout."""
+    """Make a user who starts the runtime by `launcher`, or from the checkout."""
     places = {name: folder / name for name in ("home", "bin", "work")}
     for place in places.values():
         place.mkdir()

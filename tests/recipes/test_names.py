@@ -1,4 +1,4 @@
-"""The rules for names: those of `faas-runtime new` are the hooks', word for word."""
+"""The rules for names: `faas-runtime new` and the hooks of the recipes have the same rules and messages."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 from cookiecutter.exceptions import CookiecutterException
 from jinja2 import Environment
 
-from ci.bake import bake_recipe
+from ci.bake.render import bake_recipe
 from tests.recipes.support import RECIPES
 
-SOUND = ["a", "f2", "simple_handler", "my-function", "a-b_c-3", "a" * 64, "faas", "main", "handle", "types", "my-match", "com10", "lpt"]
+VALID = ["a", "f2", "simple_handler", "my-function", "a-b_c-3", "a" * 64, "faas", "main", "handle", "types", "my-match", "com10", "lpt"]
 MALFORMED = [
     *("", "Upper", "1st", "_a", "-a", "a-", "a_", "a--b", "a__b", "a-_b", "a b", "a.b", "a/b", "../out", "é", "a\n"),
     *('quo"te', "quo'te", "a\\", "{{ 1 }}", "$(a)", "a" * 65),
@@ -24,7 +24,7 @@ WINDOWS = ["aux", "con", "nul", "prn", "com1", "com9", "lpt1", "lpt9"]
 
 
 def said_by_the_hook(recipe: str, name: str) -> str:
-    """What the recipe's hook says of a name when cookiecutter has filled it in; nothing where it lets it pass."""
+    """What the recipe's hook says about a name that cookiecutter has filled in; empty if it accepts the name."""
     text = (RECIPES / recipe / "hooks" / "pre_gen_project.py").read_text()
     script = Environment(autoescape=False).from_string(text).render(cookiecutter={"name": name})
     try:
@@ -36,22 +36,22 @@ def said_by_the_hook(recipe: str, name: str) -> str:
 
 @pytest.mark.parametrize("language", ["c", "rust"])
 def test_new_and_the_hook_say_the_same(language: str) -> None:
-    from faas_runtime.new import RECIPES as KNOWN
-    from faas_runtime.new import fault_of
+    from faas_runtime.commands.recipes import RECIPES as KNOWN
+    from faas_runtime.commands.recipes import fault_of
 
     recipe = KNOWN[language]
     alphabet = ["".join(word) for size in range(4) for word in itertools.product("a1-_", repeat=size)]
-    taken = [*recipe.taken, *(word.replace("_", "-") for word in recipe.taken)]
-    for name in (*SOUND, *MALFORMED, *RUST, *WINDOWS, *alphabet, *taken):
+    reserved = [*recipe.reserved, *(word.replace("_", "-") for word in recipe.reserved)]
+    for name in (*VALID, *MALFORMED, *RUST, *WINDOWS, *alphabet, *reserved):
         said = fault_of(recipe, name)
         assert said == said_by_the_hook(recipe.folder, name), name
-        if ", such as " in said:  # what is suggested will do
+        if ", such as " in said:  # the suggested name is accepted
             assert fault_of(recipe, said.partition(", such as ")[2]) == ""
 
 
 @pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
-def test_what_names_are_sound(recipe: str) -> None:
-    assert [name for name in SOUND if said_by_the_hook(recipe, name)] == []
+def test_valid_names_are_accepted_and_others_refused(recipe: str) -> None:
+    assert [name for name in VALID if said_by_the_hook(recipe, name)] == []
     assert [name for name in (*MALFORMED, *WINDOWS) if not said_by_the_hook(recipe, name)] == []
     for name in MALFORMED:
         assert said_by_the_hook(recipe, name).startswith(f"{recipe}: {name!r} cannot be the name of a function: ")
@@ -59,13 +59,13 @@ def test_what_names_are_sound(recipe: str) -> None:
     assert ["uses it already" in said_by_the_hook(recipe, name) for name in RUST] == [recipe[0] == "r"] * len(RUST)
 
 
-def test_the_crates_that_are_taken_are_those_of_the_lock_file() -> None:
-    from faas_runtime.new import RECIPES as KNOWN
+def test_the_refused_names_include_the_crates_of_the_lock_file() -> None:
+    from faas_runtime.commands.recipes import RECIPES as KNOWN
 
     lock = (RECIPES / "rust-function" / "{{cookiecutter.name}}" / "Cargo.lock").read_text()
     crates = {line.split('"')[1].replace("-", "_") for line in lock.splitlines() if line.startswith("name = ")}
     assert len(crates - {"{{ cookiecutter.name }}"}) > 5
-    assert crates - {"{{ cookiecutter.name }}"} <= KNOWN["rust"].taken
+    assert crates - {"{{ cookiecutter.name }}"} <= KNOWN["rust"].reserved
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_cookiecutter_writes_nothing_for_a_bad_name(
 
 
 def test_a_hook_is_python_before_and_after_it_is_filled_in() -> None:
-    """pip compiles whatever ends in .py: a hook that is none would be reported on every installation."""
+    """pip compiles every file that ends in .py: a hook that is not Python would cause a message at each installation."""
     for recipe in ("c-function", "rust-function"):
         hook = RECIPES / recipe / "hooks" / "pre_gen_project.py"
         subprocess.run([sys.executable, "-c", "import ast,sys; ast.parse(open(sys.argv[1]).read())", hook], check=True)

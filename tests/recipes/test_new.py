@@ -1,4 +1,4 @@
-"""`faas-runtime new`, as somebody runs it: from a checkout and from packages, with and without cookiecutter."""
+"""`faas-runtime new`, run from a checkout and from packages, with and without cookiecutter."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bake import bake_recipe
+from ci.bake.render import bake_recipe
 from tests.recipes.support import COOKIECUTTER, RECIPES, Person, files_of, person, script
 from tests.support import copy_checkout
 
@@ -49,16 +49,16 @@ def test_the_project_is_the_recipes(author: Person, tmp_path: Path, language: st
     assert left == []
 
 
-def test_it_goes_where_it_is_told(author: Person) -> None:
+def test_output_option(author: Person) -> None:
     done = author.new("c", "first", "--output", "a new/place")
     assert done.returncode == 0
-    assert done.stdout.startswith("a new/place was not there, and has been made.\na new/place/first is ready.")
+    assert done.stdout.startswith("a new/place did not exist and was created.\na new/place/first is ready.")
     assert "cd 'a new/place/first'" in done.stdout
     assert (author.work / "a new" / "place" / "first" / "Makefile").exists()
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "link"])
-def test_what_is_there_stays_as_it_is(author: Person, kind: str) -> None:
+def test_existing_files_are_not_changed(author: Person, kind: str) -> None:
     target = author.work / "mine"
     if kind == "folder":
         target.mkdir()
@@ -69,7 +69,7 @@ def test_what_is_there_stays_as_it_is(author: Person, kind: str) -> None:
     before = target.lstat()
     done = author.new("c", "mine")
     assert done.returncode == 2
-    assert "mine is there already" in done.stderr
+    assert "mine already exists" in done.stderr
     assert (target.lstat().st_mtime_ns, target.lstat().st_ino) == (before.st_mtime_ns, before.st_ino)
     assert not target.is_dir() or list(target.iterdir()) == []
 
@@ -95,15 +95,15 @@ def test_a_wrong_call_writes_nothing(author: Person, arguments: tuple[str, ...])
         (("c", "mine", "--out", "place"), "unrecognized arguments: --out place"),
     ],
 )
-def test_what_is_wrong_with_a_call_is_told(author: Person, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_usage_is_reported(author: Person, arguments: tuple[str, ...], said: str) -> None:
     done = author.new(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
 
 
-def test_where_nothing_can_be_made_is_one_line(author: Person) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_in_one_line(author: Person) -> None:
     (author.work / "file").touch()
-    for place, why in {"/proc": "/proc/mine cannot be made: ", "file": "/file/mine cannot be made: "}.items():
+    for place, why in {"/proc": "/proc/mine cannot be created: ", "file": "/file/mine cannot be created: "}.items():
         if place == "/proc" and not sys.platform.startswith("linux"):
             continue
         done = author.new("c", "mine", "--output", place)
@@ -114,7 +114,7 @@ def test_where_nothing_can_be_made_is_one_line(author: Person) -> None:
     assert [path.name for path in author.work.iterdir()] == ["file"]
 
 
-def test_nobody_has_to_read_what_comes_next(author: Person) -> None:
+def test_a_reader_of_the_next_steps_may_go_away(author: Person) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -129,7 +129,7 @@ def test_nobody_has_to_read_what_comes_next(author: Person) -> None:
     assert (author.work / "mine" / "Makefile").exists()
 
 
-def test_help_tells_the_names_and_the_options(author: Person) -> None:
+def test_help_lists_the_names_and_the_options(author: Person) -> None:
     done = author.new("--help")
     assert done.returncode == 0
     for said in ("NAME", "--output DIR", "cookiecutter", "my_function.handle"):
@@ -170,7 +170,7 @@ def test_the_hint_fits_the_system(tmp_path: Path, programs: list[str], variables
     assert said in somebody.new("c", "mine", **variables).stderr
 
 
-def test_a_python_that_has_cookiecutter_will_do(tmp_path: Path) -> None:
+def test_a_python_that_has_cookiecutter_is_used(tmp_path: Path) -> None:
     somebody = person(tmp_path, cookiecutter=False)
     launcher = somebody.launcher[0]
     (somebody.bin / "python3").rename(somebody.home.parent / "python3")
@@ -186,7 +186,7 @@ def test_a_python_that_has_cookiecutter_will_do(tmp_path: Path) -> None:
     assert (somebody.work / "mine" / "faas.h").exists()
 
 
-def test_a_cookiecutter_that_fails_is_told(author: Person) -> None:
+def test_a_failure_of_cookiecutter_is_reported(author: Person) -> None:
     script(author.bin / "cookiecutter", "#!/bin/sh\necho no way >&2\nexit 3\n")
     done = author.new("c", "mine", "--output", "some/place")
     assert done.returncode == 1
@@ -195,7 +195,7 @@ def test_a_cookiecutter_that_fails_is_told(author: Person) -> None:
     assert list(author.work.iterdir()) == []
 
 
-def test_a_path_of_programs_may_begin_in_the_current_folder(author: Person) -> None:
+def test_path_may_contain_relative_folders(author: Person) -> None:
     tools = author.home.parent / "tools"
     tools.mkdir()
     (author.bin / "cookiecutter").rename(tools / "cookiecutter")
@@ -203,35 +203,35 @@ def test_a_path_of_programs_may_begin_in_the_current_folder(author: Person) -> N
     assert (author.work / "place" / "mine" / "Makefile").exists()
 
 
-def test_a_cookiecutter_that_makes_nothing_is_told(author: Person) -> None:
+def test_a_cookiecutter_that_makes_nothing_is_reported(author: Person) -> None:
     script(author.bin / "cookiecutter", "#!/bin/sh\necho nothing to do\n")
     done = author.new("c", "mine")
     assert done.returncode == 1
-    assert done.stderr == "faas-runtime new: cookiecutter has made no mine; what it said is above\n"
+    assert done.stderr == "faas-runtime new: cookiecutter did not make mine; its own messages are above\n"
     assert list(author.work.iterdir()) == []
 
 
-def test_cookiecutter_has_nobody_to_ask(author: Person) -> None:
+def test_cookiecutter_asks_no_questions(author: Person) -> None:
     script(author.bin / "cookiecutter", '#!/bin/sh\nread -r answer && echo "it got: $answer" >&2\nexit 3\n')
     assert "it got" not in author.new("c", "mine").stderr
 
 
 def test_old_cookiecutters_can_read_what_they_are_given(author: Person) -> None:
-    """Debian 12 has 1.7.3, whose reader of YAML knows lines of `key: "value"` and little else."""
+    """Debian 12 has 1.7.3, whose YAML parser reads lines of `key: "value"` and little more."""
     script(author.bin / "cookiecutter", '#!/bin/sh\ncat "$COOKIECUTTER_CONFIG" >&2\nexit 3\n')
     (author.bin / "cat").symlink_to(shutil.which("cat") or "")
     settings = author.new("c", "mine").stderr.splitlines()[:-1]
     assert [re.fullmatch(r'(\w+): "/[^"]+/\1"', line) is not None for line in settings] == [True, True]
 
 
-def test_settings_of_the_person_do_not_matter(author: Person, tmp_path: Path) -> None:
+def test_settings_of_the_user_do_not_matter(author: Person, tmp_path: Path) -> None:
     (author.home / ".cookiecutterrc").write_text('default_context:\n  name: other\nreplay_dir: "/nonexistent"\n')
     assert author.new("c", "mine").returncode == 0
     assert files_of(author.work / "mine") == made_by_cookiecutter("c", "mine", tmp_path / "expected")
 
 
 @pytest.mark.parametrize("language", ["c", "rust"])
-def test_the_installed_payload_gives_the_same(payload: Path, tmp_path: Path, language: str) -> None:
+def test_the_installed_payload_makes_the_same_project(payload: Path, tmp_path: Path, language: str) -> None:
     (tmp_path / "person").mkdir()
     somebody = person(tmp_path / "person")
     python = somebody.bin / "python3"
@@ -263,7 +263,7 @@ def test_the_wheel_in_a_virtual_environment(packages: Path, tmp_path: Path) -> N
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     (wheel,) = packages.glob("*.whl")
-    # As by default, pip compiles what ends in .py: the recipes must bear that.
+    # By default, pip compiles the files that end in .py; that must work for the recipes.
     pip = (
         sys.executable,
         "-m",
@@ -292,7 +292,7 @@ def test_the_wheel_in_a_virtual_environment(packages: Path, tmp_path: Path) -> N
 def test_a_repository_url_with_a_directory(author: Person, tmp_path: Path) -> None:
     if not shutil.which("git"):
         pytest.skip("not run: git is not installed")
-    repository = copy_checkout(tmp_path / "repository.git")  # cookiecutter tells by the name what it is
+    repository = copy_checkout(tmp_path / "repository.git")  # cookiecutter recognises it by its name
     git = ("git", "-c", "user.name=tests", "-c", "user.email=tests@localhost", "-c", "init.defaultBranch=main")
     for words in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "all")):
         subprocess.run([*git, *words], cwd=repository, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""The projects that the recipes give build and pass their own checks, also under a name with a dash."""
+"""The projects of the recipes build and pass their own checks, also with a dash in the name."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ci.bake import bake_recipe
-from tests.glue.support import STRICT, call, cargo, program, zig
+from ci.bake.render import bake_recipe
+from tests.glue.support import STRICT, call, cargo, zig
 from tests.recipes.support import LAUNCHER, RECIPES
-from tests.support import ROOT
+from tests.support import ROOT, program
 
 NAME, LIBRARY = "my-function", "my_function"
 
 
 def check(library: Path) -> str:
-    """What `faas-runtime check` says of a library that is sound."""
+    """What `faas-runtime check` prints about a library that has no fault."""
     return call(sys.executable, "-I", "-S", LAUNCHER, "check", library)
 
 
@@ -34,7 +34,7 @@ def rust_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
-def test_c_builds_without_a_warning_and_with_nothing_else(c_project: Path, compiler: str) -> None:
+def test_c_builds_without_warnings_and_with_make_alone(c_project: Path, compiler: str) -> None:
     found = program(compiler)
     said = call(
         program("make"), "test", "all", f"CC={found}", "CFLAGS=-O2 -Werror -Wall -Wextra -Wpedantic", cwd=c_project
@@ -57,6 +57,7 @@ def test_c_with_a_symbol_that_nothing_defines_is_not_linked(c_project: Path) -> 
     ).stdout  # fmt: skip
 
 
+@pytest.mark.long
 def test_c_for_another_system_gets_no_option_of_elf(c_project: Path) -> None:
     for system, suffix in (("windows-gnu", "dll"), ("macos", "dylib")):
         call(program("make"), f"CC={' '.join(map(str, zig(f'x86_64-{system}')))}", cwd=c_project)
@@ -64,7 +65,7 @@ def test_c_for_another_system_gets_no_option_of_elf(c_project: Path) -> None:
 
 
 def test_c_builds_with_clang_of_zig(c_project: Path, tmp_path: Path) -> None:
-    """Whichever compilers the machine has, this one's front end is clang."""
+    """Whatever compilers the machine has, zig contains clang."""
     for file in c_project.glob("*.c"):
         call(*zig("x86_64-linux-gnu"), "-std=c99", *STRICT[:-1], "-c", "-o", tmp_path / "object", file)
 
@@ -80,15 +81,16 @@ def test_rust_passes_its_own_checks(rust_project: Path) -> None:
     assert " 0 failed; 0 ignored" in cargo(rust_project, "test", "--locked")
 
 
+@pytest.mark.long
 def test_rust_builds_with_what_was_vendored(tmp_path: Path) -> None:
-    """As its README tells; cargo's own folder is empty, so nothing but `vendor/` can be what it builds from."""
+    """As its README describes. cargo's own folder is empty, so it can build from `vendor/` only."""
     project = bake_recipe(RECIPES / "rust-function", tmp_path, NAME)
     with (project / ".cargo" / "config.toml").open("a") as settings:
         settings.write(cargo(project, "vendor", "--locked"))
     folders = {"CARGO_HOME": str(tmp_path / "cargo"), "CARGO_TARGET_DIR": str(tmp_path / "target")}
     if "RUSTUP_HOME" not in os.environ:
         folders["RUSTUP_HOME"] = str(Path.home() / ".rustup")
-    # Without optimisation: it is where the crates come from that is looked at.
+    # Without optimisation: the test is about the source of the crates.
     call(program("cargo"), "build", "--locked", "--offline", cwd=project, env=folders)
     assert f"set _HANDLER to {LIBRARY}.handle" in check(tmp_path / "target" / "debug" / f"lib{LIBRARY}.so")
 

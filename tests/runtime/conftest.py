@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.support import FUNCTIONS, RECIPES, RUNTIME, compile_library
+from tests.rust import warm_target
 from tests.support import not_there
 
 sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
@@ -18,7 +19,7 @@ sys.dont_write_bytecode = True
 
 
 def bake(recipe: str, folder: Path, name: str = "simple_handler") -> Path:
-    """Render a recipe, leaving nothing in the home folder."""
+    """Render a recipe, without writing into the home folder."""
     main = pytest.importorskip("cookiecutter.main")
     settings = {"replay_dir": str(folder / "replay"), "cookiecutters_dir": str(folder / "cookiecutters")}
     template = str(RECIPES / recipe)
@@ -40,7 +41,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def early(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A task root with the functions that take their time, or leave, before the first invocation."""
+    """A task root with the functions that are slow, or end, before the first invocation."""
     folder = tmp_path_factory.mktemp("early")
     for source in ("early", "stuck"):
         compile_library(FUNCTIONS / f"{source}.c", folder)
@@ -59,10 +60,10 @@ def c_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cargo_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """One target folder for all crates, so that their dependency is built once."""
+    """One target folder for all crates, in which their dependencies are built already."""
     if shutil.which("cargo") is None:
         not_there("cargo")
-    return {**os.environ, "CARGO_TARGET_DIR": str(tmp_path_factory.mktemp("target"))}
+    return {**os.environ, "CARGO_TARGET_DIR": str(warm_target(tmp_path_factory.mktemp("target")))}
 
 
 @pytest.fixture(scope="session")

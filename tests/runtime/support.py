@@ -12,10 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "runtime"
@@ -26,11 +28,20 @@ FUNCTIONS = Path(__file__).resolve().parent / "functions"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 PYTHON = (os.environ.get("FAAS_TEST_PYTHON", sys.executable), "-I", "-S")  # the runtime may run on another one
 FUZZ_FACTOR = int(os.environ.get("FAAS_FUZZ_FACTOR", "1"))  # `nox -s fuzz` tries that many times as much
-TIMEOUT_S = 60  # only for what hangs: nothing is expected to take a time of its own
+TIMEOUT_S = 60  # ends a test that hangs; no test expects something within a shorter time
+POLL_S = 0.01
+
+
+def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
+    """Wait until a condition is true; fails if it is not in time."""
+    over = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < over, "the condition is still false"
+        time.sleep(POLL_S)
 
 
 def compile_c(source: Path, output: Path, *options: str) -> Path:
-    """Compile a C file as strictly as the compiler can."""
+    """Compile a C file with all warnings as errors."""
     compiler = shutil.which(os.environ.get("CC", "cc"))
     assert compiler, "no C compiler"
     strict = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{RUNTIME / 'include'}")
@@ -48,7 +59,7 @@ LAST_CHUNK = re.compile(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n$")
 
 
 class Runtime:
-    """A runtime as a child process, with nothing in its environment but what is given."""
+    """A runtime as a child process; its environment has only the given variables."""
 
     def __init__(
         self,
@@ -84,12 +95,46 @@ class Runtime:
         self._process.send_signal(number)
 
     def read_errors(self) -> str:
-        """What it has written to standard error since the last time; waits for something."""
+        """Wait until it writes to standard error; returns what it has written since the last call."""
         assert self._process.stderr is not None
         return os.read(self._process.stderr.fileno(), 65536).decode()
 
+    def wait_until_idle(self, quiet_s: float = 0.05) -> None:
+        """Wait until the watcher has started, and no thread has run for a while: all of them wait."""
+        if not Path("/proc/self/task").exists():
+            pytest.skip("not run: there is no /proc here")
+        seen: tuple[int, float] = (-1, 0.0)
+
+        def is_idle() -> bool:
+            nonlocal seen
+            threads, switches = self._threads_and_switches()
+            if switches != seen[0] or threads < 2:
+                seen = switches, time.monotonic()
+            return time.monotonic() - seen[1] > quiet_s
+
+        wait_until(is_idle)
+
+    def wait_for_watcher(self, rounds: int = 4) -> None:
+        """Wait until threads have gone to sleep this many times more; the watcher does so after each of its rounds."""
+        before = self._threads_and_switches()[1]
+        wait_until(lambda: self._threads_and_switches()[1] >= before + rounds)
+
+    def _threads_and_switches(self) -> tuple[int, int]:
+        """How many threads there are, and how often they have gone to sleep so far, or were interrupted."""
+        texts = []
+        for task in Path(f"/proc/{self.python_pid}/task").iterdir():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                texts.append((task / "status").read_text())
+        switches = (int(count) for text in texts for count in re.findall(r"ctxt_switches:\t([0-9]+)", text))
+        return len(texts), sum(switches)
+
     @property
     def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def python_pid(self) -> int:
+        """The id of the runtime's process, also if another process has started it."""
         return self._process.pid
 
     @property
@@ -107,7 +152,9 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     at: float
-    """When it was there, on the monotonic clock."""
+    """When it was received, on the monotonic clock."""
+    is_pipelined: bool
+    """Whether it came together with the request before it."""
 
     @property
     def action(self) -> str:
@@ -116,14 +163,14 @@ class Request:
 
 
 class Early(bytes):
-    """An answer that is sent as soon as the head of the request is there."""
+    """A response that is sent as soon as the head of the request is received."""
 
 
 class ScriptedServer:
-    """Answers raw bytes: a list of answers for each connection, which is closed after the last one.
+    """Sends raw bytes as responses: a list of responses for each connection, which is closed after the last one.
 
-    An empty answer closes the connection without a word. After the last connection nobody listens any more.
-    A lingering server closes nothing before its end.
+    An empty response closes the connection without sending anything. After the last connection, nothing listens any
+    more. A lingering server keeps all connections open until its own end.
     """
 
     def __init__(
@@ -134,6 +181,8 @@ class ScriptedServer:
         host: str = "127.0.0.1",
     ) -> None:
         self.requests: list[Request] = []
+        self.answered = 0
+        """How many requests it has answered."""
         self._connections = connections
         self._bytewise = bytewise
         self._lingering = lingering
@@ -161,21 +210,27 @@ class ScriptedServer:
     def actions(self) -> list[str]:
         return [request.action for request in self.requests]
 
+    def wait(self, requests: int) -> None:
+        """Wait until the server has answered this many requests."""
+        wait_until(lambda: self.answered >= requests)
+
     def _serve(self) -> None:
         with contextlib.suppress(EOFError):  # the runtime has ended before the script has
             self._follow()
 
     def _follow(self) -> None:
-        for number, answers in enumerate(self._connections):
+        for number, responses in enumerate(self._connections):
             if number == len(self._connections) - 1:
                 peer = self._accept_last()
             else:
                 peer, _ = self._listener.accept()
             self._peers.append(peer)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for position, answer in enumerate(answers, start=1):
-                self.requests.append(_read_request(peer, number, with_body=not isinstance(answer, Early)))
-                self._send(peer, answer, is_last=position == len(answers))
+            reader = RequestReader(peer, number)
+            for position, response in enumerate(responses, start=1):
+                self.requests.append(reader.read(with_body=not isinstance(response, Early)))
+                self._send(peer, response, is_last=position == len(responses))
+                self.answered += 1
             if not self._lingering:
                 peer.close()
 
@@ -184,32 +239,57 @@ class ScriptedServer:
         self._listener.close()
         return peer
 
-    def _send(self, peer: socket.socket, answer: bytes, *, is_last: bool) -> None:
+    def _send(self, peer: socket.socket, response: bytes, *, is_last: bool) -> None:
         if self._bytewise:
-            for byte in answer:
+            for byte in response:
                 peer.sendall(bytes([byte]))
         elif is_last and not self._lingering:
-            peer.sendall(answer, getattr(socket, "MSG_MORE", 0))  # arrives together with the close
+            peer.sendall(response, getattr(socket, "MSG_MORE", 0))  # arrives together with the close
         else:
-            peer.sendall(answer)
+            peer.sendall(response)
 
 
-def _read_request(peer: socket.socket, connection: int, *, with_body: bool) -> Request:
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += _receive(peer)
-    head, _, body = data.partition(b"\r\n\r\n")
-    first, *lines = head.decode().split("\r\n")
-    method, path, _ = first.split(" ")
-    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    if headers.get("transfer-encoding") == "chunked":
-        received = bytearray(body)
-        while with_body and not LAST_CHUNK.search(received[-4096:]):
-            received += _receive(peer)
-        body = bytes(received)
-    while with_body and len(body) < int(headers.get("content-length", "0")):
-        body += _receive(peer)
-    return Request(connection=connection, method=method, path=path, headers=headers, body=body, at=time.monotonic())
+class RequestReader:
+    """Reads the requests of one connection. The next one may have been sent behind the body of the last one."""
+
+    def __init__(self, peer: socket.socket, connection: int = 0) -> None:
+        self._peer = peer
+        self._connection = connection
+        self._data = b""
+
+    @property
+    def has_more(self) -> bool:
+        """Whether a part of the next request has come with the last one."""
+        return bool(self._data)
+
+    def read(self, *, with_body: bool = True) -> Request:
+        """The next request; raises `EOFError` if the peer closes instead."""
+        is_pipelined = self.has_more
+        while b"\r\n\r\n" not in self._data:
+            self._data += _receive(self._peer)
+        head, _, body = self._data.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        method, path, _ = first.split(" ")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        size = int(headers.get("content-length", "0"))
+        if headers.get("transfer-encoding") == "chunked":
+            received = bytearray(body)
+            while with_body and not LAST_CHUNK.search(received[-4096:]):
+                received += _receive(self._peer)
+            body, size = bytes(received), len(received)  # nothing is sent behind a stream
+        while with_body and len(body) < size:
+            body += _receive(self._peer)
+        body, self._data = body[:size], body[size:] if with_body else b""
+        at = time.monotonic()
+        return Request(
+            connection=self._connection,
+            method=method,
+            path=path,
+            headers=headers,
+            body=body,
+            at=at,
+            is_pipelined=is_pipelined,
+        )
 
 
 def _receive(peer: socket.socket) -> bytes:
@@ -223,7 +303,7 @@ FAR_AWAY = "Lambda-Runtime-Deadline-Ms: 4102444800000"  # the year 2100
 
 
 def invocation(payload: bytes = b"{}", *headers: str, request_id: str = "r-1") -> bytes:
-    """An answer to GET next, which has a deadline as all of Lambda's have: heads without one are always parsed."""
+    """A response to GET next. It has a deadline, as on Lambda: heads without one are always parsed."""
     lines = ["HTTP/1.1 200 OK", f"Lambda-Runtime-Aws-Request-Id: {request_id}", *headers]
     if not any(header.startswith("Lambda-Runtime-Deadline-Ms") for header in headers):
         lines.append(FAR_AWAY)
@@ -232,9 +312,10 @@ def invocation(payload: bytes = b"{}", *headers: str, request_id: str = "r-1") -
 
 
 def status(code: int, body: bytes = b"{}") -> bytes:
-    """An answer to a POST."""
+    """A response to a POST."""
     return b"HTTP/1.1 %d Some Reason\r\nContent-Length: %d\r\n\r\n%b" % (code, len(body), body)
 
 
+NO_PIPELINING = {"FAAS_RUNTIME_PIPELINING": "off"}
 ACCEPTED = status(202, b'{"status":"OK"}')
 OVER = status(500, b"the script is over")  # ends the runtime with exit code 3

@@ -1,4 +1,4 @@
-"""The command line, and the environment it cannot do without."""
+"""The command line, and the environment variables that it needs."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def run(*arguments: str, command: Sequence[str] = LAUNCH, **environment: str) ->
     return done.returncode, done.stdout, done.stderr
 
 
+def core_source() -> str:
+    """The source of the runtime without the emulator."""
+    package = RUNTIME / "faas_runtime"
+    core = (*package.glob("*.py"), *package.glob("commands/*.py"), *package.glob("binary/*.py"))
+    return "".join(file.read_text() for file in core)
+
+
 @pytest.mark.parametrize("environment", [{}, {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9"}])
 def test_version(environment: dict[str, str]) -> None:
     assert run("--version", **environment) == (0, f"faas-runtime {VERSION}\n", "")
@@ -39,6 +46,13 @@ def test_help() -> None:
     assert output.startswith("usage: faas-runtime ")
 
 
+def test_help_names_a_default_library_where_one_may_be_left_out() -> None:
+    for command, has_default in (("serve", True), ("invoke", False)):
+        shown = " ".join(run(command, "--help")[1].split())
+        assert ("(default: the only library in the current folder)" in shown) == has_default
+    assert "the following arguments are required: LIBRARY" in run("invoke")[2]
+
+
 def test_manual_has_every_option_and_no_other() -> None:
     manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
     found = set(re.findall(r"--[a-z][a-z-]*", "".join(run(*words, "--help")[1] for words in COMMANDS)))
@@ -49,8 +63,7 @@ def test_manual_has_every_variable_and_no_other() -> None:
     manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
     section = manual.partition(".Sh ENVIRONMENT\n")[2].partition(".Sh ")[0]
     found = {name for line in re.findall(r"^\.It Ev (.*)", section, re.MULTILINE) for name in line.split(" , ")}
-    source = "".join(file.read_text() for file in (RUNTIME / "faas_runtime").glob("*.py"))
-    assert found == set(re.findall(r'"(_?(?:AWS_LAMBDA|FAAS|HANDLER|LAMBDA|X_AMZN)[A-Z_]*)"', source))
+    assert found == set(re.findall(r'"(_?(?:AWS_LAMBDA|FAAS|HANDLER|LAMBDA|X_AMZN)[A-Z_]*)"', core_source()))
 
 
 def test_manual_and_help_have_the_same_exit_codes() -> None:
@@ -64,8 +77,7 @@ def test_manual_and_help_have_the_same_exit_codes() -> None:
 @pytest.mark.parametrize("kind", ["Runtime", "Function"])
 def test_manual_has_every_error_type(kind: str) -> None:
     manual = (RUNTIME / "man" / "faas-runtime.1").read_text()
-    source = "".join(file.read_text() for file in (RUNTIME / "faas_runtime").glob("*.py"))
-    found = set(re.findall(rf"\b{kind}\.[A-Z][A-Za-z]+", source))
+    found = set(re.findall(rf"\b{kind}\.[A-Z][A-Za-z]+", core_source()))
     assert found - set(re.findall(rf"\b{kind}\.[A-Z][A-Za-z]+", manual)) == {f"{kind}.Unknown"}
 
 
@@ -94,18 +106,22 @@ def test_malformed_runtime_api(address: str) -> None:
     ("arguments", "message"),
     [
         (("--verbose",), "unknown option --verbose"),
-        (("a.b", "c.d"), "there is no command a.b; there are new, serve, invoke and check"),
+        (("check",), "expected one LIBRARY after check, got 0"),
+        (("check", "a.so", "b.so"), "expected one LIBRARY after check, got 2"),
+        (("a.b", "c.d"), "there is no command a.b; the commands are new, serve, invoke and check"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
     exit_code, _, errors = run(*arguments, AWS_LAMBDA_RUNTIME_API="127.0.0.1:9")
     assert exit_code == 2
-    assert message in errors
-    assert "usage: faas-runtime " in errors
+    first, *usage = errors.splitlines()
+    assert message in first
+    assert usage[0].startswith("usage: faas-runtime ")
+    assert len(usage) < 10  # the message stays in sight
 
 
-def test_task_root_that_cannot_be_told(functions: os.PathLike[str], tmp_path: Path) -> None:
-    """The current folder was removed; a task root with an absolute path does without it."""
+def test_task_root_that_cannot_be_determined(functions: os.PathLike[str], tmp_path: Path) -> None:
+    """The current folder was removed; a task root with an absolute path does not need it."""
     script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@" probe.echo'
     command = ("sh", "-c", script, "sh", *LAUNCH)
     shell = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "PATH": os.environ["PATH"]}
@@ -117,14 +133,14 @@ def test_task_root_that_cannot_be_told(functions: os.PathLike[str], tmp_path: Pa
     for root in ({}, {"LAMBDA_TASK_ROOT": "functions"}):
         exit_code, errors = start(**root)
         assert exit_code == 2
-        assert errors.startswith("faas-runtime: the current folder cannot be told: ")
+        assert errors.startswith("faas-runtime: the current folder cannot be determined: ")
         assert "Set LAMBDA_TASK_ROOT" in errors
     exit_code, errors = start(LAMBDA_TASK_ROOT=str(functions))
     assert exit_code == 3
     assert "no connection" in errors
 
 
-def test_nobody_listens(functions: os.PathLike[str]) -> None:
+def test_a_runtime_api_that_does_not_listen_is_reported(functions: os.PathLike[str]) -> None:
     environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "LAMBDA_TASK_ROOT": str(functions)}
     exit_code, _, errors = run("probe.echo", **environment)
     assert exit_code == 3
@@ -134,17 +150,20 @@ def test_nobody_listens(functions: os.PathLike[str]) -> None:
 def test_start_up_imports_nothing_heavy(functions: os.PathLike[str]) -> None:
     """Each of these takes longer to import than the runtime; what the first request does not need comes later."""
     heavy = {"argparse", "ctypes", "enum", "http", "json", "logging", "os", "pathlib", "re", "signal", "socket"}
-    later = {"abi", "caller", "client", "framing", "invocation", "log", "process", "reports", "streaming", "watcher"}
+    ours = {
+        *("faas_runtime", "faas_runtime._version", "faas_runtime.__main__", "faas_runtime.errors"),
+        *("faas_runtime.environment", "faas_runtime.connection", "faas_runtime.library", "faas_runtime.function"),
+        *("faas_runtime.ffi", "faas_runtime.bootstrap"),
+    }
     code = (
         f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\n"
         "from faas_runtime import __main__, connection\n"
         "def begin(*_): raise SystemExit(' '.join(sys.modules))\n"
-        "connection.Connection.begin = begin\n"
+        "connection.RuntimeApiConnection.send_request = begin\n"
         "__main__.main(['probe.echo'])\n"
     )
     environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "LAMBDA_TASK_ROOT": str(functions)}
     _, _, names = run("-c", code, command=PYTHON, **environment)
     loaded = set(names.split())
-    assert "faas_runtime.function" in loaded
     assert not loaded & heavy
-    assert not loaded & {f"faas_runtime.{name}" for name in later}
+    assert {name for name in loaded if name.startswith("faas_runtime")} == ours

@@ -1,4 +1,4 @@
-"""How the connection to the Runtime API is made."""
+"""How the connection to the Runtime API is made, and how requests are sent."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import socket
 from collections.abc import Iterator, Sequence
 
 import pytest
-from faas_runtime.connection import Connection
-from faas_runtime.environment import Place
+from faas_runtime.connection import RuntimeApiConnection
+from faas_runtime.environment import Endpoint
 from faas_runtime.errors import RuntimeApiError
 
 STREAM = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
@@ -16,7 +16,7 @@ NOBODY = (*STREAM, ("127.0.0.1", 9))
 
 
 class Slow:
-    """A socket whose system calls take less than they are given."""
+    """A socket whose system calls send only a part of the data."""
 
     def __init__(self, takes: int) -> None:
         self.sent = bytearray()
@@ -31,12 +31,12 @@ class Slow:
 
 
 @pytest.mark.parametrize("takes", [1, 9, 10, 11, 70_000])
-def test_large_request_that_leaves_in_pieces(takes: int) -> None:
-    connection = Connection(Place.parse("127.0.0.1:9"))
+def test_a_large_request_may_be_sent_in_pieces(takes: int) -> None:
+    connection = RuntimeApiConnection(Endpoint.parse("127.0.0.1:9"))
     slow = Slow(takes)
     connection.socket = slow  # type: ignore[assignment]
     head, body = b"0123456789", bytes(range(251)) * 300
-    assert not connection.begin(head, body)
+    assert not connection.send_request(head, body)
     assert slow.sent == head + body
 
 
@@ -48,7 +48,7 @@ def listener() -> Iterator[socket.socket]:
 
 def test_small_packets_are_sent_at_once_and_nothing_has_a_time_limit(listener: socket.socket) -> None:
     """The process may be frozen for hours while it waits."""
-    connection = Connection(Place.parse(f"127.0.0.1:{listener.getsockname()[1]}"))
+    connection = RuntimeApiConnection(Endpoint.parse(f"127.0.0.1:{listener.getsockname()[1]}"))
     connection.open()
     opened = connection.socket
     assert opened is not None
@@ -59,7 +59,7 @@ def test_small_packets_are_sent_at_once_and_nothing_has_a_time_limit(listener: s
 
 def test_every_address_of_a_host_is_tried(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_socket, "getaddrinfo", lambda *_: [NOBODY, (*STREAM, listener.getsockname())])
-    connection = Connection(Place.parse("several.example:9"))
+    connection = RuntimeApiConnection(Endpoint.parse("several.example:9"))
     connection.open()
     assert connection.socket is not None
     assert connection.socket.getpeername() == listener.getsockname()
@@ -69,4 +69,4 @@ def test_every_address_of_a_host_is_tried(listener: socket.socket, monkeypatch: 
 def test_host_without_an_address_that_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_socket, "getaddrinfo", lambda *_: [NOBODY, NOBODY])
     with pytest.raises(RuntimeApiError, match="refused"):
-        Connection(Place.parse("several.example:9")).open()
+        RuntimeApiConnection(Endpoint.parse("several.example:9")).open()

@@ -1,4 +1,4 @@
-"""What keeps a function from starting is told to the Runtime API and the operator; the exit code is 1."""
+"""A function that cannot start is reported to the Runtime API and the operator; the exit code is 1."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import SUFFIX, TIMEOUT_S, Runtime
 
 
 def init_error(task_root: Path, handler: str, **environment: str) -> tuple[str, str]:
-    """Start a function that cannot start: the type and the message of its error."""
-    with RuntimeApi() as api, Runtime(api.address, handler, task_root, environment=environment) as runtime:
-        answer = api.wait(timeout=TIMEOUT_S)
+    """Run a function that cannot start; returns the type and the message of its error."""
+    with RuntimeApiStub() as api, Runtime(api.address, handler, task_root, environment=environment) as runtime:
+        result = api.wait(timeout=TIMEOUT_S)
         exit_code, errors = runtime.end()
-    document = json.loads(answer.body)
-    assert answer.kind == "init-error"
-    assert answer.headers["lambda-runtime-function-error-type"] == document["errorType"]
+    document = json.loads(result.body)
+    assert result.kind == "init-error"
+    assert result.headers["lambda-runtime-function-error-type"] == document["errorType"]
     assert exit_code == 1
     assert f"faas-runtime: {document['errorType']}: {document['errorMessage']}\n" in errors
     assert "Traceback" not in errors
@@ -54,7 +54,7 @@ def test_abi_version_missing(functions: Path) -> None:
 def test_abi_version_wrong(functions: Path) -> None:
     error_type, message = init_error(functions, "wrong_version.handle")
     assert error_type == "Runtime.AbiVersionMismatch"
-    assert "version 2 of the function ABI, and this runtime speaks version 1" in message
+    assert "version 2 of the function ABI, and this runtime supports version 1" in message
 
 
 @pytest.mark.parametrize("handler", ["probe.", ".handle", "probe.no-symbol", "folder/", "probe.1st"])
@@ -110,10 +110,10 @@ def test_handler_names(functions: Path, tmp_path: Path, library: str, handler: s
     target = tmp_path / library.format(SUFFIX)
     target.parent.mkdir(exist_ok=True)
     shutil.copy(functions / f"libhooks{SUFFIX}", target)
-    with RuntimeApi() as api, Runtime(api.address, handler.format(SUFFIX), tmp_path):
+    with RuntimeApiStub() as api, Runtime(api.address, handler.format(SUFFIX), tmp_path):
         assert api.invoke(b"", timeout=TIMEOUT_S).body == b"initialised"
 
 
 def test_handler_as_an_absolute_path(functions: Path, tmp_path: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, str(functions / "hooks.handle"), tmp_path):
+    with RuntimeApiStub() as api, Runtime(api.address, str(functions / "hooks.handle"), tmp_path):
         assert api.invoke(b"", timeout=TIMEOUT_S).body == b"initialised"

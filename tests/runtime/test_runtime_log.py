@@ -1,4 +1,4 @@
-"""What the runtime says itself, in the platform's forms; what the function writes is left alone."""
+"""The runtime's own messages, in the platform's formats. The function's output is not touched."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_name_that_is_not_utf8(functions: Path) -> None:
     with ScriptedServer([ACCEPTED]) as server, Runtime(server.address, "\udcff.handle", functions) as runtime:
         exit_code, errors = runtime.end()
     assert exit_code == 1
-    assert "the function's library is missing: there is none at " in errors
+    assert "the function's library was not found at " in errors
     assert f"lib\\udcff{SUFFIX}" in errors
 
 
-def test_message_that_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_message_that_is_written_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[bytes] = []
 
     def write(_: int, data: bytes) -> int:
@@ -72,7 +72,7 @@ def test_message_that_is_taken_in_pieces(monkeypatch: pytest.MonkeyPatch) -> Non
         return len(taken[-1])
 
     monkeypatch.setattr(log, "system", SimpleNamespace(write=write))
-    monkeypatch.setattr(log, "_sink", None)
+    monkeypatch.setattr(log, "_output", None)
     log.log("a message")
     assert b"".join(taken) == b"faas-runtime: a message\n"
 

@@ -1,4 +1,4 @@
-"""The source distribution and the wheel: what they hold, and that nothing but the sources decides it."""
+"""The source distribution and the wheel: their content, which depends on the sources only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.files import unpack
+from ci.core.files import unpack
 from tests.runtime.support import PYTHON, RUNTIME, VERSION
 
 pytest.importorskip("flit_core.buildapi")

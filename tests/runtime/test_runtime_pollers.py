@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import (
     ACCEPTED,
     LAUNCHER,
@@ -32,12 +32,12 @@ MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}
 
 
 def test_eight_invocations_at_once(functions: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions, environment=EIGHT) as runtime:
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.nap", functions, environment=EIGHT) as runtime:
         api.invoke(b"warm", timeout=TIMEOUT_S)
-        answers: dict[int, bytes] = {}
+        responses: dict[int, bytes] = {}
 
         def invoke(number: int) -> None:
-            answers[number] = api.invoke(b"%d" % number, timeout=TIMEOUT_S).body
+            responses[number] = api.invoke(b"%d" % number, timeout=TIMEOUT_S).body
 
         threads = [threading.Thread(target=invoke, args=(number,)) for number in range(24)]
         started = time.monotonic()
@@ -48,17 +48,17 @@ def test_eight_invocations_at_once(functions: Path) -> None:
         took = time.monotonic() - started
         runtime.signal(signal.SIGTERM)
         exit_code, errors = runtime.end()
-    assert answers == {number: b"%d" % number for number in range(24)}
-    assert took < 24 * 0.2 / 2  # one after the other takes 24 naps of 0.2 s, eight at once take three
+    assert responses == {number: b"%d" % number for number in range(24)}
+    assert took < 24 * 0.2 / 2  # 24 sleeps of 0.2 s one after the other; eight at once take the time of three
     assert (exit_code, errors.count("shut down")) == (0, 1)
 
 
 def test_trace_id_is_not_in_the_environment(functions: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=EIGHT):
+    with RuntimeApiStub() as api, Runtime(api.address, "probe.trace", functions, environment=EIGHT):
         assert api.invoke(b"", trace_id="Root=1", timeout=TIMEOUT_S).body == b"unset|Root=1"
 
 
-def test_one_poller_that_fails_leaves_the_others_alone(functions: Path) -> None:
+def test_a_poller_that_fails_does_not_affect_the_others(functions: Path) -> None:
     broken = [invocation(b"\0"), b"garbage\r\n\r\n"]
     with (
         ScriptedServer(broken, [invocation(), ACCEPTED, OVER], [invocation(), ACCEPTED, OVER]) as server,
@@ -70,7 +70,7 @@ def test_one_poller_that_fails_leaves_the_others_alone(functions: Path) -> None:
     assert errors.count("one of 2 pollers has ended") == 2
 
 
-def test_next_is_tried_again_with_growing_pauses(functions: Path) -> None:
+def test_next_is_retried_with_growing_delays(functions: Path) -> None:
     script = [[OVER]] * 3 + [[invocation(b"late"), ACCEPTED]]
     with (
         ScriptedServer(*script) as server,
@@ -88,7 +88,7 @@ def test_next_is_tried_again_with_growing_pauses(functions: Path) -> None:
     assert "no connection to the Runtime API" in lines[-1]["message"]
 
 
-def test_tries_are_counted_anew_after_an_invocation(functions: Path) -> None:
+def test_retries_are_counted_from_zero_after_an_invocation(functions: Path) -> None:
     script = [[invocation(b"%d" % number), ACCEPTED, OVER] for number in range(7)]
     with (
         ScriptedServer(*script) as server,
@@ -101,14 +101,14 @@ def test_tries_are_counted_anew_after_an_invocation(functions: Path) -> None:
 @pytest.mark.parametrize("concurrency", ["", "1", "001"])
 def test_one_poller(functions: Path, concurrency: str) -> None:
     environment = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
-    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=environment):
+    with RuntimeApiStub() as api, Runtime(api.address, "probe.trace", functions, environment=environment):
         assert api.invoke(b"", trace_id="Root=1", timeout=TIMEOUT_S).body == b"Root=1|Root=1"
 
 
 @pytest.mark.parametrize("concurrency", ["0", "-1", "x", " ", "1.5", "1025", "99999999", "9" * 5000, "²"])
-def test_numbers_that_make_no_sense_are_refused(functions: Path, concurrency: str) -> None:
+def test_invalid_numbers_of_invocations_are_refused(functions: Path, concurrency: str) -> None:
     environment = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
-    with RuntimeApi() as api, Runtime(api.address, "probe.trace", functions, environment=environment) as runtime:
+    with RuntimeApiStub() as api, Runtime(api.address, "probe.trace", functions, environment=environment) as runtime:
         exit_code, errors = runtime.end()
     assert exit_code == 2
     assert f"AWS_LAMBDA_MAX_CONCURRENCY is {concurrency[:80]!r}, which is not" in errors
@@ -116,12 +116,12 @@ def test_numbers_that_make_no_sense_are_refused(functions: Path, concurrency: st
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prlimit(1)")
-def test_pollers_that_can_be_started_go_on(functions: Path) -> None:
-    """Memory for the stacks of some forty threads, where 64 are asked for."""
+def test_pollers_that_could_be_started_serve(functions: Path) -> None:
+    """There is memory for the stacks of about forty threads, and 64 are requested."""
     limited = (shutil.which("prlimit") or not_there("prlimit"), f"--as={400 << 20}", *PYTHON, str(LAUNCHER))
     many = {"AWS_LAMBDA_MAX_CONCURRENCY": "64", "MALLOC_ARENA_MAX": "1"}
     with (
-        RuntimeApi() as api,
+        RuntimeApiStub() as api,
         Runtime(api.address, "rough.nap", functions, command=limited, environment=many) as runtime,
     ):
         for payload in (b"1", b"2"):
@@ -146,7 +146,10 @@ def test_process_that_may_have_no_thread(functions: Path) -> None:
         "from faas_runtime.__main__ import main\n"
         "sys.exit(main([]))\n"
     )
-    with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions, command=(*PYTHON, "-c", code)) as runtime:
+    with (
+        RuntimeApiStub() as api,
+        Runtime(api.address, "rough.nap", functions, command=(*PYTHON, "-c", code)) as runtime,
+    ):
         exit_code, errors = runtime.end()
     assert exit_code == 1
     assert "faas-runtime: Runtime.NoThread: no more threads; allow the process a second thread" in errors
@@ -154,8 +157,8 @@ def test_process_that_may_have_no_thread(functions: Path) -> None:
 
 
 def test_stack_of_every_poller_is_large(functions: Path, tmp_path: Path) -> None:
-    """The function needs 1 MiB of stack: musl's threads have an eighth of that, unless they are told."""
-    with RuntimeApi() as api, Runtime(api.address, "rough.deep", functions, environment=EIGHT):
+    """The function needs 1 MiB of stack; musl gives threads an eighth of that by default."""
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.deep", functions, environment=EIGHT):
         threads = [threading.Thread(target=api.invoke, args=(b"",), kwargs={"timeout": 10}) for _ in range(16)]
         for thread in threads:
             thread.start()

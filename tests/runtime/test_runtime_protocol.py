@@ -1,4 +1,4 @@
-"""What the runtime does on the wire, against a server that follows a script byte by byte."""
+"""What the runtime sends, against a server that follows a script byte by byte."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def play(
 
 @pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "bytewise"])
 def test_keeps_one_connection(functions: Path, bytewise: bool) -> None:
-    answers = [invocation(b"one"), ACCEPTED, invocation(b"two", request_id="r-2"), ACCEPTED, OVER]
-    server, exit_code, errors = play(functions, answers, bytewise=bytewise)
+    responses = [invocation(b"one"), ACCEPTED, invocation(b"two", request_id="r-2"), ACCEPTED, OVER]
+    server, exit_code, errors = play(functions, responses, bytewise=bytewise)
     assert server.actions == [*NEXT_AND_RESPONSE, *NEXT_AND_RESPONSE, "GET next"]
     assert [request.body for request in server.requests] == [b"", b"one", b"", b"two", b""]
     assert server.requests[0].path == "/2018-06-01/runtime/invocation/next"
@@ -39,7 +39,7 @@ def test_keeps_one_connection(functions: Path, bytewise: bool) -> None:
 
 
 @pytest.mark.parametrize("bytewise", [False, True], ids=["whole", "bytewise"])
-def test_chunked_answer(functions: Path, bytewise: bool) -> None:
+def test_chunked_response(functions: Path, bytewise: bool) -> None:
     chunked = (
         b"HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r-1\r\nTransfer-Encoding: Chunked\r\n\r\n"
         b"3\r\nabc\r\nA;name=value\r\n0123456789\r\n0\r\nTrailer: x\r\n\r\n"
@@ -50,16 +50,16 @@ def test_chunked_answer(functions: Path, bytewise: bool) -> None:
 
 
 def test_header_names_in_any_case(functions: Path) -> None:
-    answer = (
+    response = (
         b"HTTP/1.1 200\r\nlAMBDA-rUNTIME-aWS-rEQUEST-iD:r-1\r\nLAMBDA-RUNTIME-INVOCATION-ID: \t i-1 \r\n"
         b"content-LENGTH:4\r\n\r\nbody"
     )
-    server, _, _ = play(functions, [answer, ACCEPTED, OVER])
+    server, _, _ = play(functions, [response, ACCEPTED, OVER])
     assert server.requests[1].body == b"body"
     assert server.requests[1].headers["lambda-runtime-invocation-id"] == "i-1"
 
 
-def test_interim_answers_are_skipped(functions: Path) -> None:
+def test_interim_responses_are_skipped(functions: Path) -> None:
     server, _, _ = play(functions, [b"HTTP/1.1 100 Continue\r\n\r\n" + invocation(b"late"), ACCEPTED, OVER])
     assert server.requests[1].body == b"late"
 
@@ -99,13 +99,13 @@ def test_connection_closed_between_invocations(functions: Path) -> None:
     assert server.actions == [*NEXT_AND_RESPONSE, *NEXT_AND_RESPONSE, "GET next"]
 
 
-def test_next_is_repeated_when_the_connection_breaks_without_an_answer(functions: Path) -> None:
+def test_next_is_repeated_when_the_connection_breaks_without_a_response(functions: Path) -> None:
     server, _, _ = play(functions, [invocation(), ACCEPTED, b""], [invocation(b"again"), ACCEPTED, OVER])
     assert server.actions == [*NEXT_AND_RESPONSE, "GET next", *NEXT_AND_RESPONSE, "GET next"]
     assert server.requests[4].body == b"again"
 
 
-def test_post_that_may_have_been_taken_is_not_repeated(functions: Path) -> None:
+def test_a_post_that_may_have_been_accepted_is_not_repeated(functions: Path) -> None:
     server, exit_code, errors = play(functions, [invocation(), b""], [invocation(b"two"), ACCEPTED, OVER])
     assert server.actions == [*NEXT_AND_RESPONSE, *NEXT_AND_RESPONSE, "GET next"]
     assert [request.body for request in server.requests] == [b"", b"{}", b"", b"two", b""]
@@ -114,14 +114,14 @@ def test_post_that_may_have_been_taken_is_not_repeated(functions: Path) -> None:
     assert exit_code == 3
 
 
-def test_unasked_bytes_are_not_taken_for_an_answer(functions: Path) -> None:
+def test_unexpected_bytes_are_not_read_as_a_response(functions: Path) -> None:
     unasked = status(408, b"idle for too long")
     server, _, _ = play(functions, [invocation() + unasked], [ACCEPTED, OVER])
     assert server.actions == [*NEXT_AND_RESPONSE, "GET next"]
 
 
-def test_connection_that_brought_unasked_bytes_is_not_used_again(functions: Path) -> None:
-    """Only the first of them may have come."""
+def test_a_connection_with_unexpected_bytes_is_not_used_again(functions: Path) -> None:
+    """The server may have received only the first of them."""
     with (
         ScriptedServer([invocation() + b"H"], [ACCEPTED, OVER], lingering=True) as server,
         Runtime(server.address, "probe.echo", functions) as runtime,
@@ -130,13 +130,13 @@ def test_connection_that_brought_unasked_bytes_is_not_used_again(functions: Path
     assert [request.connection for request in server.requests] == [0, 1, 1]
 
 
-def test_event_that_broke_off_is_not_asked_for_again(functions: Path) -> None:
-    """Nobody knows what became of it."""
+def test_an_incomplete_event_is_not_requested_again(functions: Path) -> None:
+    """Nobody knows whether it was processed."""
     cut = invocation(b"0123456789")[:-5]
     server, exit_code, errors = play(functions, [invocation(), ACCEPTED, cut])
     assert server.actions == [*NEXT_AND_RESPONSE, "GET next"]
     assert exit_code == 3
-    assert "closed the connection in mid-answer" in errors
+    assert "closed the connection in the middle of its response" in errors
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_event_that_broke_off_is_not_asked_for_again(functions: Path) -> None:
     [
         (302, "unexpected"),
         (400, "it does not know the request, or the request was malformed"),
-        (403, "it does not expect an answer to this request now"),
+        (403, "it does not expect a response to this request now"),
         (410, "the invocation has timed out"),
-        (413, "the answer is too large; the caller has been told"),
+        (413, "the response is too large, and the caller was told so"),
     ],
 )
 @pytest.mark.parametrize("handler", ["echo", "fail"])
@@ -158,8 +158,8 @@ def test_refused_outcome_ends_the_invocation_only(functions: Path, code: int, re
     assert f"/{outcome[5:]}, {reason}: it answered {code} because\n" in errors
 
 
-def test_refusal_before_the_body_was_read(functions: Path) -> None:
-    """Whether the answer still arrives is up to the network; the runtime goes on with the next invocation."""
+def test_a_response_may_be_refused_before_its_body_is_read(functions: Path) -> None:
+    """The network decides whether the response still arrives; the runtime continues with the next invocation."""
     large = b"x" * (8 * 1024 * 1024)
     refused = [invocation(large), Early(status(413))]
     server, _, errors = play(functions, refused, [invocation(b"small"), ACCEPTED, OVER])
@@ -198,7 +198,7 @@ def test_broken_api_ends_the_process(functions: Path) -> None:
         invocation(b"", "Lambda-Runtime-Trace-Id: a\0b"),
     ],
 )
-def test_garbage_is_named(functions: Path, garbage: bytes) -> None:
+def test_a_server_that_does_not_speak_http_is_reported(functions: Path, garbage: bytes) -> None:
     server, exit_code, errors = play(functions, [garbage])
     assert server.actions == ["GET next"]
     assert exit_code == 3
@@ -212,11 +212,11 @@ def test_unusable_request_id(functions: Path, request_id: str) -> None:
     assert "the request id" in errors
 
 
-def test_answer_cut_in_the_middle(functions: Path) -> None:
+def test_a_response_that_ends_early_is_reported(functions: Path) -> None:
     server, exit_code, errors = play(functions, [invocation(b"0123456789")[:-5]])
     assert server.actions == ["GET next"]
     assert exit_code == 3
-    assert "closed the connection in mid-answer" in errors
+    assert "closed the connection in the middle of its response" in errors
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])

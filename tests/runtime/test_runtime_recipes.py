@@ -1,4 +1,4 @@
-"""The recipes give functions that build, pass their own checks and answer the same bytes."""
+"""The recipes make functions that build, pass their own tests and give the same responses."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import Answer, RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub, RuntimeResult
 from tests.runtime.conftest import bake
 from tests.runtime.support import TIMEOUT_S, Runtime
 
 NOT_JSON = "the payload is not JSON"
 
 
-def invoke(task_root: Path, handler: str, payload: bytes, **headers: str) -> Answer:
-    with RuntimeApi() as api, Runtime(api.address, handler, task_root) as runtime:
-        answer = api.invoke(payload, request_id="r-1", timeout=TIMEOUT_S, **headers)
+def invoke(task_root: Path, handler: str, payload: bytes, **headers: str) -> RuntimeResult:
+    with RuntimeApiStub() as api, Runtime(api.address, handler, task_root) as runtime:
+        result = api.invoke(payload, request_id="r-1", timeout=TIMEOUT_S, **headers)
         assert runtime.is_alive
-        return answer
+        return result
 
 
 @pytest.mark.parametrize("payload", ['{"a":[1,2.5,null],"b":"Grüße \\"x\\""}', "[]", '"text"', ""])
@@ -67,16 +67,16 @@ def test_lock_file_fits_every_name(tmp_path: Path, cargo_environment: dict[str, 
     ],
 )
 def test_rust_failures(moody: Path, payload: str, error_type: str, message: str, location: str | None) -> None:
-    answer = invoke(moody, "moody.handle", payload.encode())
-    assert answer.kind == "error"
-    assert answer.headers["lambda-runtime-function-error-type"] == error_type
-    document = json.loads(answer.body)
+    result = invoke(moody, "moody.handle", payload.encode())
+    assert result.kind == "error"
+    assert result.headers["lambda-runtime-function-error-type"] == error_type
+    document = json.loads(result.body)
     assert (document["errorType"], document["errorMessage"]) == (error_type, message)
     assert document["stackTrace"] == ([location] if location else [])
 
 
-def test_rust_goes_on_after_a_panic(moody: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "moody.handle", moody):
+def test_rust_continues_after_a_panic(moody: Path) -> None:
+    with RuntimeApiStub() as api, Runtime(api.address, "moody.handle", moody):
         assert api.invoke(b'{"mood":"panic"}', timeout=TIMEOUT_S).kind == "error"
         assert api.invoke(b"{}", timeout=TIMEOUT_S).kind == "response"
 
@@ -98,7 +98,7 @@ def test_context_reaches_rust(moody: Path) -> None:
         "aws_tenant_id": "tenant",
         "deadline_ms": "99000000000123",
     }
-    with RuntimeApi() as api, Runtime(api.address, "moody.handle", moody, environment=environment):
+    with RuntimeApiStub() as api, Runtime(api.address, "moody.handle", moody, environment=environment):
         given = api.invoke(b"{}", request_id="r-1", timeout=TIMEOUT_S, **headers)
         late = api.invoke(b"{}", deadline_ms="1", timeout=TIMEOUT_S)
         without = api.invoke(b"{}", deadline_ms="", timeout=TIMEOUT_S)

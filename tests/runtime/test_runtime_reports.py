@@ -1,15 +1,16 @@
-"""What is told of a failure: the body, the headers and the log, within the limits that the platform has."""
+"""How a failure is reported: the body, the headers and the log, within the limits of the platform."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from faas_runtime import reports
 from faas_runtime.errors import FunctionError
 
-from ci.runtime_api import RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Runtime, ScriptedServer, invocation
 
 TYPE = b"Lambda-Runtime-Function-Error-Type: "
@@ -23,11 +24,11 @@ def headers_of(error: FunctionError) -> dict[bytes, bytes]:
 
 
 def test_cause_is_sent(functions: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "probe.fail", functions):
-        answer = api.invoke(b"{}", timeout=TIMEOUT_S)
+    with RuntimeApiStub() as api, Runtime(api.address, "probe.fail", functions):
+        result = api.invoke(b"{}", timeout=TIMEOUT_S)
     frames = [{"path": "one.c", "line": 1, "label": ""}, {"path": "two.c", "line": 2, "label": ""}]
     message = 'a "quoted" message\nwith \\ and \x01 and \ufffd'
-    assert json.loads(answer.headers["lambda-runtime-function-xray-error-cause"]) == {
+    assert json.loads(result.headers["lambda-runtime-function-xray-error-cause"]) == {
         "working_directory": str(Path.cwd()),
         "exceptions": [{"type": "Function.Broken", "message": message, "stack": frames}],
         "paths": ["one.c", "two.c"],
@@ -73,15 +74,15 @@ def test_cause_that_would_be_refused_is_left_out() -> None:
     def headers(size: int) -> dict[bytes, bytes]:
         return headers_of(FunctionError("Function.Broken", "", ["p" * size]))
 
-    size = (reports.CAUSE_LIMIT - 1 - len(headers(0)[CAUSE])) // 2  # a path is there twice
+    size = (reports.CAUSE_LIMIT - 1 - len(headers(0)[CAUSE])) // 2  # a path occurs twice
     assert reports.CAUSE_LIMIT - 2 <= len(headers(size)[CAUSE]) < reports.CAUSE_LIMIT
     assert headers(size + 1).keys() == headers(size).keys() - {CAUSE}
     assert headers(size + 1)[TYPE] == b"Function.Broken"
 
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\u20ac"])
-def test_cause_of_a_long_story_has_its_beginning(character: str) -> None:
-    """Servers refuse heads that are too large: the failure itself would never reach its caller."""
+def test_a_long_cause_keeps_its_beginning(character: str) -> None:
+    """Servers refuse heads that are too large; then the error would never reach the caller."""
     error = FunctionError(character * 10**6, character * 10**6, [f"{character}.c:{line}" for line in range(10_000)])
     cause = json.loads(headers_of(error)[CAUSE])
     (exception,) = cause["exceptions"]
@@ -92,7 +93,7 @@ def test_cause_of_a_long_story_has_its_beginning(character: str) -> None:
 
 @pytest.mark.parametrize("character", ["x", "\x01", "\U0001f600"])
 def test_documents_have_a_limit(character: str) -> None:
-    """Managed instances take bodies of up to 1 MiB."""
+    """Managed instances accept bodies of up to 1 MiB."""
     error = FunctionError(character * 10**6, character * 10**7, [character * 100] * 10**5)
     body = reports.error_document(error)
     assert 100_000 < len(body) < 1 << 20
@@ -140,3 +141,12 @@ def test_log_has_a_limit(functions: Path, log_format: str) -> None:
     assert server.actions == ["GET next", "POST error", "GET next"]
     first, *_ = errors.splitlines()
     assert 100_000 < len(first) < 1_000_000
+
+
+def test_no_codec_is_used_that_images_leave_out() -> None:
+    """Python has these without a module; any other codec is a module, which `carry.py` copies only if it knows it."""
+    named = re.compile(r"\.(?:en|de)code\(\s*[\"']([\w-]+)[\"']")
+    package = Path(reports.__file__).parent
+    used = {name: path for path in package.rglob("*.py") for name in named.findall(path.read_text(encoding="utf-8"))}
+    others = {name: path.name for name, path in used.items() if name not in ("utf-8", "ascii", "latin-1")}
+    assert not others

@@ -1,8 +1,9 @@
-"""Signals at moments when nothing is in hand yet, and those that are for a child of the function."""
+"""Signals before the first invocation and during hooks, and signals to a child of the function."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import NoAnswer, RuntimeApi
+from ci.core.runtime_api_stub import NoResult, RuntimeApiStub
 from tests.runtime.support import (
     LAUNCHER,
     PYTHON,
@@ -22,6 +23,7 @@ from tests.runtime.support import (
     Runtime,
     ScriptedServer,
     status,
+    wait_until,
 )
 from tests.support import not_there
 
@@ -43,9 +45,13 @@ class FirstProcess(Runtime):
         command = [*shell, *PYTHON, str(LAUNCHER)]
         super().__init__(address, handler, task_root, command=command, environment=environment)
 
-    def signal(self, number: int) -> None:
+    @property
+    def python_pid(self) -> int:
         (child,) = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        subprocess.run(["kill", f"-{number}", child], check=True)
+        return int(child)
+
+    def signal(self, number: int) -> None:
+        os.kill(self.python_pid, number)
 
 
 def plain(address: str, handler: str, task_root: Path, **environment: str) -> Runtime:
@@ -62,7 +68,7 @@ def wait_for(runtime: Runtime, text: str) -> None:
 
 @pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize("start", [plain, FirstProcess])
-def test_init_is_cut_short(early: Path, start: Callable[..., Runtime], number: int) -> None:
+def test_a_signal_ends_the_init(early: Path, start: Callable[..., Runtime], number: int) -> None:
     with start(NOWHERE, "early.echo", early, EARLY="init hangs") as runtime:
         wait_for(runtime, "init\n")
         runtime.signal(number)
@@ -78,7 +84,7 @@ def test_first_process_ends_when_it_is_loaded(early: Path) -> None:
 
 @pytest.mark.parametrize("number", STOPS)
 @pytest.mark.parametrize("start", [plain, FirstProcess])
-def test_wait_for_the_restore_is_cut_short(early: Path, start: Callable[..., Runtime], number: int) -> None:
+def test_a_signal_ends_the_wait_for_the_restore(early: Path, start: Callable[..., Runtime], number: int) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         start(f"127.0.0.1:{listener.getsockname()[1]}", "early.echo", early, **SNAP_START) as runtime,
@@ -86,7 +92,7 @@ def test_wait_for_the_restore_is_cut_short(early: Path, start: Callable[..., Run
         peer, _ = listener.accept()
         with peer:
             assert b"/restore/next" in peer.recv(4096)
-            time.sleep(0.1)
+            runtime.wait_until_idle()
             runtime.signal(number)
             assert runtime.end() == (0, "init\nbefore\nshutdown\n")
 
@@ -111,15 +117,14 @@ def test_hook_after_the_restore_is_finished(early: Path) -> None:
 @pytest.mark.parametrize("start", [plain, FirstProcess])
 @pytest.mark.parametrize("kind", ["snap-start", "on-demand"])
 def test_second_signal_ends_a_shutdown_that_hangs(early: Path, start: Callable[..., Runtime], kind: str) -> None:
-    """Before the first invocation as well as while it is waited for."""
+    """Before the first invocation, and while the runtime waits for it."""
     variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": kind, "EARLY": "shutdown hangs"}
     with (
         ScriptedServer([b""], lingering=True) as server,
         start(server.address, "early.echo", early, **variables) as runtime,
     ):
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        wait_until(lambda: server.requests)
+        runtime.wait_until_idle()
         runtime.signal(signal.SIGTERM)
         wait_for(runtime, "shutdown\n")
         runtime.signal(signal.SIGTERM)
@@ -128,14 +133,14 @@ def test_second_signal_ends_a_shutdown_that_hangs(early: Path, start: Callable[.
 
 
 def waits_for_a_connection(port: int) -> bool:
-    """Whether somebody's connection to the port is not accepted yet: state 2, SYN_SENT (proc_pid_net(5))."""
+    """Whether a connection to the port is not accepted yet: state 2, SYN_SENT (proc_pid_net(5))."""
     lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
     return any(line.split()[2].endswith(f":{port:04X}") and line.split()[3] == "02" for line in lines)
 
 
 @contextlib.contextmanager
 def full() -> Iterator[int]:
-    """The port of a server that accepts nobody: there is no room for another connection, which waits."""
+    """The port of a server that accepts no connection: its queue is full, so another one waits."""
     with socket.socket() as listener, socket.socket() as first:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -148,9 +153,7 @@ def full() -> Iterator[int]:
 @pytest.mark.parametrize("number", STOPS)
 def test_function_without_init_is_shut_down_before_the_first_request(functions: Path, number: int) -> None:
     with full() as port, plain(f"127.0.0.1:{port}", "rough.nap", functions) as runtime:
-        while not waits_for_a_connection(port):
-            assert runtime.is_alive
-            time.sleep(0.01)
+        wait_until(lambda: waits_for_a_connection(port))
         runtime.signal(number)
         assert runtime.end() == (0, "shut down\n")
 
@@ -160,9 +163,7 @@ def test_function_without_init_is_shut_down_before_the_first_request(functions: 
 @pytest.mark.parametrize("start", [plain, FirstProcess])
 def test_second_signal_before_the_first_request(functions: Path, start: Callable[..., Runtime], number: int) -> None:
     with full() as port, start(f"127.0.0.1:{port}", "rough.nap", functions, SHUTDOWN_HANGS="1") as runtime:
-        while not waits_for_a_connection(port):
-            assert runtime.is_alive
-            time.sleep(0.01)
+        wait_until(lambda: waits_for_a_connection(port))
         runtime.signal(number)
         wait_for(runtime, "shut down\n")
         runtime.signal(number)
@@ -170,7 +171,7 @@ def test_second_signal_before_the_first_request(functions: Path, start: Callable
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the backlog as Linux counts it")
-def test_server_that_accepts_nobody_is_not_waited_for(functions: Path) -> None:
+def test_a_server_that_accepts_no_connection_is_not_waited_for(functions: Path) -> None:
     with full() as port, plain(f"127.0.0.1:{port}", "rough.nap", functions) as runtime:
         exit_code, errors = runtime.end()
     assert exit_code == 3
@@ -179,49 +180,49 @@ def test_server_that_accepts_nobody_is_not_waited_for(functions: Path) -> None:
 
 @pytest.mark.parametrize("start", [plain, FirstProcess])
 def test_first_process_waits_for_an_invocation(early: Path, start: Callable[..., Runtime]) -> None:
-    with RuntimeApi() as api, start(api.address, "early.echo", early) as runtime:
+    with RuntimeApiStub() as api, start(api.address, "early.echo", early) as runtime:
         assert api.invoke(b"x", timeout=TIMEOUT_S).body == b"x"
         runtime.signal(signal.SIGTERM)
         assert runtime.end() == (0, "init\nshutdown\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the sender of a message is told on Linux only")
-def test_a_childs_signal_is_not_ours(early: Path) -> None:
-    with RuntimeApi() as api, plain(api.address, "early.signal_child", early) as runtime:
+def test_a_signal_to_a_child_does_not_stop_the_runtime(early: Path) -> None:
+    with RuntimeApiStub() as api, plain(api.address, "early.signal_child", early) as runtime:
         for payload in (b"1", b"2", b"3"):
             assert api.invoke(payload, timeout=TIMEOUT_S).body == payload
         runtime.signal(signal.SIGTERM)
         assert runtime.end() == (0, "init\nshutdown\n")
 
 
-def test_a_child_that_exits_has_no_last_words(early: Path) -> None:
-    with RuntimeApi() as api, plain(api.address, "early.leaving_child", early) as runtime:
+def test_a_child_that_exits_reports_nothing(early: Path) -> None:
+    with RuntimeApiStub() as api, plain(api.address, "early.leaving_child", early) as runtime:
         assert api.invoke(b"1", timeout=TIMEOUT_S).body == b"1"
         runtime.signal(signal.SIGTERM)
         assert runtime.end() == (0, "init\nshutdown\n")
 
 
-def test_signals_are_heard_when_the_function_has_closed_the_low_descriptors(early: Path) -> None:
-    with RuntimeApi() as api, plain(api.address, "early.close_hundred", early) as runtime:
+def test_signals_work_when_the_function_has_closed_the_low_descriptors(early: Path) -> None:
+    with RuntimeApiStub() as api, plain(api.address, "early.close_hundred", early) as runtime:
         for payload in (b"1", b"2", b"3"):
             assert api.invoke(payload, timeout=TIMEOUT_S).body == payload
-        time.sleep(0.1)
+        runtime.wait_until_idle()
         runtime.signal(signal.SIGTERM)
         assert runtime.end() == (0, "init\nshutdown\n")
 
 
-def test_signals_and_deadlines_are_heeded_when_the_function_has_closed_everything(early: Path) -> None:
+def test_signals_and_deadlines_work_when_the_function_has_closed_everything(early: Path) -> None:
     for hangs in (False, True):
-        with RuntimeApi() as api, plain(api.address, "early.close_all", early) as runtime:
+        with RuntimeApiStub() as api, plain(api.address, "early.close_all", early) as runtime:
             for payload in (b"1", b"2"):
                 assert api.invoke(payload, timeout=TIMEOUT_S).body == payload
             if hangs:
-                with pytest.raises(NoAnswer):
+                with pytest.raises(NoResult):
                     api.invoke(b"hang", deadline_ms=str(int(time.time() * 1000) + 200), timeout=0.1)
             else:
-                time.sleep(0.1)
+                runtime.wait_until_idle()
                 runtime.signal(signal.SIGTERM)
             exit_code, errors = runtime.end()
         assert exit_code == (4 if hangs else 0)
         assert errors.endswith("the function has not returned\n" if hangs else "shutdown\n")
-        assert "thread" not in errors  # the watcher's own is not to end
+        assert "thread" not in errors  # the watcher's thread keeps running

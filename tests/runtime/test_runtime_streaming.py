@@ -1,16 +1,15 @@
-"""Streamed answers, on the wire."""
+"""Streamed responses, as they are sent."""
 
 from __future__ import annotations
 
 import base64
 import json
 import socket
-import threading
 from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Early, Request, Runtime, ScriptedServer, invocation, status
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
@@ -97,7 +96,7 @@ def test_error_in_mid_stream_is_in_the_trailers(functions: Path) -> None:
 
 
 def test_trailers_have_a_limit(functions: Path) -> None:
-    """Servers written in Go, AWS's own emulator among them, take 4 KiB."""
+    """Servers written in Go, such as AWS's emulator, accept 4 KiB."""
     requests, _, errors = stream(functions, "stream_then_fail", [invocation(b"123"), ACCEPTED], [OVER])
     _, _, trailers = requests[1].body.partition(b"\r\n0\r\n")
     assert 1500 < len(trailers) < 4096
@@ -122,8 +121,8 @@ def test_content_type_that_cannot_be_sent(functions: Path) -> None:
 
 
 @pytest.mark.parametrize("piece", [b"N", b"-"])
-def test_piece_that_cannot_be_is_an_error(functions: Path, piece: bytes) -> None:
-    """At the address NULL, or of a length gone wrong: before the first piece, and after one."""
+def test_an_invalid_piece_is_an_error(functions: Path, piece: bytes) -> None:
+    """At the address NULL, or with a wrong length: before the first piece, and after one."""
     script = [invocation(b" " + piece), ACCEPTED, invocation(b"+" + piece), ACCEPTED]
     requests, _, errors = stream(functions, "write_nothing", script, [OVER])
     actions = [request.action for request in requests]
@@ -131,10 +130,10 @@ def test_piece_that_cannot_be_is_an_error(functions: Path, piece: bytes) -> None
     assert requests[1].headers["lambda-runtime-function-error-type"] == "Function.InvalidResponse"
     trailer = b"Lambda-Runtime-Function-Error-Type: Function.InvalidResponse"
     assert requests[3].body.startswith(b"5\r\npiece\r\n0\r\n" + trailer)
-    assert errors.count("bytes, at the address NULL" if piece == b"N" else "bytes, too many") == 2
+    assert errors.count("bytes, at the address NULL" if piece == b"N" else "bytes, which is too many") == 2
 
 
-def test_large_stream_arrives_whole(functions: Path) -> None:
+def test_large_stream_arrives_completely(functions: Path) -> None:
     requests, _, _ = stream(functions, "stream_large", [invocation(b""), ACCEPTED], [OVER])
     body, size = requests[1].body, 1 << 20
     expected = b"".join(b"100000\r\n" + bytes([ord("a") + i % 26]) * size + b"\r\n" for i in range(32)) + b"0\r\n\r\n"
@@ -150,15 +149,15 @@ def test_reader_that_is_gone_ends_the_stream_only(functions: Path) -> None:
 
 
 def test_stand_in_reads_streams(functions: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "rough.stream_then_fail", functions):
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.stream_then_fail", functions):
         for _ in range(2):
-            answer = api.invoke(b"1", timeout=TIMEOUT_S)
-            assert (answer.kind, answer.body) == ("response", b"piece")
-            assert answer.headers["lambda-runtime-function-error-type"] == "Function.Half"
+            result = api.invoke(b"1", timeout=TIMEOUT_S)
+            assert (result.kind, result.body) == ("response", b"piece")
+            assert result.headers["lambda-runtime-function-error-type"] == "Function.Half"
 
 
 def test_slow_reader_slows_the_function_down(functions: Path) -> None:
-    """Nothing is kept back in the process: while nobody reads, it does not grow, and the function waits."""
+    """The process buffers nothing: while nobody reads, it does not grow, and the function waits."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with Runtime(address, "rough.stream_large", functions) as runtime:
@@ -167,8 +166,7 @@ def test_slow_reader_slows_the_function_down(functions: Path) -> None:
             peer.recv(65536)
             peer.sendall(invocation(b""))
             assert b"POST" in peer.recv(16, socket.MSG_WAITALL)
-            idle = threading.Event()
-            idle.wait(0.3)  # long enough for 32 MiB, were anybody to take them
+            runtime.wait_until_idle()
             assert _memory_kib(runtime.pid) < 60_000
             received = 0
             while received < 32 << 20:
@@ -182,3 +180,18 @@ def _memory_kib(pid: int) -> int:
         pytest.skip("no /proc on this system")
     (line,) = [line for line in path.read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1])
+
+
+def test_a_stream_that_breaks_in_a_warm_process_ends_nothing_else(functions: Path) -> None:
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.break_if_asked", functions) as runtime:
+        for size in (1, 100, 1000, 10, 1):  # heads that are alike, and heads that are the first of their kind
+            assert api.invoke(b"00", timeout=TIMEOUT_S).body == b"00"
+            result = api.invoke(b"s" * size, timeout=TIMEOUT_S)
+            assert (result.kind, result.body) == ("response", b"piece")
+        assert runtime.is_alive
+
+
+def test_a_write_to_the_stream_of_an_ended_call_is_refused(functions: Path) -> None:
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.write_to_ended", functions):
+        bodies = [api.invoke(b"{}", timeout=TIMEOUT_S).body for _ in range(5)]
+    assert bodies == [b"-", b"R", b"R", b"R", b"R"]

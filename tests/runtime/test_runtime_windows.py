@@ -1,4 +1,4 @@
-"""What is done otherwise on Windows, as far as another system can hold it."""
+"""What is different on Windows, as far as it can be tested on other systems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from faas_runtime import binary, check, library
+from faas_runtime import command_line, library
+from faas_runtime.binary import inspection
+from faas_runtime.commands import check
 
 from tests.runtime.support import FUNCTIONS, PYTHON, RUNTIME, SUFFIX, TIMEOUT_S, compile_library
 
@@ -25,17 +27,17 @@ def run(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_crash_that_python_raises_ends_the_process() -> None:
-    """As `_ctypes` does it where Microsoft's compiler made it; nothing that would tidy up may run after it."""
+    """A `_ctypes` built by Microsoft's compiler raises an OSError. No clean-up code may run after it."""
     done = run(
-        "import atexit; from faas_runtime.function import _ending\n"
+        "import atexit; from faas_runtime.function import _ending_on_crash\n"
         "def crash(*arguments): raise OSError('exception: access violation reading 0x0')\n"
-        "try: _ending(crash)(1, 2)\n"
+        "try: _ending_on_crash(crash)(1, 2)\n"
         "finally: print('tidied up')\n"
     )
     assert (done.returncode, done.stdout, done.stderr) == (ACCESS_VIOLATION & 0xFF, "", "")
 
 
-def test_what_a_library_needs_is_looked_for_in_path_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dependencies_are_searched_in_path_too(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
 
     def load(path: str, flags: int) -> int:
@@ -56,10 +58,10 @@ def test_the_processor_is_that_of_the_interpreter(tmp_path: Path, monkeypatch: p
     program.write_bytes(b"MZ".ljust(0x3C, b"\0") + b"\x40\0\0\0" + b"PE\0\0" + b"\x64\xaa" + bytes(18))
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setattr(sys, "executable", str(program))
-    assert binary.this_machine().description == "PE, aarch64"
+    assert inspection.this_machine().description == "PE, aarch64"
 
 
-def test_a_crash_on_loading_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_crash_on_loading_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(check, "_load", lambda *_: ACCESS_VIOLATION)
     assert check.check(sys.stdout, "libx.dll") == 1
     assert capsys.readouterr().out.startswith("WRONG: loading it crashed: exception 0xc0000005\n")
@@ -68,32 +70,33 @@ def test_a_crash_on_loading_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (127, "a symbol that nothing defines"),
-        (998, "What is run on loading it fails"),
-        (1114, "What is run on loading it fails"),
+        (127, "a symbol that is defined nowhere"),
+        (998, "Code that runs on loading it failed"),
+        (1114, "Code that runs on loading it failed"),
     ],
 )
-def test_what_the_loader_says_is_known_by_its_number(tmp_path: Path, error: int, told: str) -> None:
+def test_errors_of_the_loader_are_recognised_by_their_number(tmp_path: Path, error: int, told: str) -> None:
     path = compile_library(FUNCTIONS / "probe.c", tmp_path)
-    assert told in binary.why_not(str(path), f"[WinError {error}] localised")
+    assert told in inspection.why_not_loadable(str(path), f"[WinError {error}] localised")
 
 
 @pytest.mark.parametrize(("separator", "other"), [("\\", "/"), ("/", "\\")])
-def test_either_slash_makes_a_path(monkeypatch: pytest.MonkeyPatch, separator: str, other: str) -> None:
-    """MSYS2's Python takes the other one for its own in MSYS2's shells."""
+def test_either_slash_separates_folders(monkeypatch: pytest.MonkeyPatch, separator: str, other: str) -> None:
+    """In MSYS2's shells, MSYS2's Python uses the other slash as its separator."""
     monkeypatch.setattr(os, "sep", separator)
     monkeypatch.setattr(os, "altsep", other)
-    assert [check.has_folder(name) for name in (".\\mine.dll", "./mine.dll", "mine.handle")] == [True, True, False]
+    names = (".\\mine.dll", "./mine.dll", "mine.handle")
+    assert [command_line.has_folder(name) for name in names] == [True, True, False]
 
 
 def test_names_that_the_output_cannot_encode(tmp_path: Path) -> None:
-    """As Windows' code pages lack most characters; `check` has to go on to its result."""
+    """Windows' code pages lack most characters; `check` still has to print its result."""
     folder = tmp_path / "日本"
     folder.mkdir()
     path = compile_library(FUNCTIONS / "probe.c", folder)
     done = run(
         "import io; sys.stdout = io.TextIOWrapper(open(1, 'wb', closefd=False), 'cp1252')\n"
-        "from faas_runtime.check import inspect; inspect(*sys.argv[1:])\n",
+        "from faas_runtime.commands.check import inspect; inspect(*sys.argv[1:])\n",
         f"{path}.echo",
         str(folder),
     )

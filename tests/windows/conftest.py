@@ -8,26 +8,27 @@ from pathlib import Path
 
 import pytest
 
-from ci.bake import bake
-from ci.builders.msys2 import package_name
+from ci.bake.render import bake
+from ci.manifest import dist_paths
 from tests.emulator.support import Emulator
-from tests.glue.support import c_function, program
+from tests.glue.support import c_function
 from tests.packages.support import build, checkout_of, open_project
 from tests.runtime import support as runtime_support
+from tests.support import program
 from tests.windows import windows_python
 from tests.windows.support import FUNCTIONS, Wine, compile_dll, require_programs, windows_path
 
 
 @pytest.fixture(scope="session")
 def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
-    """The runtime of the MSYS2 package that this very state gives; everything of it ends with the session."""
+    """The runtime of the MSYS2 package of the current state; all its processes end with the session."""
     require_programs()
     python = windows_python.folder()
     checkout = checkout_of(tmp_path_factory.mktemp("checkout"))
     project = open_project(checkout, checkout / "dist")
     bake(checkout, project.release, checkout)
     build(project, "sdist", "baked", "msys2")
-    package = project.dist / "msys2" / package_name(project.release, "ucrt64")
+    package = project.dist / dist_paths.msys2(project.release, "ucrt64")
     wine = Wine(tmp_path_factory.mktemp("a folder"), python, package)
     try:
         yield wine
@@ -37,7 +38,7 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
 
 @pytest.fixture(scope="session")
 def functions(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A task root with the functions of the runtime's tests that Windows can have, and with those of these tests.
+    """A task root with the functions of these tests, and with those of the runtime's tests that work on Windows.
 
     `libprobe` uses the C library that Python has, and what MSYS2's compilers make; the others the older one, which
     Debian's compiler takes by itself.

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.long
 
 @pytest.fixture
 def needing(tmp_path: Path) -> Path:
-    """A library that needs another one, which is in a folder of its own, `other`."""
+    """A library that needs another one, which is in the folder `other`."""
     source = tmp_path / "needed.c"
     source.write_text("__declspec(dllexport) unsigned needed(void);\nunsigned needed(void)\n{\n    return 1;\n}\n")
     other = tmp_path / "other"
@@ -33,7 +33,7 @@ def test_check(wine: Wine, recipe: Path) -> None:
 
 
 def test_check_of_one_that_needs_another(wine: Wine, needing: Path) -> None:
-    """Where that is missing, what to do is told; doing it helps."""
+    """If that one is not found, the message says how to fix it, and the fix works."""
     name = f"{windows_path(needing)}.build"
     done = wine.runtime("check", name)
     assert done.returncode == 1, done
@@ -52,15 +52,15 @@ def test_check_of_one_for_another_processor(wine: Wine, functions: Path, tmp_pat
     done = wine.runtime("check", windows_path(library))
     assert done.returncode == 1, done
     assert "format: PE, aarch64" in done.stdout
-    assert "It is built for aarch64, and this machine is x86_64\n  mend: build it for x86_64" in done.stdout
+    assert "It is built for aarch64, and this machine is x86_64\n  fix: build it for x86_64" in done.stdout
 
 
 def test_check_of_one_that_crashes_on_loading(wine: Wine, tmp_path: Path) -> None:
-    """The loader catches that, with WinError 998."""
+    """The loader catches the crash and returns WinError 998."""
     library = compile_dll(FUNCTIONS / "shown.c", tmp_path / "libcrashing.dll", "-DCRASHES")
     done = wine.runtime("check", windows_path(library))
     assert done.returncode == 1, done
-    assert "What is run on loading it fails\n  mend: look at constructors" in done.stdout
+    assert "Code that runs on loading it failed\n  fix: check constructors" in done.stdout
 
 
 def test_invoke_with_an_event_from_standard_input(wine: Wine, recipe: Path) -> None:

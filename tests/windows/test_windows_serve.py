@@ -14,7 +14,7 @@ from tests.windows.support import ACCESS_VIOLATION, FUNCTIONS, compile_dll
 pytestmark = pytest.mark.long
 
 
-def test_a_crash_is_told_and_another_process_answers(serve: Callable[..., Emulator], functions: Path) -> None:
+def test_a_crash_is_reported_and_another_process_answers(serve: Callable[..., Emulator], functions: Path) -> None:
     emulator = serve(functions / "libshown.dll", "fall")
     first = emulator.invoke(b"0")
     assert first.status == 200, first
@@ -27,7 +27,7 @@ def test_a_crash_is_told_and_another_process_answers(serve: Callable[..., Emulat
     assert "shut down" not in emulator.err
 
 
-def test_a_library_that_is_built_anew_answers(serve: Callable[..., Emulator], functions: Path, tmp_path: Path) -> None:
+def test_a_library_that_is_built_again_answers(serve: Callable[..., Emulator], functions: Path, tmp_path: Path) -> None:
     builds = {number: tmp_path / f"{number}.dll" for number in (1, 2)}
     for number, path in builds.items():
         compile_dll(FUNCTIONS / "shown.c", path, f'-DBUILD="{number}"')

@@ -17,8 +17,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from tests.glue.support import CACHE, MACHINE, call, lock, program
-from tests.support import not_there
+from tests.cache import CACHE, lock
+from tests.glue.support import MACHINE, call
+from tests.support import not_there, program
 
 VERSION = (3, 11)
 COMPILER = "x86_64-w64-mingw32-gcc"

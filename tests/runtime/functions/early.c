@@ -1,4 +1,4 @@
-/* Hooks that hang, wait or leave, and handlers that fork or close what is not theirs; EARLY says which hook does what. */
+/* Hooks that hang, wait or exit, and handlers that fork or close descriptors. EARLY names a hook and its action. */
 #define _POSIX_C_SOURCE 200809L
 #include <faas.h>
 #include <signal.h>
@@ -21,7 +21,7 @@ static void wait_ms(long ms)
         ;
 }
 
-/* EARLY is "HOOK does"; says the hook's name, and does it. */
+/* EARLY is "HOOK ACTION": prints the hook's name, and does the action. */
 static int32_t play(const char *hook)
 {
     const char *plan = getenv("EARLY");
@@ -69,7 +69,7 @@ FAAS_EXPORT int32_t echo(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* A child that was not replaced by another program is sent a signal. */
+/* Sends a signal to a child that does not run another program. */
 FAAS_EXPORT int32_t signal_child(const faas_request *request, faas_response *response)
 {
     pid_t child = fork();
@@ -85,7 +85,7 @@ FAAS_EXPORT int32_t signal_child(const faas_request *request, faas_response *res
     return echo(request, response);
 }
 
-/* A child ends by exit(), which calls what the parent has registered. */
+/* A child ends by exit(), which calls the exit handlers of its parent. */
 FAAS_EXPORT int32_t leaving_child(const faas_request *request, faas_response *response)
 {
     pid_t child = fork();
@@ -95,7 +95,7 @@ FAAS_EXPORT int32_t leaving_child(const faas_request *request, faas_response *re
     return echo(request, response);
 }
 
-/* Closes the descriptors that a tidy process would have. */
+/* Closes the descriptors below 100, except the first three. */
 FAAS_EXPORT int32_t close_hundred(const faas_request *request, faas_response *response)
 {
     int i;

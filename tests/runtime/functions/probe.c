@@ -1,4 +1,4 @@
-/* Handlers that show one thing each. */
+/* Handlers, each with one behaviour. */
 #include <faas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ FAAS_EXPORT int32_t echo(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* 0xFF appears nowhere in UTF-8. */
+/* UTF-8 never contains 0xFF. */
 FAAS_EXPORT int32_t not_utf8(const faas_request *request, faas_response *response)
 {
     (void)request;
@@ -79,7 +79,7 @@ FAAS_EXPORT int32_t fail_silently(const faas_request *request, faas_response *re
     return -3;
 }
 
-/* One release for `1`, another for `2`, none for `0`; all else fails, with the first. */
+/* One release for `1`, another for `2`, none for `0`; other events fail, with the first release. */
 FAAS_EXPORT int32_t count(const faas_request *request, faas_response *response)
 {
     char kind = request->payload_len == 1 ? *(const char *)request->payload : 'f';
@@ -89,7 +89,7 @@ FAAS_EXPORT int32_t count(const faas_request *request, faas_response *response)
     return say(response, (size_t)sprintf(answer, "%d", releases));
 }
 
-/* Answers "say" and "how", and leaves the response as it is for any other event. */
+/* Answers "say" and "how", and does not change the response for any other event. */
 FAAS_EXPORT int32_t say_or_not(const faas_request *request, faas_response *response)
 {
     const char *payload = request->payload;

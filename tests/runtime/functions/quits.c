@@ -1,4 +1,4 @@
-/* Ends the process while it is loaded, as if all were well. */
+/* Ends the process with exit code 0 while it is loaded. */
 #include <faas.h>
 #include <stdlib.h>
 

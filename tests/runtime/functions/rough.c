@@ -1,4 +1,4 @@
-/* Handlers that stream, sleep, hang, crash or leave. */
+/* Handlers that stream, sleep, hang, crash or exit. */
 #define _POSIX_C_SOURCE 200809L
 #include <faas.h>
 #include <pthread.h>
@@ -31,7 +31,7 @@ void faas_shutdown(void)
         wait_ms(1000);
 }
 
-/* Sends the payload byte by byte; the last one is the answer. */
+/* Streams the payload byte by byte; the last byte is the return value. */
 FAAS_EXPORT int32_t stream(const faas_request *request, faas_response *response)
 {
     const char *payload = request->payload;
@@ -90,7 +90,7 @@ FAAS_EXPORT int32_t stream_bad_type(const faas_request *request, faas_response *
     return request->write(request->stream, "x", 1) == 0 ? 0 : 1;
 }
 
-/* Answers 8 MiB of its own memory. */
+/* Returns 8 MiB of its own memory. */
 FAAS_EXPORT int32_t huge(const faas_request *request, faas_response *response)
 {
     (void)request;
@@ -141,7 +141,7 @@ FAAS_EXPORT int32_t overflow(const faas_request *request, faas_response *respons
     return deeper(large);
 }
 
-/* Needs 1 MiB of stack, and not for ever. */
+/* Needs 1 MiB of stack during the call. */
 FAAS_EXPORT int32_t deep(const faas_request *request, faas_response *response)
 {
     volatile char frame[PIECE];
@@ -192,7 +192,7 @@ static void *write_late(void *unused)
     return unused;
 }
 
-/* Breaks the rule that nobody writes once the handler has returned; the next answer tells what came of it. */
+/* Breaks the rule that `write` is not called after the return; the next response says what it returned. */
 FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
 {
     pthread_t thread;
@@ -237,7 +237,7 @@ FAAS_EXPORT int32_t write_to_ended(const faas_request *request, faas_response *r
     return 0;
 }
 
-/* Answers with the event, and never to "1". */
+/* Returns the event; hangs for "1". */
 FAAS_EXPORT int32_t hang_if_asked(const faas_request *request, faas_response *response)
 {
     while (request->payload_len == 1 && ((const char *)request->payload)[0] == '1')
@@ -247,7 +247,7 @@ FAAS_EXPORT int32_t hang_if_asked(const faas_request *request, faas_response *re
     return 0;
 }
 
-/* Answers with the event; breaks off in mid-stream if the event begins with "s". */
+/* Returns the event; fails in the middle of a stream if the event begins with "s". */
 FAAS_EXPORT int32_t break_if_asked(const faas_request *request, faas_response *response)
 {
     if (request->payload_len != 0 && ((const char *)request->payload)[0] == 's')
@@ -257,7 +257,7 @@ FAAS_EXPORT int32_t break_if_asked(const faas_request *request, faas_response *r
     return 0;
 }
 
-/* Writes a piece that cannot be: at the address NULL, or of the length -1; the event says which, and what goes before. */
+/* Writes an invalid piece: at NULL, or with the length -1. The event says which, and whether a valid one comes first. */
 FAAS_EXPORT int32_t write_nothing(const faas_request *request, faas_response *response)
 {
     const char *payload = request->payload;
@@ -267,4 +267,34 @@ FAAS_EXPORT int32_t write_nothing(const faas_request *request, faas_response *re
     if (payload[1] == 'N')
         return request->write(request->stream, NULL, 5) == 0 ? 0 : 2;
     return request->write(request->stream, large, (size_t)-1) == 0 ? 0 : 2;
+}
+
+static void release_aloud(faas_response *response)
+{
+    (void)response;
+    fputs("released\n", stderr);
+}
+
+/* Returns the event, and says on standard error when its memory may be freed. */
+FAAS_EXPORT int32_t echo_aloud(const faas_request *request, faas_response *response)
+{
+    response->data = request->payload;
+    response->len = request->payload_len;
+    response->release = release_aloud;
+    return 0;
+}
+
+/* Returns the event; ends the process for "exit", fails for "fail", and has a content type of its own for "type". */
+FAAS_EXPORT int32_t as_asked(const faas_request *request, faas_response *response)
+{
+    char asked = request->payload_len == 4 ? ((const char *)request->payload)[0] : ' ';
+    if (asked == 'e')
+        exit(0);
+    if (asked == 'f')
+        return 3;
+    if (asked == 't')
+        response->content_type = "text/plain";
+    response->data = request->payload;
+    response->len = request->payload_len;
+    return 0;
 }

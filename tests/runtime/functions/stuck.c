@@ -1,4 +1,4 @@
-/* Takes STUCK seconds to load, or for ever. */
+/* Takes STUCK seconds to load, or never ends. */
 #define _POSIX_C_SOURCE 200809L
 #include <faas.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Handlers that show what Windows does otherwise. */
+/* Handlers that show differences of Windows. */
 #include <faas.h>
 #include <stdio.h>
 #include <string.h>
@@ -57,7 +57,7 @@ int32_t build(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* Answers when all callers are in here at once; if they never are, fails. */
+/* Answers when all callers are in here at the same time; fails if that never happens. */
 int32_t meet(const faas_request *request, faas_response *response)
 {
     int rounds;
@@ -73,7 +73,7 @@ int32_t meet(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* Crashes if the event is 1, otherwise answers the process's id. */
+/* Crashes if the event is 1, otherwise returns the process's id. */
 int32_t fall(const faas_request *request, faas_response *response)
 {
     if (request->payload_len == 1 && *(const char *)request->payload == '1')

@@ -1,10 +1,10 @@
-"""Answers are understood wherever the network cuts them."""
+"""Responses are parsed, wherever the network splits them."""
 
 from __future__ import annotations
 
 import pytest
 from faas_runtime.errors import ConnectionLost, RuntimeApiError
-from faas_runtime.framing import Answer, Reader
+from faas_runtime.http_reader import ReceivedResponse, ResponseReader
 from faas_runtime.reports import header_type
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ ANSWERS = {
 }
 
 
-def reader_of(*pieces: bytes, size: int = 65536) -> tuple[Reader, list[bytes]]:
+def reader_of(*pieces: bytes, size: int = 65536) -> tuple[ResponseReader, list[bytes]]:
     """A reader that receives these pieces, and then nothing; the list holds what it has not received yet."""
     waiting = [piece for piece in pieces if piece]
 
@@ -37,51 +37,51 @@ def reader_of(*pieces: bytes, size: int = 65536) -> tuple[Reader, list[bytes]]:
         place[: len(taken)] = taken
         return len(taken)
 
-    return Reader(receive, size), waiting
+    return ResponseReader(receive, size), waiting
 
 
-def body(reader: Reader, answer: Answer) -> bytes:
-    return bytes(reader.buffer[answer.body_start : answer.body_end])
+def body(reader: ResponseReader, response: ReceivedResponse) -> bytes:
+    return bytes(reader.buffer[response.body_start : response.body_end])
 
 
 @pytest.mark.parametrize("size", [1, 65536])
 @pytest.mark.parametrize("name", ANSWERS)
-def test_cut_at_every_byte(name: str, size: int) -> None:
+def test_a_response_may_arrive_in_two_parts(name: str, size: int) -> None:
     data = ANSWERS[name]
     expected = b"" if name in ("empty", "no content", "not modified") else b"body"
     for cut in range(len(data) + 1):
         reader, waiting = reader_of(data[:cut], data[cut:], size=size)
-        answer = reader.answer()
-        assert (body(reader, answer), answer.headers[b"a"], answer.keep_alive) == (expected, b"1", True), cut
-        assert reader.count == answer.body_end
+        response = reader.read_response()
+        assert (body(reader, response), response.headers[b"a"], response.keep_alive) == (expected, b"1", True), cut
+        assert reader.count == response.end
         assert not waiting
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_ended_at_every_byte(name: str) -> None:
+def test_a_response_that_ends_at_any_byte_is_incomplete(name: str) -> None:
     data = ANSWERS[name]
     for end in range(len(data)):
         reader, _ = reader_of(data[:end])
         with pytest.raises(ConnectionLost) as caught:
-            reader.answer()
-        assert caught.value.unanswered is (end == 0)
+            reader.read_response()
+        assert caught.value.is_unanswered is (end == 0)
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_what_comes_after_an_answer_is_noticed(name: str) -> None:
+def test_bytes_after_a_response_are_noticed(name: str) -> None:
     reader, _ = reader_of(ANSWERS[name] + b"HTTP/1.1 408 Too Late\r\n\r\n")
-    answer = reader.answer()
-    assert reader.count > answer.body_end
+    response = reader.read_response()
+    assert reader.count > response.body_end
 
 
 def test_values_are_found_in_place() -> None:
     interim = b"HTTP/1.1 100 Go on\r\n\r\n"
     reader, _ = reader_of(interim + b"HTTP/1.1 200\r\nA:1\r\nB: \t two \r\nC:\r\nContent-Length: 0\r\n\r\n")
-    answer = reader.answer()
+    response = reader.read_response()
     for name, value in {b"a": b"1", b"b": b"two", b"content-length": b"0"}.items():
-        place = answer.places[name]
-        assert reader.buffer[place : place + len(value)] == value == answer.headers[name]
-    assert answer.headers[b"c"] == b""
+        place = response.value_starts[name]
+        assert reader.buffer[place : place + len(value)] == value == response.headers[name]
+    assert response.headers[b"c"] == b""
 
 
 @pytest.mark.parametrize(
@@ -93,29 +93,29 @@ def test_values_are_found_in_place() -> None:
         CHUNKED + b"0" * (3 << 20),
         CHUNKED + b"0\r\n" + b"B: 2" * (1 << 20),
     ],
-    ids=["value", "headers", "interim answers", "chunk size", "trailer"],
+    ids=["value", "headers", "interim responses", "chunk size", "trailer"],
 )
-def test_floods_are_refused(flood: bytes) -> None:
+def test_heads_without_an_end_are_refused(flood: bytes) -> None:
     reader, waiting = reader_of(flood)
     with pytest.raises(RuntimeApiError, match="head without an end"):
-        reader.answer()
+        reader.read_response()
     assert waiting
     assert len(reader.buffer) < len(flood)
 
 
 @pytest.mark.parametrize("length", ["99999999999999", "4294967296", "9" * 40])
-def test_lengths_beyond_reason_take_no_memory(length: str) -> None:
+def test_excessive_lengths_are_refused_without_using_memory(length: str) -> None:
     for head in (f"Content-Length: {length}\r\n\r\n", f"Transfer-Encoding: chunked\r\n\r\n{length}\r\n"):
         reader, _ = reader_of(f"HTTP/1.1 200 OK\r\n{head}".encode())
         with pytest.raises(RuntimeApiError, match="malformed"):
-            reader.answer()
+            reader.read_response()
         assert len(reader.buffer) == 65536
 
 
 @settings(max_examples=300 * FUZZ_FACTOR, deadline=None)
 @given(st.binary(max_size=80), st.sampled_from(sorted(ANSWERS)), st.integers(0, 100), st.integers(0, 100))
-def test_fuzzed_answers_are_read_or_refused(noise: bytes, name: str, start: int, end: int) -> None:
-    """Whatever arrives: an answer that lies in what was received, or one of the runtime's own errors."""
+def test_fuzzed_responses_are_read_or_refused(noise: bytes, name: str, start: int, end: int) -> None:
+    """The result is a response within the received bytes, or one of the runtime's own errors."""
     data = ANSWERS[name]
     data = data[: start % len(data)] + noise + data[end % len(data) :]
     whole, _ = reader_of(data)
@@ -123,12 +123,12 @@ def test_fuzzed_answers_are_read_or_refused(noise: bytes, name: str, start: int,
     results: list[tuple[object, ...]] = []
     for reader in (whole, pieces):
         try:
-            answer = reader.answer()
+            response = reader.read_response()
         except RuntimeApiError as error:
             results.append((type(error), None, None))
         else:
-            assert answer.body_start <= answer.body_end <= reader.count
-            results.append((Answer, answer.status, body(reader, answer)))
+            assert response.body_start <= response.body_end <= reader.count
+            results.append((ReceivedResponse, response.status, body(reader, response)))
     assert results[0] == results[1]
 
 
@@ -143,7 +143,7 @@ def test_fuzzed_answers_are_read_or_refused(noise: bytes, name: str, start: int,
 )
 def test_keep_alive(line: str, keep_alive: bool) -> None:
     reader, _ = reader_of(f"{line}\r\nContent-Length: 0\r\n\r\n".encode())
-    assert reader.answer().keep_alive is keep_alive
+    assert reader.read_response().keep_alive is keep_alive
 
 
 @pytest.mark.parametrize(

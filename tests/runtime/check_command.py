@@ -12,7 +12,7 @@ LAUNCH = (*PYTHON, str(LAUNCHER))
 
 
 def check(name: str, folder: Path, command: Sequence[str] = LAUNCH) -> tuple[int, dict[str, str], str]:
-    """The exit code, what is said of the library, by its name, and what is written to standard error."""
+    """The exit code, the reported facts by their names, and standard error."""
     done = subprocess.run(
         [*command, "check", name], cwd=folder, env={}, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
     )

@@ -1,4 +1,4 @@
-"""The loop from Python: the README's example, and clients and handlers of other kinds."""
+"""`serve` from Python: the README's example, and other clients and handlers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from faas_runtime import FunctionError, Invocation, Stopped, serve
 from faas_runtime.caller import Caller
-from faas_runtime.environment import Environment
+from faas_runtime.environment import Settings
 from faas_runtime.function import Function
 
 from tests.runtime.support import PYTHON, RUNTIME
 
 
 class Events:
-    """A client that hands out a list of events and keeps what became of them."""
+    """A client that gives out a list of events and keeps the outcomes."""
 
     def __init__(self, *events: Invocation) -> None:
         self._events = list(events)
@@ -48,7 +48,7 @@ class Upper:
 
 def native(functions: Path, monkeypatch: pytest.MonkeyPatch, handler: str) -> Caller:
     monkeypatch.setattr("faas_runtime.environment.system.environ", {b"AWS_LAMBDA_RUNTIME_API": b"none"})
-    return Caller(Function(Environment(str(functions / handler))))
+    return Caller(Function(Settings(str(functions / handler))))
 
 
 def test_handler_in_python() -> None:
@@ -71,14 +71,14 @@ def test_texts_reach_a_native_handler(functions: Path, monkeypatch: pytest.Monke
     assert isinstance(outcome, tuple)
     lines = outcome[1].decode().splitlines()
     assert lines[:6] == ["r-1", "NULL", "arn", "NULL", "NULL", "t"]
-    assert lines[10:] == ["7", "0", "1", "1", "0"]  # the last one: nothing to stream to
+    assert lines[10:] == ["7", "0", "1", "1", "0"]  # the last one: there is no stream
 
 
 def test_error_of_a_native_handler(functions: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     client = Events(Invocation(b"", b"r-1"))
     serve(client, native(functions, monkeypatch, "probe.nowhere"))
     assert client.outcomes == [
-        (b"r-1", "Function.InvalidResponse: the function answered 5 bytes, at the address NULL"),
+        (b"r-1", "Function.InvalidResponse: the function's response has 5 bytes, at the address NULL"),
     ]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.runtime.support import ACCEPTED, OVER, Request, Runtime, ScriptedServer, invocation, status
+from tests.runtime.support import ACCEPTED, OVER, Request, Runtime, ScriptedServer, invocation, status, wait_until
 
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
@@ -35,14 +34,13 @@ def test_hooks_and_a_new_connection(functions: Path) -> None:
     assert errors.startswith("before\nafter\n")
 
 
-def test_stop_after_a_restore_finishes_the_invocation_in_hand(functions: Path) -> None:
+def test_stop_after_a_restore_finishes_the_invocation_in_progress(functions: Path) -> None:
     with (
         ScriptedServer([status(200)], [invocation(b"last"), ACCEPTED, OVER]) as server,
         Runtime(server.address, "rough.nap", functions, environment=SNAP_START) as runtime,
     ):
-        while len(server.requests) < 2:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        wait_until(lambda: len(server.requests) == 2)
+        runtime.wait_until_idle()  # the function is slow
         runtime.signal(signal.SIGTERM)
         assert runtime.end() == (0, "shut down\n")
     assert server.actions == ["GET next", "GET next", "POST response"]
@@ -55,14 +53,14 @@ def test_function_without_hooks(functions: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("failing", "answers", "path", "exit_code"),
+    ("failing", "responses", "path", "exit_code"),
     [
         ("before", [[ACCEPTED]], "/init/error", 64),
         ("after", [[status(200)], [ACCEPTED]], "/restore/error", 65),
     ],
 )
-def test_failing_hook(functions: Path, failing: str, answers: list[list[bytes]], path: str, exit_code: int) -> None:
-    requests, code, errors = play(functions, *answers, HOOK_FAILS=failing)
+def test_failing_hook(functions: Path, failing: str, responses: list[list[bytes]], path: str, exit_code: int) -> None:
+    requests, code, errors = play(functions, *responses, HOOK_FAILS=failing)
     kind = "Runtime.BeforeSnapshotError" if failing == "before" else "Runtime.AfterRestoreError"
     assert requests[-1].path.endswith(path)
     assert requests[-1].headers["lambda-runtime-function-error-type"] == kind
@@ -71,13 +69,7 @@ def test_failing_hook(functions: Path, failing: str, answers: list[list[bytes]],
     assert f"{kind}: Function.NoNetwork: the network is away" in errors
 
 
-def test_restore_that_fails(functions: Path) -> None:
-    _, code, errors = play(functions, [status(500, b"no")])
-    assert code == 3
-    assert "restored nothing: it answered 500 no" in errors
-
-
-def test_no_snapshot_without_being_asked(functions: Path) -> None:
+def test_snapshot_hooks_are_called_for_snapstart_only(functions: Path) -> None:
     with (
         ScriptedServer([invocation(), ACCEPTED, OVER]) as server,
         Runtime(server.address, "hooks.handle", functions) as runtime,

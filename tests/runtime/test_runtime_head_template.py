@@ -1,8 +1,10 @@
-"""Heads that are recognised without being parsed mean what they would mean if they were parsed."""
+"""A head that fits a template means the same as if it were parsed."""
 
 from __future__ import annotations
 
+import errno
 import random
+import re
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -10,12 +12,13 @@ from typing import Any
 import pytest
 from faas_runtime import abi
 from faas_runtime.caller import Caller
-from faas_runtime.client import RuntimeApi
-from faas_runtime.connection import Connection
-from faas_runtime.environment import Place
+from faas_runtime.client import RuntimeApiClient
+from faas_runtime.connection import RuntimeApiConnection
+from faas_runtime.environment import Endpoint
 from faas_runtime.errors import ConnectionLost, RuntimeApiError
 from faas_runtime.fast_path import FastPath
-from faas_runtime.framing import Answer
+from faas_runtime.head_template import UsualReceipt
+from faas_runtime.http_reader import ReceivedResponse, ResponseReader
 from faas_runtime.invocation import Invocation
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -29,31 +32,54 @@ Seen = tuple[object, ...]
 
 
 class Wire:
-    """A socket that brings one event to each `next`, in pieces, and takes every answer."""
+    """A socket that brings one event to each `next`, in pieces, and accepts every response.
 
-    def __init__(self, cut: int, events: list[bytes]) -> None:
+    Requests may come one behind the other; then so do what they bring. A receipt that closes the connection ends it:
+    a request behind it is dropped.
+    """
+
+    def __init__(self, cut: int, events: list[bytes], receipts: Sequence[bytes] = (RECEIPT,)) -> None:
         self.events = events
+        self.receipts = receipts
+        """One for each response, from the first one again after the last."""
+        self.dropped: list[bytes] = []
         self.sent: list[bytes] = []
         self._waiting: list[bytes] = []
         self._cut = cut
+        self._is_closed = False
+
+    def another(self) -> Wire:
+        """The wire after a reconnect, with the events that are left."""
+        other = Wire(self._cut, self.events, self.receipts)
+        other.sent, other.dropped = self.sent, self.dropped
+        return other
 
     def send(self, data: bytes) -> int:
-        answer = RECEIPT
-        if not data.startswith(b"POST"):
-            answer = self.events.pop(0) if self.events else b""
-        else:
-            self.sent.append(bytes(data))
-        cut = min(self._cut, len(answer))
-        self._waiting = [piece for piece in (answer[:cut], answer[cut:]) if piece]
+        if self._is_closed:
+            raise OSError(errno.EBADF, "closed")
+        responses, rest = b"", bytes(data)
+        while rest:
+            request, rest = _first_request(rest)
+            if request.startswith(b"POST"):
+                responses += self.receipts[len(self.sent) % len(self.receipts)]
+                self.sent.append(request)
+                if is_last(responses):
+                    self.dropped += [rest] if rest else []
+                    break
+            elif self.events:
+                responses += self.events.pop(0)
+        cut = min(self._cut, len(responses))
+        pieces = [responses[:cut], responses[cut : 2 * cut], responses[2 * cut :]]
+        self._waiting = [piece for piece in pieces if piece]
         return len(data)
 
     sendall = send
 
     def close(self) -> None:
-        pass
+        self._is_closed = True
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        if flags:  # a look whether the connection is still open
+        if flags:  # the check whether the connection is open
             raise BlockingIOError
         place = bytearray(size)
         return bytes(place[: self.recv_into(place)])
@@ -69,25 +95,48 @@ class Wire:
         return len(taken)
 
 
-class Poller:
-    """The fast path over such a socket, with a function in Python that writes down what it is given."""
+def is_last(receipt: bytes) -> bool:
+    """Whether the connection ends with this receipt."""
+    head = receipt.partition(b"{")[0]
+    return b"Connection: close" in head or not (b"Content-Length" in head or b"Transfer-Encoding" in head)
 
-    def __init__(self, cut: int, answers: list[bytes]) -> None:
-        self.wire = Wire(cut, answers)
-        connection = Connection(Place.parse("127.0.0.1:9"))
+
+def _first_request(requests: bytes) -> tuple[bytes, bytes]:
+    """The first request, and what comes behind it."""
+    head, end, rest = requests.partition(b"\r\n\r\n")
+    length = re.search(rb"\r\nContent-Length: ([0-9]+)", head)
+    size = int(length[1]) if length else 0
+    return head + end + rest[:size], rest[size:]
+
+
+class Poller:
+    """The fast path over such a socket, with a function in Python that records its requests."""
+
+    def __init__(
+        self,
+        cut: int,
+        responses: list[bytes],
+        *,
+        pipelining: bool = False,
+        receipts: Sequence[bytes] = (RECEIPT,),
+    ) -> None:
+        self.wire = Wire(cut, responses, receipts)
+        connection = RuntimeApiConnection(Endpoint.parse("127.0.0.1:9"))
 
         def reopen() -> None:
+            if self.wire._is_closed:
+                self.wire = self.wire.another()
             connection.socket = self.wire  # type: ignore[assignment]
 
         connection.open = reopen  # type: ignore[method-assign]
-        self.api = RuntimeApi(connection)
+        self.api = RuntimeApiClient(connection)
         self.calls: list[Seen] = []
         self._answer = bytearray(b"{}")
-        environment = SimpleNamespace(memory_limit_mb=1)
-        environment.function_name = environment.function_version = environment.log_group = environment.log_stream = None
-        function: Any = SimpleNamespace(call=self._call, environment=environment, symbol="handle")
+        settings: Any = SimpleNamespace(memory_limit_mb=1, pipelining=pipelining)
+        settings.function_name = settings.function_version = settings.log_group = settings.log_stream = None
+        function: Any = SimpleNamespace(call=self._call, settings=settings, symbol="handle")
         self.caller = Caller(function)
-        self.path = FastPath(self.api, self.caller)
+        self.path = FastPath(self.api, self.caller, settings)
 
     def _call(self, _request: object, _response: object) -> int:
         assert self.api.invocation is not None
@@ -99,12 +148,12 @@ class Poller:
         return 0
 
     def run(self) -> list[Seen]:
-        """Serve all events; what was seen of each, and whether it could be answered."""
+        """Serve all events; returns what the function got of each, and whether it was answered."""
         while self.wire.events:
             try:
                 self.path.serve()
             except ConnectionLost:
-                break  # nothing is left
+                break  # there are no more events
             except RuntimeApiError as error:
                 self.calls.append((type(error),))
         return [*self.calls, *self.wire.sent]  # type: ignore[list-item]
@@ -112,7 +161,7 @@ class Poller:
 
 def _facts(invocation: Invocation) -> Seen:
     texts = [invocation.text(name) for name in ("request_id", *NAMES.values())]
-    return (invocation.request_id, invocation.trace_id, invocation.deadline_ms, invocation.payload, *texts)
+    return (invocation.request_id, invocation.deadline_ms, invocation.payload, *texts)
 
 
 VALUES = st.sampled_from(["", "a", "bb", "Root=1;b", "x y", " lead", "trail ", "\tt", "ü", "c\rd", "{}", "12345678"])
@@ -127,7 +176,7 @@ EVENT = st.fixed_dictionaries(
 )
 
 
-def answer_of(event: Mapping[str, object]) -> bytes:
+def response_with(event: Mapping[str, object]) -> bytes:
     payload, values = event["payload"], event["values"]
     assert isinstance(payload, bytes)
     assert isinstance(values, list)
@@ -140,23 +189,24 @@ def answer_of(event: Mapping[str, object]) -> bytes:
 
 
 def check(events: Sequence[Mapping[str, object]], cut: int) -> None:
-    answers = [answer_of(event) for event in events]
-    apart = [Poller(10**9, [answer]).run() for answer in answers]
+    responses = [response_with(event) for event in events]
+    apart = [Poller(10**9, [response]).run() for response in responses]
     calls = [seen for run in apart for seen in run if not isinstance(seen, bytes)]
     sent = [seen for run in apart for seen in run if isinstance(seen, bytes)]
-    assert Poller(cut, answers).run() == [*calls, *sent]
+    for pipelining in (False, True):
+        assert Poller(cut, [*responses], pipelining=pipelining).run() == [*calls, *sent]
 
 
 @settings(max_examples=150 * FUZZ_FACTOR, deadline=None)
 @given(st.lists(EVENT, min_size=2, max_size=6), st.integers(1, 700))
-def test_same_meaning_with_and_without_a_layout(events: list[dict[str, object]], cut: int) -> None:
+def test_same_meaning_with_and_without_a_template(events: list[dict[str, object]], cut: int) -> None:
     check(events, cut)
 
 
 @pytest.mark.long
 @settings(max_examples=30_000, deadline=None)
 @given(st.lists(EVENT, min_size=2, max_size=12), st.integers(1, 700))
-def test_same_meaning_at_length(events: list[dict[str, object]], cut: int) -> None:
+def test_same_meaning_in_long_runs(events: list[dict[str, object]], cut: int) -> None:
     check(events, cut)
 
 
@@ -196,18 +246,18 @@ SAME_LENGTH = [
 @pytest.mark.parametrize("cut", [10**9, 300, 200, 100, 60])
 @pytest.mark.parametrize("change", SAME_LENGTH, ids=repr)
 def test_heads_of_the_same_length(change: dict[str, object], cut: int) -> None:
-    """The head has the size of one that is known, so whatever differs has to be noticed."""
-    base, changed = answer_of(BASE), answer_of({**BASE, **change})
+    """The head has the size of a known one, so each difference has to be noticed."""
+    base, changed = response_with(BASE), response_with({**BASE, **change})
     assert len(changed) == len(base)
     poller = Poller(10**9, [base, base, base])
     parsed = counted(poller)
     poller.run()
-    assert parsed == [1, 0]  # the first event is parsed, the others are not; then there is no more
+    assert parsed == [1, 0]  # the first event is parsed, the others are not; then there are no more
     check([BASE, BASE, {**BASE, **change}, BASE], cut)
 
 
 @pytest.mark.parametrize("character", ["\0", "\r", "\n", " ", "?"])
-def test_unusual_characters_are_not_taken_for_one_another(character: str) -> None:
+def test_unusual_characters_are_not_confused_with_each_other(character: str) -> None:
     for place in (0, 1):
         values: list[Any] = [*BASE["values"]]
         values[place] = "1234/678"
@@ -217,8 +267,8 @@ def test_unusual_characters_are_not_taken_for_one_another(character: str) -> Non
         check([base, base, other, base], 10**9)
 
 
-def test_answer_that_leaves_in_pieces() -> None:
-    events = [answer_of(BASE)] * 4
+def test_a_response_may_be_sent_in_pieces() -> None:
+    events = [response_with(BASE)] * 4
     poller = Poller(10**9, [*events])
     whole, begun = poller.wire.send, []
 
@@ -239,45 +289,77 @@ LARGE: list[dict[str, object]] = [{**BASE, "payload": b"x" * size} for size in (
 
 
 @pytest.mark.parametrize("cut", [10**9, 400, 60])
-def test_events_that_outgrow_the_buffer(cut: int) -> None:
+def test_events_may_be_larger_than_the_buffer(cut: int) -> None:
     check(LARGE, cut)
 
 
-def test_what_the_platform_wants_echoed_belongs_to_its_event() -> None:
+def test_the_invocation_id_belongs_to_its_event() -> None:
     unnamed = {**BASE, "values": ["12345678", "", "{}", "{}", "tenant", "arn"], "payload": b"fail"}
     check([BASE, unnamed, BASE, unnamed, BASE, {**BASE, "payload": b"fail"}, unnamed], 10**9)
 
 
 def counted(poller: Poller) -> list[int]:
-    """How many answers are parsed: 1 for those that are, 0 for none being there."""
+    """Counts the heads that are parsed: the list gets 1 for each, and 0 when no event is left."""
     parsed: list[int] = []
-    answer = poller.api._answer
+    receive_event = poller.api._receive_event
 
-    def counting() -> Answer:
+    def counting() -> ReceivedResponse:
         parsed.append(len(poller.wire.events) and 1)
-        return answer()
+        return receive_event()
 
-    poller.api._answer = counting  # type: ignore[method-assign]
+    poller.api._receive_event = counting  # type: ignore[method-assign]
     return parsed
 
 
-def test_layouts_are_used_and_bounded() -> None:
+def test_templates_are_used_and_bounded() -> None:
     plain = {"id": "r-1", "deadline": "5", "values": [""] * len(FIELDS), "length": "Content-Length"}
     sizes = [*range(1, 400), *(10**power for power in range(5))] * 2
     rest = random.Random(1)
     tenants = ["t" * rest.randrange(1, 50) for _ in range(100)]
-    answers = [answer_of({**plain, "payload": b"x" * size}) for size in sizes]
-    answers += [answer_of({**plain, "payload": b"", "values": ["", "", "", "", tenant, ""]}) for tenant in tenants]
-    poller = Poller(10**9, answers)
+    responses = [response_with({**plain, "payload": b"x" * size}) for size in sizes]
+    responses += [response_with({**plain, "payload": b"", "values": [*4 * [""], tenant, ""]}) for tenant in tenants]
+    poller = Poller(10**9, responses)
     parsed = counted(poller)
     poller.run()
-    assert [call[3] for call in poller.calls[: len(sizes)]] == [b"x" * size for size in sizes]
+    assert [call[2] for call in poller.calls[: len(sizes)]] == [b"x" * size for size in sizes]
     assert len(poller.calls) == len(sizes) + len(tenants)
     assert len(parsed) < 10 + len(tenants)
-    assert 0 < len(poller.path._layouts) <= 8
+    assert 0 < len(poller.path._templates) <= 8
 
 
 def test_a_refused_event_leaves_nothing_behind() -> None:
     usual: dict[str, object] = {"id": "r-1", "deadline": "1", "payload": b"", "length": "Content-Length"}
     usual["values"] = ["", "", "", "a", "", ""]
     check([usual, usual, {**usual, "id": "r/4"}, usual], 10**9)
+
+
+DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
+
+
+@pytest.mark.parametrize("cut", [10**9, 300, 60])
+@pytest.mark.parametrize(
+    ("date", "is_followed"),
+    [("Fri, 02 Feb 2027 11:11:11 GMT", True), ("Thu, 01 Jan\r\nX: 26 00:00:00 GMT", False), ("\0" * 29, False)],
+)
+def test_only_the_text_of_a_date_may_change(date: str, is_followed: bool, cut: int) -> None:
+    base, changed = ({**BASE, "length": f"Date: {each}\r\nContent-Length"} for each in (DATE, date))
+    check([base, base, changed, changed, base, base], cut)
+    poller = Poller(10**9, [response_with(event) for event in (base, base, changed, changed, base)])
+    parsed = counted(poller)
+    poller.run()
+    assert (sum(parsed) == 1) == is_followed
+
+
+@pytest.mark.parametrize("date", [b"Fri, 02 Feb 2027 11:11:11 GMT", b"Thu, 01 Jan\r\nX: 26 00:00:00 GMT", b"\0" * 29])
+def test_only_the_text_of_a_date_in_a_receipt_may_change(date: bytes) -> None:
+    first = RECEIPT.replace(b"\r\n", b"\r\nDate: %b\r\n" % DATE.encode(), 1)
+    other = first.replace(DATE.encode(), date)
+    reader = ResponseReader(lambda _: 0)
+    reader.buffer[: len(first)] = first
+    usual = UsualReceipt()
+    usual.learn(reader.buffer, reader.read_response(len(first)))
+    assert usual.text == first
+    assert usual.follow_date(other) == date.startswith(b"Fri")
+    assert not usual.follow_date(other[:-1])
+    assert not usual.follow_date(other.replace(b"202", b"403"))
+    assert usual.text == (other if date.startswith(b"Fri") else first)

@@ -1,4 +1,4 @@
-"""How a process ends: asked to, or by a function that misbehaves. Each end has an exit code and a last line."""
+"""How a process ends: by a signal, or by a function that fails. Each end has its exit code and its last line."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
-from faas_runtime.watcher import GRACE_S
+from faas_runtime.watcher import DEADLINE_GRACE_S
 
-from ci.runtime_api import RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import (
     ACCEPTED,
     SUFFIX,
@@ -21,6 +21,7 @@ from tests.runtime.support import (
     ScriptedServer,
     invocation,
     status,
+    wait_until,
 )
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
@@ -43,9 +44,9 @@ def play(functions: Path, handler: str, *events: bytes) -> tuple[int, list[str],
 
 @pytest.mark.parametrize("number", STOPS)
 def test_stop_while_waiting(functions: Path, number: int) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "hooks.handle", functions) as runtime:
+    with RuntimeApiStub() as api, Runtime(api.address, "hooks.handle", functions) as runtime:
         api.invoke(b"", timeout=TIMEOUT_S)
-        time.sleep(0.05)
+        runtime.wait_until_idle()
         runtime.signal(number)
         exit_code, errors = runtime.end()
     assert exit_code == 0
@@ -60,7 +61,7 @@ def test_stop_before_the_first_invocation(functions: Path) -> None:
         peer, _ = listener.accept()
         with peer:
             assert peer.recv(4096).startswith(b"GET ")
-            time.sleep(0.2)  # the watcher starts while the first request is waiting
+            runtime.wait_until_idle()  # the watcher starts while the first request waits
             runtime.signal(signal.SIGTERM)
             assert runtime.end() == (0, "shut down\n")
 
@@ -73,28 +74,27 @@ def test_stop_asks_for_no_further_invocation(functions: Path, event: bytes) -> N
     ):
         peer, _ = listener.accept()
         with peer:
-            for answer in (event, ACCEPTED):
+            for response in (event, ACCEPTED):
                 assert peer.recv(4096)
-                peer.sendall(answer)
+                peer.sendall(response)
             assert peer.recv(4096).startswith(b"GET ")
-            time.sleep(0.1)
+            runtime.wait_until_idle()
             runtime.signal(signal.SIGTERM)
             assert runtime.end()[0] == 0
         listener.settimeout(0.1)
-        with pytest.raises(TimeoutError):  # what it brings would be lost
+        with pytest.raises(TimeoutError):  # an event in it would be lost
             listener.accept()
 
 
 @pytest.mark.parametrize("number", STOPS)
-def test_stop_finishes_the_invocation_in_hand(functions: Path, number: int) -> None:
+def test_stop_finishes_the_invocation_in_progress(functions: Path, number: int) -> None:
     script = [invocation(b"last", deadline(60)), ACCEPTED]
     with (
         ScriptedServer(script, lingering=True) as server,
         Runtime(server.address, "rough.nap", functions) as runtime,
     ):
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        wait_until(lambda: server.requests)
+        runtime.wait_until_idle()  # the function is slow
         runtime.signal(number)
         exit_code, errors = runtime.end()
     assert server.actions == ["GET next", "POST response"]
@@ -109,7 +109,7 @@ def wait_for(runtime: Runtime, text: str) -> None:
 
 
 def test_stop_abandons_the_invocation_at_its_deadline(functions: Path) -> None:
-    """There is no time to wait for the platform then, which may end the process at once."""
+    """The process does not wait longer, because the platform may end it at once."""
 
     def seconds_late() -> float:
         over = time.time() + 2
@@ -127,7 +127,7 @@ def test_stop_abandons_the_invocation_at_its_deadline(functions: Path) -> None:
         assert ended > over
         return ended - over
 
-    assert any(seconds_late() < GRACE_S for _ in range(3))
+    assert any(seconds_late() < DEADLINE_GRACE_S for _ in range(3))
 
 
 def test_second_signal_ends_at_once(functions: Path) -> None:
@@ -137,7 +137,7 @@ def test_second_signal_ends_at_once(functions: Path) -> None:
     ):
         wait_for(runtime, "hanging\n")
         runtime.signal(signal.SIGTERM)
-        time.sleep(0.2)
+        runtime.wait_for_watcher()
         assert runtime.is_alive
         runtime.signal(signal.SIGTERM)
         exit_code, errors = runtime.end()
@@ -155,12 +155,12 @@ def test_hang_past_the_deadline(functions: Path) -> None:
 @pytest.mark.parametrize(
     ("handler", "what"),
     [
-        ("nap", "the Runtime API has not taken the answer"),
-        ("stream_large", "the Runtime API does not take what the function writes"),
+        ("nap", "the Runtime API has not accepted the response"),
+        ("stream_large", "the Runtime API does not accept what the function writes"),
     ],
 )
 def test_runtime_api_that_hangs_past_the_deadline(functions: Path, handler: str, what: str) -> None:
-    """It takes the head of what is posted, and nothing more."""
+    """The server reads the head of the POST, and nothing more."""
     script = [invocation(b"", deadline(0.5)), Early()]
     with (
         ScriptedServer(script, lingering=True) as server,
@@ -171,9 +171,9 @@ def test_runtime_api_that_hangs_past_the_deadline(functions: Path, handler: str,
     assert errors.endswith(f"request r-1 hangs: its deadline has passed, and {what}\n")
 
 
-def test_deadline_that_was_over_on_arrival_is_none(functions: Path) -> None:
-    """The clocks of the two sides do not agree: that is no reason to end a function that works."""
-    with RuntimeApi() as api, Runtime(api.address, "rough.nap", functions):
+def test_deadline_that_was_over_on_arrival_is_ignored(functions: Path) -> None:
+    """The clocks of the two sides differ; that must not end a function that works."""
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.nap", functions):
         assert api.invoke(b"x", deadline_ms="1", timeout=TIMEOUT_S).body == b"x"
         assert api.invoke(b"y", deadline_ms="1", timeout=TIMEOUT_S).body == b"y"
 
@@ -189,7 +189,7 @@ def test_crash_names_signal_and_place(functions: Path, payload: bytes, number: i
     assert f"Fatal Python error: {name}" in errors
     assert f'File "{functions}/librough{SUFFIX}", line' in errors
     assert " in crash\n" in errors
-    assert "loop.py" in errors
+    assert "bootstrap.py" in errors
 
 
 def test_stack_overflow(functions: Path) -> None:
@@ -219,10 +219,10 @@ def test_exit_in_a_hook(early: Path, hook: str, name: str) -> None:
     kind = "on-demand" if hook == "shutdown" else "snap-start"
     variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": kind, "EARLY": f"{hook} leaves"}
     with (
-        ScriptedServer([status(200)], lingering=True) if hook == "after" else RuntimeApi() as server,
+        ScriptedServer([status(200)], lingering=True) if hook == "after" else RuntimeApiStub() as server,
         Runtime(server.address, "early.echo", early, environment=variables) as runtime,
     ):
-        if isinstance(server, RuntimeApi) and hook == "shutdown":
+        if isinstance(server, RuntimeApiStub) and hook == "shutdown":
             server.invoke(b"", timeout=TIMEOUT_S)
             runtime.signal(signal.SIGTERM)
         exit_code, errors = runtime.end()
@@ -231,15 +231,15 @@ def test_exit_in_a_hook(early: Path, hook: str, name: str) -> None:
 
 
 def test_function_that_closes_what_is_not_its_own(functions: Path) -> None:
-    """The connection is gone with the rest: another one serves, and no answer is lost."""
-    with RuntimeApi() as api, Runtime(api.address, "rough.close_all", functions) as runtime:
+    """The connection is closed too: another one replaces it, and no response is lost."""
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.close_all", functions) as runtime:
         for _ in range(3):
             assert api.invoke(b"", timeout=TIMEOUT_S).kind == "response"
         assert runtime.is_alive
 
 
-def test_huge_answer_is_sent_and_its_refusal_ends_the_invocation_only(functions: Path) -> None:
-    with RuntimeApi() as api, Runtime(api.address, "rough.huge", functions):
+def test_a_huge_response_is_sent_and_its_refusal_ends_the_invocation_only(functions: Path) -> None:
+    with RuntimeApiStub() as api, Runtime(api.address, "rough.huge", functions):
         for _ in range(2):
-            answer = api.invoke(b"", timeout=TIMEOUT_S)
-            assert answer.body == b"h" * (8 << 20)
+            result = api.invoke(b"", timeout=TIMEOUT_S)
+            assert result.body == b"h" * (8 << 20)

@@ -1,0 +1,203 @@
+"""The file with the code of every start: what is in it, when it is used, and that no tool notices it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ci.builders.sdist import DIGEST, digest_of
+from tests.runtime.support import (
+    ACCEPTED,
+    LAUNCHER,
+    OVER,
+    PYTHON,
+    RUNTIME,
+    VERSION,
+    Runtime,
+    ScriptedServer,
+    invocation,
+)
+
+# What the tests ask an installed package about itself: in its own process, as the launcher starts it.
+PROBE = """\
+import gc, inspect, io, json, runpy, sys, traceback
+sys.argv[1:] = ["--version"]
+sys.stdout = io.StringIO()
+try:
+    runpy.run_path(LAUNCHER, run_name="__main__")
+except SystemExit:
+    sys.stdout = sys.__stdout__
+from faas_runtime import environment
+lines = set()
+def trace(frame, event, _):
+    lines.add((frame.f_code.co_filename, frame.f_lineno))
+    return trace
+sys.settrace(trace)
+try:
+    environment.Endpoint.parse("a b")
+except environment.UsageError:
+    sys.settrace(None)
+    shown = traceback.format_exc()
+print(json.dumps({
+    "collects": gc.isenabled(),
+    "loader": type(environment.__spec__.loader).__name__,
+    "file": environment.__file__,
+    "cached": environment.__cached__,
+    "package": list(sys.modules["faas_runtime"].__path__),
+    "source": inspect.getsource(environment.Endpoint),
+    "doc": inspect.getdoc(environment.Endpoint),
+    "traceback": shown,
+    "lines": sorted(line for file, line in lines if file == environment.__file__),
+}))
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """A package as it is installed: its payload, and what Python compiled of it."""
+    target = tmp_path / "faas-runtime"
+    for part in ("bin", "faas_runtime"):
+        shutil.copytree(RUNTIME / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+    files = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*.*")}
+    (target / DIGEST).write_bytes(digest_of(files))
+    compile_all = ("-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
+    subprocess.run([*PYTHON, *compile_all, str(target / "faas_runtime")], check=True)
+    make(target)
+    return target
+
+
+def make(installed: Path) -> None:
+    subprocess.run([*PYTHON, str(installed / "faas_runtime" / "start_file.py")], check=True)
+
+
+def start_file(installed: Path) -> Path:
+    (found,) = (installed / "faas_runtime" / "__pycache__").glob("start.*")
+    return found
+
+
+def loaders(launcher: Path) -> set[str]:
+    """The loaders of the package's modules, as Python itself prints them."""
+    done = subprocess.run([*PYTHON, "-v", str(launcher), "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"faas-runtime {VERSION}\n"
+    found = re.findall(
+        r"^import 'faas_runtime(?:\.(?:__main__|errors))?' # <\S*?(\w+) object", done.stderr, re.MULTILINE
+    )
+    assert len(found) == 3
+    return set(found)
+
+
+def probe(launcher: Path) -> dict[str, object]:
+    code = f"LAUNCHER = {str(launcher)!r}\n{PROBE}"
+    done = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=True)
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+def test_the_modules_of_an_installed_package_come_from_it(installed: Path) -> None:
+    assert loaders(installed / "bin" / "faas-runtime") == {"StartLoader"}
+    link = installed.parent / "link"
+    link.symlink_to("faas-runtime/bin/faas-runtime")
+    assert loaders(link) == {"StartLoader"}
+
+
+def test_a_checkout_runs_from_its_sources(tmp_path: Path) -> None:
+    assert loaders(LAUNCHER) == {"SourceFileLoader"}
+    copy = tmp_path / "faas_runtime"
+    shutil.copytree(RUNTIME / "faas_runtime", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    done = subprocess.run([*PYTHON, str(copy / "start_file.py")], capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "payload.sha256" in done.stderr
+    assert not (copy / "__pycache__").exists()
+
+
+def test_it_has_exactly_the_modules_of_a_plain_run(installed: Path, functions: Path) -> None:
+    """From the start over two invocations until the connection ends: the last two are for the message about that."""
+    command = (*PYTHON, "-X", "importtime", str(installed / "bin" / "faas-runtime"))
+    events = [invocation(b"1"), ACCEPTED, invocation(b"2"), ACCEPTED]
+    with ScriptedServer(events, [OVER]) as server, Runtime(server.address, "probe.echo", functions, command) as runtime:
+        _, errors = runtime.end()
+    assert [request.action for request in server.requests].count("POST response") == 2
+    imported = re.findall(r"^import time:.*\| +faas_runtime\.?(\S*)$", errors, re.MULTILINE)
+    modules = subprocess.run(
+        [*PYTHON, "-c", f"import sys; sys.path.append({str(RUNTIME / 'faas_runtime')!r})\n"
+         "import start_file; print(*start_file.MODULES)"],
+        capture_output=True, text=True, check=True,
+    ).stdout.split()  # fmt: skip
+    assert {name or "__init__" for name in imported} == set(modules)
+
+
+@pytest.mark.parametrize("fault", ["missing", "python", "digest", "no digest"])
+def test_it_is_ignored_if_it_is_not_of_this_python_and_these_sources(installed: Path, fault: str) -> None:
+    made = start_file(installed)
+    if fault == "missing":
+        made.unlink()
+    elif fault == "python":
+        made.write_bytes(b"\0\0\r\n" + made.read_bytes()[4:])
+    elif fault == "digest":
+        (installed / DIGEST).write_bytes(b"0" * 64 + b"\n")
+    else:
+        (installed / DIGEST).unlink()
+    assert loaders(installed / "bin" / "faas-runtime") == {"SourceFileLoader"}
+
+
+def test_an_edit_by_hand_is_not_noticed(installed: Path) -> None:
+    """As the manual says. Python itself, which compares hashes, would notice it."""
+    version = installed / "faas_runtime" / "_version.py"
+    version.write_text(version.read_text().replace(VERSION, "9.9.9"))
+    command = [*PYTHON, str(installed / "bin" / "faas-runtime"), "--version"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == f"faas-runtime {VERSION}\n"
+    start_file(installed).unlink()
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "faas-runtime 9.9.9\n"
+
+
+def test_nothing_is_written_at_run_time(installed: Path, functions: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in installed.rglob("*")}
+    with ScriptedServer([invocation(b"1"), ACCEPTED], [OVER]) as server:
+        command = (*PYTHON, str(installed / "bin" / "faas-runtime"))
+        with Runtime(server.address, "probe.echo", functions, command) as runtime:
+            runtime.end()
+    assert {path: path.stat().st_mtime_ns for path in installed.rglob("*")} == before
+
+
+def test_the_same_sources_give_the_same_bytes(installed: Path, tmp_path: Path) -> None:
+    """Wherever they are: a package may be compiled at another place than where it is installed."""
+    first = start_file(installed).read_bytes()
+    moved = installed.rename(tmp_path / "moved")
+    start_file(moved).unlink()
+    make(moved)
+    assert start_file(moved).read_bytes() == first
+    assert str(tmp_path).encode() not in first
+    assert loaders(moved / "bin" / "faas-runtime") == {"StartLoader"}
+
+
+def test_tools_find_the_sources(installed: Path) -> None:
+    """`inspect`, tracebacks and what follows each line, as coverage does, tell what they tell of a checkout."""
+    found, expected = probe(installed / "bin" / "faas-runtime"), probe(LAUNCHER)
+    assert (found.pop("loader"), expected.pop("loader")) == ("StartLoader", "SourceFileLoader")
+    assert found.pop("cached") == str(start_file(installed)).replace("/faas_runtime/", "/bin/../faas_runtime/")
+    expected.pop("cached")
+    assert expected["lines"]
+    assert "raise _not_an_address(text)" in str(expected["traceback"])
+    assert json.dumps(found).replace(str(installed), str(RUNTIME)) == json.dumps(expected)
+
+
+def test_faulthandler_shows_the_lines_of_a_crash(installed: Path, functions: Path) -> None:
+    with ScriptedServer([invocation(b"")]) as server:
+        command = (*PYTHON, str(installed / "bin" / "faas-runtime"))
+        with Runtime(server.address, "rough.crash", functions, command) as runtime:
+            _, errors = runtime.end()
+    assert re.search(r'File ".*/librough\.\w+", line 0 in crash', errors)
+    (line,) = re.findall(r'File "(.*/faas_runtime/caller\.py)", line (\d+) in call', errors)
+    assert "self.function_call(" in Path(line[0]).read_text().splitlines()[int(line[1]) - 1]
+
+
+def test_the_package_is_a_command_too(installed: Path) -> None:
+    code = f"import sys, runpy; sys.path.append({str(installed)!r}); sys.argv[1:] = ['--version']\n"
+    code += "runpy.run_module('faas_runtime', run_name='__main__', alter_sys=True)"
+    done = subprocess.run([*PYTHON, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f"faas-runtime {VERSION}\n")
