@@ -1,4 +1,4 @@
-"""Fixtures: the functions that are emulated, and emulators of them."""
+"""Fixtures: libraries with functions, and emulators that run them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import FUNCTIONS, Emulator, Gate
+from tests.emulator.support import EMULATOR_FUNCTIONS, Emulator, Gate
 from tests.runtime.support import RUNTIME, compile_library
 
 sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
@@ -18,13 +18,13 @@ sys.dont_write_bytecode = True
 
 @pytest.fixture(scope="session")
 def emulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The library with the functions."""
-    return compile_library(FUNCTIONS / "emulated.c", tmp_path_factory.mktemp("emulated"))
+    """The library with the functions of emulated.c."""
+    return compile_library(EMULATOR_FUNCTIONS / "emulated.c", tmp_path_factory.mktemp("emulated"))
 
 
 @pytest.fixture(scope="module")
 def shared(emulated: Path) -> Iterator[Callable[[str], Emulator]]:
-    """An emulator of a handler with default options, which all tests of a module share."""
+    """Starts emulators with default options, one for each handler, which all tests of a module share."""
     running: dict[str, Emulator] = {}
     with ExitStack() as stack:
 
@@ -38,7 +38,7 @@ def shared(emulated: Path) -> Iterator[Callable[[str], Emulator]]:
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:
-    """What holds invocations of the function `gate`; whatever becomes of the test, they are let go in the end."""
+    """Holds invocations of the function `gate`; opened at the end, even if the test fails."""
     gate = Gate(tmp_path)
     yield gate
     gate.open()
@@ -46,7 +46,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 @pytest.fixture
 def serve(emulated: Path) -> Iterator[Callable[..., Emulator]]:
-    """Start an emulator of a handler, with options and environment variables."""
+    """Starts an emulator of a handler, with options and environment variables."""
     with ExitStack() as stack:
 
         def start(handler: str, *options: str, **environment: str) -> Emulator:

@@ -1,4 +1,4 @@
-"""What the tests of the emulator share: an emulator that runs, and what it answers."""
+"""What the tests of the emulator share: a running emulator, and clients for it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,18 @@ from typing import Any
 
 from tests.runtime.support import LAUNCHER, PYTHON
 
-FUNCTIONS = Path(__file__).resolve().parent / "functions"
+EMULATOR_FUNCTIONS = Path(__file__).resolve().parent / "functions"
 INVOKE = "/2015-03-31/functions/function/invocations"
 STREAM = "/2021-11-15/functions/function/response-streaming-invocations"
-TIMEOUT_S = 60  # only for what hangs: nothing is expected to take a time of its own
-SERVING = re.compile(r"^faas-runtime: serving .* (?:at http://.+:|on all addresses, port )([0-9]+)", re.MULTILINE)
+TIMEOUT_S = 60  # ends a test that hangs; no test expects something within a shorter time
+SERVING = re.compile(
+    r"^faas-runtime: serving .* (?:at http://.+:|on all (?:IPv4 )?addresses, port )([0-9]+)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What an HTTP client got."""
+class ClientResponse:
+    """What an HTTP client received."""
 
     status: int
     headers: Mapping[str, str]
@@ -53,7 +55,7 @@ class Emulator:
         launcher: tuple[str, ...] = (*PYTHON, str(LAUNCHER)),
         stdout: int | None = None,
     ) -> None:
-        """`before`: a program that starts what follows it. `stdout`: a descriptor in place of what `out` reads."""
+        """`before`: a program that starts the command after it. `stdout`: a descriptor to write to instead of `out`."""
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115, closed by __exit__
         port = ("--port", "0") if command == ("serve",) else ()
         variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -66,7 +68,7 @@ class Emulator:
         self.port = 0
 
     def __enter__(self) -> Emulator:
-        wait_for(lambda: SERVING.search(self.err) or self.process.poll() is not None, "nobody is serving")
+        wait_for(lambda: SERVING.search(self.err) or self.process.poll() is not None, "it does not serve")
         found = SERVING.search(self.err)
         assert found, self.err
         self.port = int(found[1])
@@ -93,26 +95,26 @@ class Emulator:
         return _text(self._err)
 
     def end(self, number: int = signal.SIGTERM) -> int:
-        """Ask it to end; returns its exit code."""
+        """Send it a signal; returns its exit code."""
         self.process.send_signal(number)
         return self.process.wait(TIMEOUT_S)
 
-    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        """Ask something over a connection of its own; `X_Amz_Log_Type="Tail"` is the header X-Amz-Log-Type."""
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> ClientResponse:
+        """Send a request over a connection of its own; `X_Amz_Log_Type="Tail"` is the header X-Amz-Log-Type."""
         with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT_S)) as connection:
             connection.request(method, path, body, {name.replace("_", "-"): value for name, value in headers.items()})
-            return _answer(connection.getresponse())
+            return _read_response(connection.getresponse())
 
-    def invoke(self, event: bytes = b"{}", path: str = INVOKE, **headers: str) -> Answer:
+    def invoke(self, event: bytes = b"{}", path: str = INVOKE, **headers: str) -> ClientResponse:
         """Invoke the function."""
         return self.request("POST", path, event, **headers)
 
     def connect(self) -> socket.socket:
-        """A bare connection."""
+        """Open a connection without sending anything."""
         return socket.create_connection(("127.0.0.1", self.port), TIMEOUT_S)
 
     def raw(self, data: bytes) -> bytes:
-        """Send bytes; what comes until the server closes."""
+        """Send bytes; returns what the server sends until it closes the connection."""
         with self.connect() as connection:
             with contextlib.suppress(OSError):
                 connection.sendall(data)
@@ -120,16 +122,16 @@ class Emulator:
 
     @property
     def children(self) -> list[int]:
-        """The ids of the processes that it has started and that live (Linux)."""
+        """The ids of its running child processes (Linux)."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [int(pid) for pid in listed]
 
 
-def _answer(response: http.client.HTTPResponse) -> Answer:
+def _read_response(response: http.client.HTTPResponse) -> ClientResponse:
     headers: dict[str, str] = {}
     for name, value in response.getheaders():
         headers[name.lower()] = f"{headers[name.lower()]}, {value}" if name.lower() in headers else value
-    return Answer(response.status, headers, response.read())
+    return ClientResponse(response.status, headers, response.read())
 
 
 def _text(file: Any) -> str:
@@ -137,7 +139,7 @@ def _text(file: Any) -> str:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """What comes until the other side closes, in whatever way."""
+    """What the other side sends until it closes or resets the connection."""
     received = b""
     with contextlib.suppress(ConnectionError):
         while data := connection.recv(1 << 16):
@@ -146,7 +148,7 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def read_until(connection: socket.socket, end: bytes) -> bytes:
-    """What comes up to `end`, and what came with it."""
+    """What the other side sends up to `end`, with everything that has arrived by then."""
     received = b""
     while end not in received:
         data = connection.recv(1 << 16)
@@ -156,31 +158,48 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
 
 
 def statuses(received: bytes) -> list[int]:
-    """The statuses of all answers in what was received."""
+    """The statuses of all responses in the received bytes."""
     return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
 
 
 def wait_for(condition: Callable[[], object], otherwise: str) -> None:
-    """Wait until something has come about."""
-    over = time.monotonic() + TIMEOUT_S
+    """Wait until the condition is true; `otherwise` says what is wrong if it never is."""
+    deadline = time.monotonic() + TIMEOUT_S
     while not condition():
-        assert time.monotonic() < over, otherwise
+        assert time.monotonic() < deadline, otherwise
         time.sleep(0.005)
 
 
+def wait_until_steady(value: Callable[[], object], seconds: float, otherwise: str) -> None:
+    """Wait until the value has not changed for so long."""
+    deadline = time.monotonic() + TIMEOUT_S
+    last, since = value(), time.monotonic()
+    while time.monotonic() - since < seconds:
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(seconds / 10)
+        if (current := value()) != last:
+            last, since = current, time.monotonic()
+
+
+def pause(seconds: float) -> None:
+    """The pace of what a test simulates, such as a slow compiler. To wait for something, use `wait_for`."""
+    time.sleep(seconds)
+
+
 class Gate:
-    """Holds the invocations of the function `gate` until it is opened, however long everything else takes."""
+    """Holds the invocations of the function `gate` until it is opened."""
 
     def __init__(self, folder: Path) -> None:
         self._file = folder / "gate"
         self.event = json.dumps(str(self._file)).encode()
+        self.url_path = self._file.as_posix()  # an HTTP request for it waits as an event does
 
     def open(self) -> None:
         self._file.touch()
 
 
 def lives(pid: int) -> bool:
-    """Whether there is such a process, and it has not ended (Linux)."""
+    """Whether the process is running (Linux)."""
     try:
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     except OSError:
@@ -188,6 +207,6 @@ def lives(pid: int) -> bool:
 
 
 def refuses(port: int) -> bool:
-    """Whether nobody listens at the port of this machine."""
+    """Whether no program listens on the port of this machine."""
     with socket.socket() as client:
         return client.connect_ex(("127.0.0.1", port)) != 0

@@ -1,4 +1,4 @@
-"""Files of environment variables: what docker reads from them, and faults with their lines."""
+"""Files of environment variables: what is read from them, and faults with their lines."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def written(folder: Path, data: bytes) -> str:
         (b"a.b-c=1", {"a.b-c": "1"}),
     ],
 )
-def test_what_is_read(tmp_path: Path, data: bytes, variables: dict[str, str]) -> None:
+def test_variables_are_read(tmp_path: Path, data: bytes, variables: dict[str, str]) -> None:
     assert env_file.read(written(tmp_path, data)) == variables
 
 
-def test_names_alone_are_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_name_alone_passes_on_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAAS_TEST_GIVEN", "from here")
     monkeypatch.delenv("FAAS_TEST_MISSING", raising=False)
     data = b"FAAS_TEST_GIVEN  \nFAAS_TEST_MISSING\n"
@@ -55,7 +55,7 @@ def test_names_alone_are_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         (b"A" * 1000 + b" =secret", "white space"),
     ],
 )
-def test_faults_tell_file_and_line_and_no_value(tmp_path: Path, line: bytes, fault: str) -> None:
+def test_faults_have_file_and_line_but_no_value(tmp_path: Path, line: bytes, fault: str) -> None:
     path = written(tmp_path, b"# first\nGOOD=1\n" + line + b"\n")
     with pytest.raises(UsageError, match=re.escape(f"{path}:3: ")) as caught:
         env_file.read(path)
@@ -64,7 +64,7 @@ def test_faults_tell_file_and_line_and_no_value(tmp_path: Path, line: bytes, fau
     assert len(str(caught.value)) < 300 + len(path)
 
 
-def test_all_faults_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     path = written(tmp_path, b"=1\nA=1\nB C=1\n")
     with pytest.raises(UsageError) as caught:
         env_file.read(path)
@@ -72,7 +72,7 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     assert places == [f"{path}:1", f"{path}:3"]
 
 
-def test_file_that_is_not_there(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="No such file"):
         env_file.read(str(tmp_path / "none.env"))
     with pytest.raises(UsageError, match="cannot be read"):

@@ -1,4 +1,4 @@
-"""The framing of streamed answers, taken apart as the format says: every length and checksum has to be right."""
+"""The format of event streams: every length and checksum has to be right."""
 
 from __future__ import annotations
 
@@ -36,17 +36,17 @@ def headers(data: bytes) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(range(256)), b"x" * event_stream.PAYLOAD_LIMIT])
-def test_piece_is_one_event(data: bytes) -> None:
+def test_a_piece_is_one_event(data: bytes) -> None:
     head = {":message-type": "event", ":event-type": "PayloadChunk", ":content-type": "application/octet-stream"}
     assert messages(event_stream.payload_chunk(data)) == [(head, data)]
 
 
-def test_large_piece_is_several_events() -> None:
+def test_a_large_piece_is_several_events() -> None:
     data = bytes(range(256)) * (3 * event_stream.PAYLOAD_LIMIT // 256) + b"end"
     found = messages(event_stream.payload_chunk(data))
     assert b"".join(payload for _, payload in found) == data
     assert len(found) == 4
-    assert max(len(payload) for _, payload in found) < 16 << 20, "no client takes larger messages"
+    assert max(len(payload) for _, payload in found) < 16 << 20, "clients refuse larger messages"
     assert {head[":event-type"] for head, _ in found} == {"PayloadChunk"}
 
 
@@ -58,7 +58,9 @@ def test_large_piece_is_several_events() -> None:
         (("Function.Half", '{"a":"grün"}', None), {"ErrorCode": "Function.Half", "ErrorDetails": '{"a":"grün"}'}),
     ],
 )
-def test_end_tells_what_is_given(given: tuple[str | None, str | None, str | None], members: dict[str, str]) -> None:
+def test_the_last_event_has_only_what_is_given(
+    given: tuple[str | None, str | None, str | None], members: dict[str, str]
+) -> None:
     ((head, payload),) = messages(event_stream.invoke_complete(*given))
     assert head == {":message-type": "event", ":event-type": "InvokeComplete", ":content-type": "application/json"}
     assert json.loads(payload) == members

@@ -1,4 +1,4 @@
-"""`faas-runtime invoke`: what goes where, what it ends with, and what is refused before anything is started."""
+"""`faas-runtime invoke`: its output, its exit codes, and what is refused before anything is started."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import os
 import re
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faas_runtime.emulator.given_event import SAMPLES, sample_names
+from faas_runtime.emulator.event_input import SAMPLES, sample_names
 
-from tests.emulator.support import FUNCTIONS as OWN
+from tests.emulator.support import EMULATOR_FUNCTIONS, wait_for
 from tests.runtime.support import FUNCTIONS, LAUNCHER, PYTHON, SUFFIX, TIMEOUT_S, compile_c, compile_library
 
 OPTIONS = ("-std=gnu99", "-shared", "-fPIC", "-pthread")
@@ -28,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("root")
     compile_library(FUNCTIONS / "probe.c", folder)
     compile_c(FUNCTIONS / "rough.c", folder / f"librough{SUFFIX}", *OPTIONS)
-    compile_c(OWN / "waits.c", folder / f"libwaits{SUFFIX}", *OPTIONS)
+    compile_c(EMULATOR_FUNCTIONS / "waits.c", folder / f"libwaits{SUFFIX}", *OPTIONS)
     return folder
 
 
@@ -46,7 +45,7 @@ def invoke(root: Path, *arguments: str, stdin: bytes = b"", **variables: str) ->
     return done.returncode, done.stdout, done.stderr.decode()
 
 
-def test_answer_goes_to_stdout_and_the_log_to_stderr(root: Path, tmp_path: Path) -> None:
+def test_the_response_goes_to_stdout_and_the_log_to_stderr(root: Path, tmp_path: Path) -> None:
     event = tmp_path / "event.json"
     event.write_bytes(b' {"a" : "gr\xc3\xbcn"}\n')
     code, output, log = invoke(root, "probe.echo", "--event", str(event))
@@ -58,7 +57,7 @@ def test_answer_goes_to_stdout_and_the_log_to_stderr(root: Path, tmp_path: Path)
     assert third.startswith(f"REPORT RequestId: {request_id[1]}\tInit Duration: ")
 
 
-def test_what_the_function_prints_stays_out_of_the_answer(root: Path) -> None:
+def test_the_output_of_the_function_is_not_in_the_response(root: Path) -> None:
     code, output, log = invoke(root, "rough.talk", "--event", "-", stdin=b'"to stdout"')
     assert code == 5
     assert json.loads(output)["errorType"] != ""
@@ -66,7 +65,7 @@ def test_what_the_function_prints_stays_out_of_the_answer(root: Path) -> None:
     assert "unset" in log
 
 
-def test_path_with_and_without_a_handler(root: Path) -> None:
+def test_a_path_works_with_and_without_a_handler(root: Path) -> None:
     assert invoke(root, str(root / f"libprobe{SUFFIX}.echo"))[:2] == (0, b"{}")
     code, output, _ = invoke(root, str(root / f"libwaits{SUFFIX}"))
     assert (code, output) == (0, b"first second")
@@ -84,20 +83,20 @@ def test_path_with_and_without_a_handler(root: Path) -> None:
         (["none.handle"], 1, "Runtime.LibraryNotFound"),
     ],
 )
-def test_exit_code_tells_what_became_of_it(root: Path, arguments: list[str], code: int, error_type: str) -> None:
+def test_the_exit_code_gives_the_outcome(root: Path, arguments: list[str], code: int, error_type: str) -> None:
     found, output, _ = invoke(root, *arguments)
     assert found == code
     assert json.loads(output)["errorType"] == error_type
 
 
-def test_sample_is_sent_as_it_is(root: Path) -> None:
+def test_a_sample_is_sent_unchanged(root: Path) -> None:
     code, output, _ = invoke(root, "probe.echo", "--sample", "sqs")
     assert (code, output) == (0, (Path(SAMPLES) / "sqs.json").read_bytes())
     (record,) = json.loads(output)["Records"]
     assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()
 
 
-def test_unknown_sample_names_those_that_there_are(root: Path) -> None:
+def test_for_an_unknown_sample_all_samples_are_listed(root: Path) -> None:
     code, output, log = invoke(root, "probe.echo", "--sample", "apigwv2")
     assert (code, output) == (2, b"")
     assert "Did you mean apigw-v2?" in log
@@ -121,7 +120,7 @@ def test_broken_events_start_nothing(root: Path, tmp_path: Path, from_stdin: boo
     ("arguments", "hint"),
     [
         ([], "LIBRARY"),
-        (["probe.echo", "--event", '{"a":1}'], "No such file or directory; --event wants a file, or - for standard"),
+        (["probe.echo", "--event", '{"a":1}'], "No such file or directory; --event expects a file, or - for standard"),
         (["probe.echo", "--event", "/"], "Is a directory"),
         (["probe.echo", "--event", "-", "--sample", "sqs"], "not allowed with"),
         (["probe.echo", "--repeat", "0"], "--repeat"),
@@ -129,7 +128,7 @@ def test_broken_events_start_nothing(root: Path, tmp_path: Path, from_stdin: boo
         (["probe.echo", "--env-file", "/nowhere.env"], "/nowhere.env"),
     ],
 )
-def test_wrong_usage(root: Path, arguments: list[str], hint: str) -> None:
+def test_wrong_usage_is_explained(root: Path, arguments: list[str], hint: str) -> None:
     code, output, log = invoke(root, *arguments)
     assert (code, output) == (2, b"")
     assert hint in log
@@ -146,7 +145,7 @@ def test_variables_of_a_file_reach_the_function(root: Path, tmp_path: Path) -> N
 
 
 def figures(log: str) -> dict[str, list[float]]:
-    """The table at the end: the figures by the first column."""
+    """The table at the end of the log: the numbers of each row, by its label."""
     head, *lines = log.splitlines()[-3:]
     if "count" not in head:
         head, *lines = log.splitlines()[-2:]
@@ -157,7 +156,7 @@ def figures(log: str) -> dict[str, list[float]]:
     return {name: [float(value) for value in values] for name, *values in cells}
 
 
-def test_repeat_prints_one_answer_and_a_table(root: Path) -> None:
+def test_repeat_prints_one_response_and_a_table(root: Path) -> None:
     code, output, log = invoke(root, "probe.echo", "--repeat", "25", "--event", "-", stdin=b'"x"')
     assert (code, output) == (0, b'"x"')
     assert log.count("START RequestId") == log.count("REPORT RequestId") == 25
@@ -187,21 +186,21 @@ def test_repeat_ends_with_the_code_of_the_first_failure(root: Path, tmp_path: Pa
     assert {name: row[:2] for name, row in figures(log).items()} == {"first, with init": [1, 1], "others": [2, 0]}
 
 
-def test_repeat_ends_when_nothing_comes_up(root: Path) -> None:
+def test_repeat_ends_when_the_function_does_not_start(root: Path) -> None:
     code, output, log = invoke(root, "none.handle", "--repeat", "1000")
     assert code == 1
     assert json.loads(output)["errorType"] == "Runtime.LibraryNotFound"
     assert figures(log) == {"first, with init": figures(log)["first, with init"]}
 
 
-def test_repeat_of_a_stream(root: Path) -> None:
+def test_repeat_works_with_streams(root: Path) -> None:
     code, output, log = invoke(root, "waits.handle", "--repeat", "5")
     assert (code, output) == (0, b"first second")
     assert figures(log)["others"][:2] == [4, 0]
 
 
 class Running:
-    """A call that goes on while the test looks at it."""
+    """A command that runs while the test looks at it."""
 
     def __init__(self, root: Path, *arguments: str, **variables: str) -> None:
         self.process = subprocess.Popen(
@@ -239,7 +238,7 @@ def running(root: Path) -> Iterator[list[Running]]:
         each.process.communicate()
 
 
-def test_stream_comes_while_the_function_runs(root: Path, tmp_path: Path, running: list[Running]) -> None:
+def test_a_stream_is_printed_while_the_function_runs(root: Path, tmp_path: Path, running: list[Running]) -> None:
     go = tmp_path / "go"
     call = Running(root, "waits.handle", FAAS_TEST_GO=str(go))
     running.append(call)
@@ -253,14 +252,14 @@ def test_stream_comes_while_the_function_runs(root: Path, tmp_path: Path, runnin
     ("handler", "code", "output", "reason"),
     [("rough.stream_then_fail", 5, b"piece", "half"), ("waits.leave", 7, b"first ", "exit status 9")],
 )
-def test_stream_that_breaks(root: Path, handler: str, code: int, output: bytes, reason: str) -> None:
+def test_a_broken_stream_is_reported(root: Path, handler: str, code: int, output: bytes, reason: str) -> None:
     found, written, log = invoke(root, handler)
     assert (found, written) == (code, output)
-    assert "the streamed answer broke off" in log
+    assert "the streamed response is incomplete" in log
     assert reason in log
 
 
-def test_stream_that_takes_too_long(root: Path, tmp_path: Path) -> None:
+def test_a_stream_can_time_out(root: Path, tmp_path: Path) -> None:
     code, output, _ = invoke(root, "waits.handle", "--timeout", "1", FAAS_TEST_GO=str(tmp_path / "never"))
     assert (code, output) == (6, b"first ")
 
@@ -273,8 +272,10 @@ def is_running(pid: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_signal_ends_it_with_its_child(root: Path, tmp_path: Path, running: list[Running], number: int) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_command_with_its_child(
+    root: Path, tmp_path: Path, running: list[Running], number: int
+) -> None:
     call = Running(root, "waits.handle", FAAS_TEST_GO=str(tmp_path / "never"))
     running.append(call)
     log = call.log_until("pid ")
@@ -284,13 +285,10 @@ def test_signal_ends_it_with_its_child(root: Path, tmp_path: Path, running: list
     code, _, log = call.end()
     assert code == 128 + number
     assert "Traceback" not in log
-    over = time.monotonic() + TIMEOUT_S
-    while is_running(int(child[1])):
-        assert time.monotonic() < over
-        time.sleep(0.01)
+    wait_for(lambda: not is_running(int(child[1])), "the child is running")
 
 
-def test_reader_that_goes_away_is_no_failure(root: Path) -> None:
+def test_a_reader_that_goes_away_is_not_a_failure(root: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     done = subprocess.run(
@@ -302,7 +300,7 @@ def test_reader_that_goes_away_is_no_failure(root: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
-def test_output_without_room_is_told(root: Path) -> None:
+def test_a_full_disk_is_reported(root: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
             [*COMMAND, "probe.echo"], stdout=full, stderr=subprocess.PIPE, env=environment(root), check=False
@@ -312,7 +310,7 @@ def test_output_without_room_is_told(root: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
-def test_closed_standard_streams(root: Path) -> None:
+def test_a_closed_standard_input_is_reported(root: Path) -> None:
     command = " ".join([*COMMAND, "probe.echo", "--event", "-", "<&-"])
     done = subprocess.run(command, shell=True, env=environment(root), capture_output=True, check=False)
     assert done.returncode == 2

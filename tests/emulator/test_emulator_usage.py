@@ -1,4 +1,4 @@
-"""`faas-runtime serve` that cannot be started as it was asked to: what it says."""
+"""Wrong usage of `faas-runtime serve`, and how it is explained."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ def test_a_port_in_use_is_named(serve: Serve, emulated: Path) -> None:
     )
 
 
-def test_a_current_folder_that_is_gone_is_explained(tmp_path: Path) -> None:
+def test_a_deleted_current_folder_is_explained(tmp_path: Path) -> None:
     start = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     for arguments in (("serve",), ("serve", "./libmine.so"), ("invoke", "mine.handle")):
         command = ["sh", "-c", start, "sh", *PYTHON, str(LAUNCHER), *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
         assert done.returncode == 2
-        assert done.stderr.startswith("faas-runtime: the current folder cannot be told: ")
+        assert done.stderr.startswith("faas-runtime: the current folder cannot be determined: ")
         assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("command", [("serve",), ("invoke", "")])
-def test_where_no_function_is_named_the_command_says_how(tmp_path: Path, command: tuple[str, ...]) -> None:
+def test_without_a_function_the_command_says_how_to_name_one(tmp_path: Path, command: tuple[str, ...]) -> None:
     done = subprocess.run(
         [*PYTHON, str(LAUNCHER), *command],
         cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == (
-        f"faas-runtime: no handler is named, and {tmp_path} does not hold exactly one *{SUFFIX} (found: none); "
+        f"faas-runtime: no handler is named, and {tmp_path} does not contain exactly one *{SUFFIX} (found: none); "
         "name one: LIBRARY[.HANDLER]\n"
     )
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "1.5", "much", "4294967296", "9" * 5000])
-def test_a_memory_size_that_is_none_is_explained(emulated: Path, size: str) -> None:
+def test_an_invalid_memory_size_is_explained(emulated: Path, size: str) -> None:
     command = [*PYTHON, str(LAUNCHER), "serve", f"{emulated}.echo"]
     done = subprocess.run(
         command, env={"AWS_LAMBDA_FUNCTION_MEMORY_SIZE": size}, capture_output=True, text=True, timeout=TIMEOUT_S,
@@ -64,8 +64,8 @@ def test_a_memory_size_that_is_none_is_explained(emulated: Path, size: str) -> N
     [
         (("--port", "70000"), "70000"),
         (("--timeout", "soon"), "--timeout"),
-        (("--timeout", "1e9"), "the time limit is '1e9'; give --timeout seconds above 0 and up to 86400 (a day)"),
-        (("--cors", "foo"), "argument --cors: 'foo' is no origin of web pages; give SCHEME://HOST"),
+        (("--timeout", "1e9"), "the timeout is '1e9'; set it to a number of seconds above 0 and up to 86400 (a day)"),
+        (("--cors", "foo"), "argument --cors: 'foo' is not an origin of web pages; give SCHEME://HOST"),
         (("--host", "192.0.2.1"), "--host"),
         (("--host", "nowhere.invalid"), "--host"),
         (("--host", "a" * 64 + ".invalid"), "--host"),

@@ -1,4 +1,4 @@
-"""`faas-runtime serve --watch`: an author builds again and again, and asks in between."""
+"""`faas-runtime serve --watch`: an author builds a library again and again, and invokes it in between."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.building import WAYS, Builder, overwrite, rename
-from tests.emulator.support import INVOKE, TIMEOUT_S, Answer, Emulator, Gate, wait_for
+from tests.emulator.building import WAYS, LibraryBuilder, overwrite, rename
+from tests.emulator.support import INVOKE, TIMEOUT_S, ClientResponse, Emulator, Gate, pause, wait_for
 from tests.runtime.support import SUFFIX
 
 INVOKES = 10_000
@@ -28,13 +28,13 @@ BUILD_EACH_S = 1.0
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    return Builder(tmp_path_factory.mktemp("built"))
+def builder(tmp_path_factory: pytest.TempPathFactory) -> LibraryBuilder:
+    return LibraryBuilder(tmp_path_factory.mktemp("built"))
 
 
 @pytest.fixture
-def library(tmp_path: Path, builder: Builder) -> Path:
-    """Where the author builds."""
+def library(tmp_path: Path, builder: LibraryBuilder) -> Path:
+    """The library that the author builds."""
     folder = tmp_path / "target"
     folder.mkdir()
     return Path(shutil.copyfile(builder.version(1), folder / f"libmine{SUFFIX}"))
@@ -42,7 +42,7 @@ def library(tmp_path: Path, builder: Builder) -> Path:
 
 @pytest.fixture
 def copies(tmp_path: Path) -> Path:
-    """Where the emulator has its copies of the library."""
+    """The folder for the emulator's copies of the library."""
     folder = tmp_path / "copies"
     folder.mkdir()
     return folder
@@ -56,10 +56,10 @@ def emulator(library: Path, copies: Path) -> Iterator[Emulator]:
     assert list(copies.iterdir()) == []
 
 
-def version(answer: Answer) -> int:
-    """Which version has answered the event {}."""
-    assert answer.status == 200, answer
-    first, last, event = answer.json
+def version(response: ClientResponse) -> int:
+    """The version of the library that has answered the event {}."""
+    assert response.status == 200, response
+    first, last, event = response.json
     assert (first, event) == (last, {})
     return int(first)
 
@@ -70,28 +70,30 @@ def health(emulator: Emulator) -> int:
 
 @pytest.mark.parametrize("build", WAYS)
 def test_the_first_request_after_a_save_sees_the_new_code(
-    builder: Builder, library: Path, copies: Path, emulator: Emulator, build: Callable[[Path, Path], None]
+    builder: LibraryBuilder, library: Path, copies: Path, emulator: Emulator, build: Callable[[Path, Path], None]
 ) -> None:
     for number in range(1, 5):
         if number > 1:
             build(builder.version(number), library)
         assert version(emulator.invoke()) == number
         assert version(emulator.invoke()) == number
-    wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "old processes live, or their copies do")
+    wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "old processes or their copies are left")
     (copy,) = copies.rglob(f"*{SUFFIX}")
     assert copy.name == library.name
     assert copy.read_bytes() == builder.version(4).read_bytes()
 
 
-def test_a_new_process_is_there_before_the_first_request(builder: Builder, library: Path, emulator: Emulator) -> None:
+def test_a_new_process_starts_before_the_first_request(
+    builder: LibraryBuilder, library: Path, emulator: Emulator
+) -> None:
     emulator.invoke()
     before = emulator.children
     rename(builder.version(2), library)
-    wait_for(lambda: len(emulator.children) == 1 and emulator.children != before, "nobody looks")
+    wait_for(lambda: len(emulator.children) == 1 and emulator.children != before, "nothing is started")
     assert version(emulator.invoke()) == 2
 
 
-def test_what_is_in_hand_is_finished_by_the_old_code(emulated: Path, tmp_path: Path, gate: Gate) -> None:
+def test_running_invocations_are_completed_by_the_old_code(emulated: Path, tmp_path: Path, gate: Gate) -> None:
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
     with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch") as emulator:
         old = executor.submit(emulator.invoke, gate.event)
@@ -102,13 +104,11 @@ def test_what_is_in_hand_is_finished_by_the_old_code(emulated: Path, tmp_path: P
         assert not old.done()
         gate.open()
         assert old.result().json == pid
-        wait_for(lambda: pid not in emulator.children, "the old process lives")
+        wait_for(lambda: pid not in emulator.children, "the old process is running")
 
 
-def test_old_processes_that_take_several_at_once_end_as_well(
-    emulated: Path, tmp_path: Path, copies: Path, gate: Gate
-) -> None:
-    """The ones that have nothing in hand at the time, and the ones that have."""
+def test_old_processes_with_several_connections_end(emulated: Path, tmp_path: Path, copies: Path, gate: Gate) -> None:
+    """Those that run something at the time, and those that do not."""
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
     environment = {"TMPDIR": str(copies), "AWS_LAMBDA_MAX_CONCURRENCY": "4"}
     with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch", environment=environment) as emulator:
@@ -119,60 +119,61 @@ def test_old_processes_that_take_several_at_once_end_as_well(
         assert emulator.invoke().json not in pids
         gate.open()
         assert {old.result().json for old in olds} <= pids
-        wait_for(lambda: not pids & set(emulator.children), "old processes live")
-        wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "its copy lives")
+        wait_for(lambda: not pids & set(emulator.children), "old processes are running")
+        wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "its copy is left")
 
 
-def test_a_library_that_is_away_is_waited_for(builder: Builder, library: Path, emulator: Emulator) -> None:
+def test_requests_wait_for_a_missing_library(builder: LibraryBuilder, library: Path, emulator: Emulator) -> None:
     with ThreadPoolExecutor() as executor:
         emulator.invoke()
         library.unlink()
-        answer = executor.submit(emulator.invoke)
-        time.sleep(0.2)
-        assert not answer.done()
+        response = executor.submit(emulator.invoke)
+        wait_for(lambda: f"faas-runtime: waiting for {library}\n" in emulator.err, "nothing reports it")
+        assert not response.done()
         overwrite(builder.version(2), library)
-        assert version(answer.result()) == 2
+        assert version(response.result()) == 2
 
 
-def test_a_library_that_comes_after_the_start_is_waited_for(builder: Builder, tmp_path: Path) -> None:
+def test_a_library_may_be_built_after_the_start(builder: LibraryBuilder, tmp_path: Path) -> None:
     environment = {"LAMBDA_TASK_ROOT": str(tmp_path)}
     with Emulator("mine", "--watch", environment=environment) as emulator, ThreadPoolExecutor() as executor:
         assert health(emulator) == 503
-        answer = executor.submit(emulator.invoke)
-        wait_for(lambda: f"faas-runtime: waiting for {tmp_path}/libmine{SUFFIX}\n" in emulator.err, "nobody tells")
-        time.sleep(0.2)
+        response = executor.submit(emulator.invoke)
+        wait_for(
+            lambda: f"faas-runtime: waiting for {tmp_path}/libmine{SUFFIX}\n" in emulator.err, "nothing reports it"
+        )
         overwrite(builder.version(2), tmp_path / f"libmine{SUFFIX}")
-        assert version(answer.result()) == 2
+        assert version(response.result()) == 2
         assert health(emulator) == 200
         assert emulator.err.count("waiting for") == 1
 
 
-def test_a_library_that_vanishes_is_told_and_may_come_back(builder: Builder, library: Path) -> None:
-    """It is not waited for longer than an invocation may take."""
+def test_a_deleted_library_is_reported_and_may_come_back(builder: LibraryBuilder, library: Path) -> None:
+    """The emulator does not wait longer than an invocation may take."""
     with Emulator(str(library), "--watch", "--timeout", "2") as emulator:
         assert version(emulator.invoke()) == 1
         library.unlink()
-        answer = emulator.invoke()
-        assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotFound")
-        assert f"{library} is not there after 2 s" in answer.json["errorMessage"]
+        response = emulator.invoke()
+        assert (response.status, response.json["errorType"]) == (200, "Runtime.LibraryNotFound")
+        assert f"{library} does not exist after 2 s" in response.json["errorMessage"]
         overwrite(builder.version(2), library)
         assert version(emulator.invoke()) == 2
 
 
-def test_a_library_that_does_not_load_is_told_until_it_does(
-    builder: Builder, library: Path, emulator: Emulator
+def test_a_library_that_does_not_load_is_reported_until_it_does(
+    builder: LibraryBuilder, library: Path, emulator: Emulator
 ) -> None:
     assert version(emulator.invoke()) == 1
     overwrite(builder.broken, library)
     for _ in range(2):
-        answer = emulator.invoke()
-        assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotLoadable")
+        response = emulator.invoke()
+        assert (response.status, response.json["errorType"]) == (200, "Runtime.LibraryNotLoadable")
     assert health(emulator) == 503
     overwrite(builder.version(2), library)
     assert version(emulator.invoke()) == 2
 
 
-def test_what_lies_beside_the_library_is_found(emulated: Path, copies: Path) -> None:
+def test_libraries_next_to_the_original_are_found(emulated: Path, copies: Path) -> None:
     environment = {"TMPDIR": str(copies), "LD_LIBRARY_PATH": "/else/where"}
     with Emulator(f"{emulated}.context", "--watch", environment=environment) as emulator:
         assert emulator.invoke().json["root"] == str(emulated.parent)
@@ -181,8 +182,8 @@ def test_what_lies_beside_the_library_is_found(emulated: Path, copies: Path) -> 
         assert b"LD_LIBRARY_PATH=%b:/else/where" % os.fsencode(emulated.parent) in variables
 
 
-class Caller:
-    """Asks over one connection, again and again."""
+class InvokingClient:
+    """Sends requests over one connection, one after the other."""
 
     def __init__(self, port: int) -> None:
         self._connection = socket.create_connection(("127.0.0.1", port), TIMEOUT_S)
@@ -192,7 +193,7 @@ class Caller:
         self._connection.close()
 
     def ask(self, event: bytes) -> tuple[bytes, bytes]:
-        """The status and the body of the answer."""
+        """Send an event; returns status and body of the response."""
         head = b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % (INVOKE.encode(), len(event))
         self._connection.sendall(head + event)
         received = b""
@@ -210,11 +211,11 @@ class Caller:
 
 
 class Author:
-    """Builds a new version every second, in another way each time."""
+    """Builds a new version every second, each time in another way."""
 
-    def __init__(self, builder: Builder, library: Path) -> None:
+    def __init__(self, builder: LibraryBuilder, library: Path) -> None:
         self.begun = self.done = 1
-        """The versions whose builds have begun and are complete."""
+        """The latest versions whose builds have begun and are complete."""
         self._builder = builder
         self._library = library
         self._is_over = threading.Event()
@@ -233,13 +234,13 @@ class Author:
 
 
 def ask_often(emulator: Emulator, author: Author, number: int) -> Counter[int]:
-    """Ask at an even pace; how many answers each version has given."""
+    """Invoke at an even pace; returns how many responses each version has given."""
     found: Counter[int] = Counter()
     started = time.monotonic()
     each = INVOKES // CALLERS
-    with contextlib.closing(Caller(emulator.port)) as caller:
+    with contextlib.closing(InvokingClient(emulator.port)) as caller:
         for count in range(each):
-            time.sleep(max(0.0, started + count * LASTING_S / each - time.monotonic()))
+            pause(max(0.0, started + count * LASTING_S / each - time.monotonic()))
             event = {"caller": number, "count": count}
             at_least = author.done
             status, body = caller.ask(json.dumps(event).encode())
@@ -252,8 +253,8 @@ def ask_often(emulator: Emulator, author: Author, number: int) -> Counter[int]:
     return found
 
 
-def test_ten_thousand_invokes_are_answered_while_the_library_is_built_every_second(
-    builder: Builder, library: Path, emulator: Emulator
+def test_ten_thousand_invocations_are_answered_while_the_library_is_built_every_second(
+    builder: LibraryBuilder, library: Path, emulator: Emulator
 ) -> None:
     author = Author(builder, library)
     found: Counter[int] = Counter()

@@ -1,4 +1,4 @@
-/* Handlers that show one thing each to the emulator's tests. */
+/* Handlers for the emulator's tests, each with one behaviour. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <faas.h>
@@ -28,7 +28,7 @@ static void wait_ms(long ms)
         ;
 }
 
-/* INIT decides how the init goes; a file named by INIT_FILE fails it as long as it is there. */
+/* INIT decides how the init ends. It also fails as long as the file named by INIT_FILE exists. */
 int32_t faas_init(faas_response *response)
 {
     const char *how = getenv("INIT"), *file = getenv("INIT_FILE");
@@ -48,7 +48,7 @@ int32_t faas_init(faas_response *response)
     return 0;
 }
 
-/* SHUTDOWN=hangs: it does not come to its end by itself. */
+/* SHUTDOWN=hangs: the shutdown does not end by itself. */
 void faas_shutdown(void)
 {
     const char *how = getenv("SHUTDOWN");
@@ -77,6 +77,14 @@ FAAS_EXPORT int32_t echo(const faas_request *request, faas_response *response)
     response->data = request->payload;
     response->len = request->payload_len;
     return 0;
+}
+
+/* Answers the variable RECITED. */
+FAAS_EXPORT int32_t recite(const faas_request *request, faas_response *response)
+{
+    const char *text = getenv("RECITED");
+    (void)request;
+    return say(response, text ? text : "null");
 }
 
 FAAS_EXPORT int32_t build(const faas_request *request, faas_response *response)
@@ -109,7 +117,7 @@ FAAS_EXPORT int32_t fail(const faas_request *request, faas_response *response)
     return 1;
 }
 
-/* The event is the number of milliseconds; answers the process's id. */
+/* Waits for the number of milliseconds in the event, then returns the id of the process. */
 FAAS_EXPORT int32_t nap(const faas_request *request, faas_response *response)
 {
     wait_ms(number(request));
@@ -117,19 +125,35 @@ FAAS_EXPORT int32_t nap(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
-/* The event names a file, as a JSON string: waits until it is there, then answers the process's id. */
+/* Copies the text that begins behind `mark` in the event, up to the next character of `ends`, if it is there and fits. */
+static void copy_between(const faas_request *request, const char *mark, const char *ends, char *text, size_t size)
+{
+    const char *event = (const char *)request->payload;
+    size_t begin = 0, length = 0, marked = strlen(mark);
+    while (begin + marked <= request->payload_len && memcmp(event + begin, mark, marked) != 0)
+        begin++;
+    begin += marked;
+    while (begin + length < request->payload_len && strchr(ends, event[begin + length]) == NULL)
+        length++;
+    if (begin + length < request->payload_len && length < size)
+        memcpy(text, event + begin, length);
+}
+
+/* The event is the path of a file, as a JSON string, or the event of an HTTP request for that path: waits until the file
+   exists, then returns the id of the process. */
 FAAS_EXPORT int32_t gate(const faas_request *request, faas_response *response)
 {
     char path[4096] = "";
-    if (request->payload_len > 2 && request->payload_len < sizeof path)
-        memcpy(path, (const char *)request->payload + 1, request->payload_len - 2);
+    const char *event = (const char *)request->payload;
+    if (request->payload_len > 2)
+        copy_between(request, event[0] == '{' ? "\"rawPath\":\"" : "\"", "\"", path, sizeof path - 1);
     while (path[0] != '\0' && access(path, F_OK) != 0)
         wait_ms(2);
     snprintf(answer, sizeof answer, "%ld", (long)getpid());
     return say(response, answer);
 }
 
-/* Fills so many MiB as the event says, then naps for the rest of its life; ends it if the number is below 0. */
+/* Fills the number of MiB in the event, then waits for a minute; exits if the number is below 0. */
 FAAS_EXPORT int32_t hoard(const faas_request *request, faas_response *response)
 {
     long size = number(request);
@@ -143,7 +167,7 @@ FAAS_EXPORT int32_t hoard(const faas_request *request, faas_response *response)
     return say(response, "\"late\"");
 }
 
-/* Event 0: answers the process's id; below: a signal; above: an exit code. */
+/* Event 0: returns the id of the process. Below 0: ends with this signal. Above 0: ends with this exit code. */
 FAAS_EXPORT int32_t end(const faas_request *request, faas_response *response)
 {
     long how = number(request);
@@ -157,7 +181,7 @@ FAAS_EXPORT int32_t end(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
-/* Leaves a process of its own behind, and answers its id; then naps for as long as the event says. */
+/* Starts a process that outlives the invocation, waits for the milliseconds in the event, returns the process's id. */
 FAAS_EXPORT int32_t spawn(const faas_request *request, faas_response *response)
 {
     pid_t child = fork();
@@ -179,7 +203,7 @@ static void release_late(faas_response *response)
     wait_ms(release_ms);
 }
 
-/* Answers its process id, and is only back for the next invocation after as many milliseconds as the event says. */
+/* Returns the id of the process. The next invocation is requested after the milliseconds in the event only. */
 FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
 {
     release_ms = number(request);
@@ -188,7 +212,7 @@ FAAS_EXPORT int32_t linger(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
-/* The same as `gate`, and is back for the next invocation a little later. */
+/* The same as `gate`; the next invocation is requested a little later. */
 FAAS_EXPORT int32_t late_gate(const faas_request *request, faas_response *response)
 {
     release_ms = 5;
@@ -196,7 +220,7 @@ FAAS_EXPORT int32_t late_gate(const faas_request *request, faas_response *respon
     return gate(request, response);
 }
 
-/* Leaves a process without a parent behind, which ends a little later; answers both ids. */
+/* Leaves an orphan, which ends a little later; returns the ids of the process and of the orphan. */
 FAAS_EXPORT int32_t orphan(const faas_request *request, faas_response *response)
 {
     int ends[2];
@@ -223,6 +247,40 @@ FAAS_EXPORT int32_t orphan(const faas_request *request, faas_response *response)
     return say(response, answer);
 }
 
+/* Leaves a daemon behind, in a session of its own and without the environment of this process; answers its id. If the
+   event is 1, this process then crashes. */
+FAAS_EXPORT int32_t daemonise(const faas_request *request, faas_response *response)
+{
+    int ends[2];
+    pid_t left = 0;
+    if (pipe(ends) != 0)
+        return 1;
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        left = fork();
+        if (left == 0) {
+            char *arguments[] = {"sleep", "600", NULL}, *variables[] = {NULL};
+            close(0);
+            close(1);
+            close(2);
+            execve("/bin/sleep", arguments, variables);
+            _exit(1);
+        }
+        _exit(write(ends[1], &left, sizeof left) != sizeof left);
+    }
+    waitpid(child, NULL, 0);
+    if (read(ends[0], &left, sizeof left) != sizeof left)
+        return 1;
+    close(ends[0]);
+    close(ends[1]);
+    fprintf(stderr, "daemon %ld.\n", (long)left);
+    if (number(request) == 1)
+        _exit(3);
+    snprintf(answer, sizeof answer, "%ld", (long)left);
+    return say(response, answer);
+}
+
 FAAS_EXPORT int32_t talk(const faas_request *request, faas_response *response)
 {
     fprintf(stdout, "out: %.*s\n", (int)request->payload_len, (const char *)request->payload);
@@ -231,7 +289,7 @@ FAAS_EXPORT int32_t talk(const faas_request *request, faas_response *response)
     return say(response, "\"talked\"");
 }
 
-/* The event is the number of bytes that it answers. */
+/* Returns the number of bytes in the event. */
 FAAS_EXPORT int32_t large(const faas_request *request, faas_response *response)
 {
     static char *data;
@@ -245,7 +303,7 @@ FAAS_EXPORT int32_t large(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* Writes a piece, waits for the file that the event names if it is a JSON string, writes another one. */
+/* Writes a piece, waits for a file if the event is its path (a JSON string), writes another piece. */
 FAAS_EXPORT int32_t pieces(const faas_request *request, faas_response *response)
 {
     size_t len = request->payload_len;
@@ -261,7 +319,7 @@ FAAS_EXPORT int32_t pieces(const faas_request *request, faas_response *response)
     return say(response, "three");
 }
 
-/* Writes 64 KiB again and again, 32 MiB in all, and tells on standard error how far it has come. */
+/* Writes 32 MiB in pieces of 64 KiB, and reports its progress on standard error. */
 FAAS_EXPORT int32_t flood(const faas_request *request, faas_response *response)
 {
     int i;
@@ -276,8 +334,8 @@ FAAS_EXPORT int32_t flood(const faas_request *request, faas_response *response)
     return 0;
 }
 
-/* Fails after a piece; dies after it when the event is 1; naps for the rest of its life when it is 2; when it is 3, the
-   error's type is none that the platform counts. */
+/* Writes a piece, then fails. Event 1: exits. 2: waits for a minute first. 3: its error type is one that the platform
+   does not know. */
 FAAS_EXPORT int32_t broken(const faas_request *request, faas_response *response)
 {
     request->write(request->stream, "half", 4);
@@ -290,7 +348,7 @@ FAAS_EXPORT int32_t broken(const faas_request *request, faas_response *response)
     return 1;
 }
 
-/* A web function: an answer that is to be mapped, with the event's path in it. */
+/* A web function: returns a response document with the event's path in it. */
 FAAS_EXPORT int32_t web(const faas_request *request, faas_response *response)
 {
     const char *event = request->payload, *key = strstr(event, "\"rawPath\":\""), *end;
@@ -313,7 +371,7 @@ FAAS_EXPORT int32_t web(const faas_request *request, faas_response *response)
 
 static const char prelude[] = "{\"statusCode\":202,\"headers\":{\"X-Kind\":\"streamed\"}}\0\0\0\0\0\0\0\0body ";
 
-/* With a prelude that fails in its middle for the path /half, and one that does not end for /endless. */
+/* Streams a prelude and a body. Path /half: fails within the prelude. Path /endless: the prelude has no end. */
 FAAS_EXPORT int32_t web_stream(const faas_request *request, faas_response *response)
 {
     const char *event = request->payload;

@@ -1,9 +1,9 @@
-/* Answers the version that is written at two ends of a file that takes a moment to write, and the event. */
+/* Returns the event, and the version, which is at both ends of the file: writing it takes a moment. */
 #include <faas.h>
 #include <stdio.h>
 #include <time.h>
 
-/* Tests write other digits into the file in place of building it anew. */
+/* Tests write other digits into the file instead of compiling it again. */
 static const volatile char first[] = "VERSION=0001";
 static const char between[300000] = {1};
 static const volatile char last[] = "VERSION=0001";

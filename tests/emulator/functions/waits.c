@@ -1,4 +1,4 @@
-/* Streams one piece, waits until the file named by FAAS_TEST_GO is there, and streams another one. */
+/* Streams a piece, waits until the file named by FAAS_TEST_GO exists, and streams another piece. */
 #include <faas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ FAAS_EXPORT int32_t handle(const faas_request *request, faas_response *response)
     return request->write(request->stream, NULL, 0);
 }
 
-/* Ends its process in the middle of a stream. */
+/* Exits before its stream is complete. */
 FAAS_EXPORT int32_t leave(const faas_request *request, faas_response *response)
 {
     (void)response;
@@ -41,7 +41,7 @@ FAAS_EXPORT int32_t leave(const faas_request *request, faas_response *response)
     _exit(9);
 }
 
-/* Fails until the file is there, and makes it. */
+/* Fails until the file exists, and creates it. */
 FAAS_EXPORT int32_t once(const faas_request *request, faas_response *response)
 {
     const char *name = getenv("FAAS_TEST_GO");

@@ -1,4 +1,4 @@
-"""What `faas-runtime invoke` reads and counts: events, samples, latencies."""
+"""The input of `faas-runtime invoke` (events, samples), and its latencies."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from pathlib import Path
 
 import pytest
-from faas_runtime.emulator import given_event
-from faas_runtime.emulator.command import Options
-from faas_runtime.emulator.given_event import LIMIT, SAMPLES, sample_names
+from faas_runtime.emulator.event_input import SAMPLES, read_event, sample_names
 from faas_runtime.emulator.latencies import percentile
+from faas_runtime.emulator.options import EmulatorOptions
+from faas_runtime.emulator.size_limits import EVENT_LIMIT
 from faas_runtime.errors import UsageError
 from faas_runtime.library import Handler
 
 
-def options(**given: str) -> Options:
-    return Options(Handler([], "handle"), {}, **given)  # type: ignore[arg-type]
+def options(**given: str) -> EmulatorOptions:
+    return EmulatorOptions(Handler([], "handle"), {}, **given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -29,24 +29,24 @@ def options(**given: str) -> Options:
         (b" \n", ":1:1: the event is empty"),
         (b"[NaN]", ": the event is not JSON: NaN"),
         (b"[" * 200000, ": the event is not JSON: "),
-        (b'"' + b"x" * LIMIT + b'"', f": the event is larger than {LIMIT} bytes"),
+        (b'"' + b"x" * EVENT_LIMIT + b'"', f": the event is larger than {EVENT_LIMIT} bytes"),
     ],
     ids=lambda value: repr(value)[:25],
 )
-def test_broken_events_are_told_with_their_place(tmp_path: Path, event: bytes, place: str) -> None:
+def test_broken_events_are_reported_with_their_place(tmp_path: Path, event: bytes, place: str) -> None:
     path = tmp_path / "event.json"
     path.write_bytes(event)
     with pytest.raises(UsageError, match=re.escape(f"{path}{place}")):
-        given_event.read(options(event=str(path)))
+        read_event(options(event=str(path)))
 
 
 @pytest.mark.parametrize(
     "event", [b"null", b"9" * 5000, b"1e99999", b'\xef\xbb\xbf{"a":1}', b'"\\ud800"', b'{"a":1,"a":2}']
 )
-def test_unusual_events_are_events(tmp_path: Path, event: bytes) -> None:
+def test_unusual_events_are_accepted(tmp_path: Path, event: bytes) -> None:
     path = tmp_path / "event.json"
     path.write_bytes(event)
-    assert given_event.read(options(event=str(path))) == event.removeprefix(b"\xef\xbb\xbf")
+    assert read_event(options(event=str(path))) == event.removeprefix(b"\xef\xbb\xbf")
 
 
 @pytest.mark.parametrize("name", sample_names())
@@ -59,7 +59,7 @@ def test_samples_are_events(name: str) -> None:
     assert set(re.findall(r"\b20[0-9]{2}-[0-9]{2}-", text)) <= {"2026-01-"}
 
 
-def test_usual_samples_are_there() -> None:
+def test_the_usual_samples_exist() -> None:
     wanted = {"apigw-v1", "apigw-v2", "function-url", "alb", "sqs", "sns", "s3", "dynamodb-stream", "kinesis"}
     assert wanted | {"eventbridge", "schedule"} <= set(sample_names())
 

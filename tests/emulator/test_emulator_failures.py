@@ -1,4 +1,4 @@
-"""What ends badly: processes that die, hang or never come up."""
+"""Failures: processes that die, hang or do not start."""
 
 from __future__ import annotations
 
@@ -11,16 +11,25 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from faas_runtime.emulator.child import Child
+from faas_runtime.sandbox.process import RuntimeProcess
 
-from tests.emulator.support import INVOKE, STREAM, TIMEOUT_S, Emulator, Gate, lives, read_all, wait_for
+from tests.emulator.support import (
+    INVOKE,
+    STREAM,
+    TIMEOUT_S,
+    Emulator,
+    Gate,
+    lives,
+    read_all,
+    wait_for,
+    wait_until_steady,
+)
 from tests.runtime.support import RUNTIME
 
 Serve = Callable[..., Emulator]
@@ -36,43 +45,47 @@ HEALTH = "/_faas/health"
         (b"-6", "Runtime exited with error: signal: aborted"),
     ],
 )
-def test_a_process_that_dies_is_told_and_replaced(serve: Serve, event: bytes, how: str) -> None:
+def test_a_process_that_dies_is_reported_and_replaced(serve: Serve, event: bytes, how: str) -> None:
     emulator = serve("end", "--concurrency", "1")
     before = emulator.invoke(b"0").json
-    answer = emulator.invoke(event)
-    identity = answer.headers["x-amzn-requestid"]
-    assert answer.status == 502
-    assert answer.json == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {identity} Error: {how}"}
-    assert answer.headers["x-amz-function-error"] == "Unhandled"
+    response = emulator.invoke(event)
+    identity = response.headers["x-amzn-requestid"]
+    assert response.status == 200
+    assert response.json == {"errorType": "Runtime.ExitError", "errorMessage": f"RequestId: {identity} Error: {how}"}
+    assert response.headers["x-amz-function-error"] == "Unhandled"
     after = emulator.invoke(b"0")
     assert (after.status, after.json != before) == (200, True)
     assert f"END RequestId: {identity}\nREPORT RequestId: {identity}\t" in emulator.out
     assert f"request {identity}: {how}" in emulator.err
 
 
-def test_a_function_that_is_late_is_ended_and_replaced(serve: Serve) -> None:
+def test_a_process_that_times_out_is_killed_and_replaced(serve: Serve) -> None:
     emulator = serve("nap", "--timeout", "1", "--concurrency", "1")
+    wait_for(lambda: "x-amz-function-error" not in emulator.invoke(b"0").headers, "it does not start")
     before = emulator.invoke(b"0").json
-    answer = emulator.invoke(b"30000")
-    identity = answer.headers["x-amzn-requestid"]
-    assert (answer.status, answer.body) == (200, b"Task timed out after 1.00 seconds")
-    wait_for(lambda: before not in emulator.children, "it lives")
+    response = emulator.invoke(b"30000")
+    identity = response.headers["x-amzn-requestid"]
+    assert (response.status, response.headers["x-amz-function-error"]) == (200, "Unhandled")
+    message = f"RequestId: {identity} Error: Task timed out after 1.00 seconds"
+    assert response.json == {"errorType": "Sandbox.Timedout", "errorMessage": message}
+    wait_for(lambda: before not in emulator.children, "it is running")
+    wait_for(lambda: "x-amz-function-error" not in emulator.invoke(b"0").headers, "it does not start again")
     assert emulator.invoke(b"0").json != before
-    assert "hangs" not in emulator.err, "the runtime had to do it itself"
+    assert "hangs" not in emulator.err, "the runtime itself reported it"
     assert re.search(rf"REPORT RequestId: {identity}\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t", emulator.out)
     tail = emulator.invoke(b"30000", X_Amz_Log_Type="Tail").headers["x-amz-log-result"]
     assert b" Task timed out after 1.00 seconds\nEND RequestId: " in base64.b64decode(tail)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="not run: there is no /proc here")
-def test_memory_is_told_of_processes_that_have_ended(serve: Serve) -> None:
+def test_the_memory_of_ended_processes_is_reported(serve: Serve) -> None:
     emulator = serve("hoard", "--timeout", "1")
-    answer = emulator.invoke(b"50")
-    assert answer.body.startswith(b"Task timed out")
-    assert 50 <= _used_mb(emulator, answer.headers["x-amzn-requestid"]) < 200
-    answer = emulator.invoke(b"-1")
-    assert answer.status == 502
-    assert 1 <= _used_mb(emulator, answer.headers["x-amzn-requestid"]) < 50, "as it was before, at the least"
+    response = emulator.invoke(b"50")
+    assert response.json["errorType"] == "Sandbox.Timedout"
+    assert 50 <= _used_mb(emulator, response.headers["x-amzn-requestid"]) < 200
+    response = emulator.invoke(b"-1")
+    assert response.json["errorType"] == "Runtime.ExitError"
+    assert 1 <= _used_mb(emulator, response.headers["x-amzn-requestid"]) < 50, "as it was before, at the least"
 
 
 def _used_mb(emulator: Emulator, request_id: str) -> int:
@@ -86,15 +99,15 @@ def test_nothing_that_a_function_starts_outlives_its_process(serve: Serve) -> No
     emulator.invoke(b"30000")
     found = re.search(r"spawned ([0-9]+)\.", emulator.err)
     assert found
-    wait_for(lambda: not lives(int(found[1])), "it lives after a time-out")
+    wait_for(lambda: not lives(int(found[1])), "it runs after a timeout")
     pid = emulator.invoke(b"0").json
     assert emulator.end() == 0
-    wait_for(lambda: not lives(pid), "it lives after the end")
+    wait_for(lambda: not lives(pid), "it runs after the end")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="not run: only Linux has subreapers")
-def test_what_is_left_to_it_is_collected(emulated: Path) -> None:
-    """As process 1 of an image gets it; here as the one that asked for it."""
+def test_orphans_are_collected(emulated: Path) -> None:
+    """Process 1 of an image gets orphans; here, the emulator is a subreaper."""
     become = (
         "import ctypes, os, sys; "
         "assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0; "  # PR_SET_CHILD_SUBREAPER
@@ -110,7 +123,7 @@ def test_what_is_left_to_it_is_collected(emulated: Path) -> None:
             lambda: (
                 f"process {own} ended between invocations: Runtime exited with error: signal: killed" in emulator.err
             ),
-            "nobody tells",
+            "nothing reports it",
         )
         assert emulator.invoke().status == 200
         assert emulator.end() == 0
@@ -118,17 +131,15 @@ def test_what_is_left_to_it_is_collected(emulated: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="not run: Windows has no process groups of this kind")
-def test_an_id_that_is_used_again_is_left_alone() -> None:
-    """The process is collected, its group is empty, and a stranger has got its id."""
-    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
-        child = Child(lambda *_: None, lambda: None)
-        child.connection_made(SimpleNamespace(get_pid=lambda: stranger.pid))
-        child.pipe_connection_lost(1, None)
-        child._has_exited = True
-        child.kill_group()
-        time.sleep(0.05)
-        assert stranger.poll() is None, "it was killed"
-        stranger.kill()
+def test_a_process_with_a_reused_id_is_not_killed() -> None:
+    """The process was collected, its group is empty, and another process has its id now."""
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True) as stranger:
+        process = RuntimeProcess(lambda *_: None, lambda: None)
+        process.process_started(SimpleNamespace(get_pid=lambda: stranger.pid))
+        process.pipe_closed(1)
+        process._has_exited = True
+        process.kill_group()
+        assert stranger.communicate(b"alive")[0] == b"alive", "it was killed"
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="not run: there is no /proc here")
@@ -144,15 +155,13 @@ def test_an_id_that_is_used_again_is_left_alone() -> None:
         {"sec-fetch-site": "none"},
     ],
 )
-def test_web_pages_get_nothing_from_the_port_that_the_function_is_served_at(
-    serve: Serve, gate: Gate, headers: dict[str, str]
-) -> None:
+def test_web_pages_cannot_use_the_runtime_api(serve: Serve, gate: Gate, headers: dict[str, str]) -> None:
     emulator = serve("gate", "--concurrency", "1")
     pid = emulator.invoke().json
     variables = dict(pair.split(b"=", 1) for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if pair)
     host, _, port = variables[b"AWS_LAMBDA_RUNTIME_API"].decode().partition(":")
     with ThreadPoolExecutor() as executor:
-        answer = executor.submit(emulator.invoke, gate.event)
+        response = executor.submit(emulator.invoke, gate.event)
         wait_for(lambda: emulator.out.count("START") == 2, "it was not started")
         identity = emulator.out.split("START RequestId: ")[2].split()[0]
         for method, path in (
@@ -163,95 +172,95 @@ def test_web_pages_get_nothing_from_the_port_that_the_function_is_served_at(
                 connection.request(method, f"/2018-06-01/runtime/{path}", b'"forged"', fields)
                 assert connection.getresponse().status == 403
         gate.open()
-        assert answer.result().json == pid
+        assert response.result().json == pid
     assert emulator.invoke().json == pid
 
 
-def test_a_failed_init_is_answered_with_its_own_error_and_tried_again(serve: Serve, tmp_path: Path) -> None:
+def test_a_failed_init_is_reported_with_its_error_and_tried_again(serve: Serve, tmp_path: Path) -> None:
     fault = tmp_path / "fault"
     fault.touch()
     emulator = serve("echo", INIT_FILE=str(fault))
     wait_for(lambda: emulator.request("GET", HEALTH).json["status"] == "failed", "it did not fail")
     assert "the database is away" in emulator.request("GET", HEALTH).json["error"]
-    for path in (INVOKE, STREAM):
-        answer = emulator.invoke(path=path)
-        assert (answer.status, answer.json["errorType"]) == (502, "Function.NoDatabase")
+    response = emulator.invoke()
+    assert (response.status, response.json["errorType"]) == (200, "Function.NoDatabase")
+    assert b"Function.NoDatabase" in emulator.invoke(path=STREAM).body
     assert emulator.request("GET", "/").status == 502
-    told = [line for line in emulator.err.splitlines() if not re.search("serving|try it", line)]
+    reported = [line for line in emulator.err.splitlines() if not re.search("serving|try it", line)]
     fault.unlink()
     assert emulator.invoke().status == 200
     assert emulator.request("GET", HEALTH).status == 200
-    assert [line for line in told if "was not run" not in line] == [
+    assert [line for line in reported if "was not run" not in line] == [
         "faas-runtime: Function.NoDatabase: the database is away"
     ] * 4, "once for the start, and once for each request"
-    assert len(told) == 4 + 3, "each request is told, in one line"
+    assert len(reported) == 4 + 3, "each request is reported in one line"
 
 
-def test_many_invocations_of_what_cannot_start_are_all_answered(serve: Serve) -> None:
+def test_all_invocations_of_a_function_that_cannot_start_get_a_response(serve: Serve) -> None:
     emulator = serve("echo", INIT="exits")
     with ThreadPoolExecutor(8) as executor:
-        answers = list(executor.map(lambda _: emulator.invoke(), range(8)))
-    assert {(answer.status, answer.json["errorType"]) for answer in answers} == {(502, "Runtime.ExitError")}
-    assert "exit status 9" in answers[0].json["errorMessage"]
-    assert emulator.err.count("was not run, as the function did not come up\n") == 8
+        responses = list(executor.map(lambda _: emulator.invoke(), range(8)))
+    assert {(response.status, response.json["errorType"]) for response in responses} == {(200, "Runtime.ExitError")}
+    assert "exit status 9" in responses[0].json["errorMessage"]
+    assert emulator.err.count("was not run, because the function did not start\n") == 8
     assert "answered with" not in emulator.err
 
 
-def test_an_init_that_hangs_is_ended(serve: Serve) -> None:
+def test_an_init_that_hangs_is_killed(serve: Serve) -> None:
     emulator = serve("echo", "--timeout", "0.5", INIT="hangs")
-    answer = emulator.invoke()
-    assert (answer.status, answer.json["errorType"]) == (502, "Sandbox.Timedout")
+    response = emulator.invoke()
+    assert (response.status, response.json["errorType"]) == (200, "Sandbox.Timedout")
     wait_for(lambda: not emulator.children, "its process lives")
 
 
-def test_what_is_no_function_is_explained(serve: Serve) -> None:
-    answer = serve("nothing_of_that_name").invoke()
-    assert (answer.status, answer.json["errorType"]) == (502, "Runtime.HandlerNotFound")
+def test_a_missing_symbol_is_explained(serve: Serve) -> None:
+    response = serve("nothing_of_that_name").invoke()
+    assert (response.status, response.json["errorType"]) == (200, "Runtime.HandlerNotFound")
 
 
-def test_a_library_that_is_missing_is_named(tmp_path: Path) -> None:
+def test_a_missing_library_is_named(tmp_path: Path) -> None:
     with Emulator("mine.handle", environment={"LAMBDA_TASK_ROOT": str(tmp_path)}) as emulator:
-        answer = emulator.invoke()
-        assert (answer.status, answer.json["errorType"]) == (502, "Runtime.LibraryNotFound")
-        assert f"{tmp_path}/libmine" in answer.json["errorMessage"]
+        response = emulator.invoke()
+        assert (response.status, response.json["errorType"]) == (200, "Runtime.LibraryNotFound")
+        assert f"{tmp_path}/libmine" in response.json["errorMessage"]
 
 
-def test_a_death_between_invocations_is_told_and_mended(serve: Serve) -> None:
+def test_a_process_that_dies_between_invocations_is_reported_and_replaced(serve: Serve) -> None:
     emulator = serve("nap")
     pid = emulator.invoke(b"0").json
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: f"process {pid} ended between invocations" in emulator.err, "nobody tells")
-    wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "no other is started")
+    wait_for(lambda: f"process {pid} ended between invocations" in emulator.err, "nothing reports it")
+    wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "no other process is started")
     assert emulator.invoke(b"0").json != pid
 
 
 def test_a_process_that_dies_again_and_again_is_not_started_in_a_loop(serve: Serve) -> None:
     emulator = serve("echo")
-    wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "it did not come up")
     killed = 0
-    while emulator.children and killed < 10:
-        for pid in emulator.children:
-            os.kill(pid, signal.SIGKILL)
-            killed += 1
-            wait_for(lambda pid=pid: pid not in emulator.children, "it lives")  # type: ignore[misc]
-        time.sleep(0.1)
-    assert killed < 10, "one that dies young has a successor each time"
+    while killed < 10 and emulator.request("GET", HEALTH).json["status"] != "failed":
+        wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "it does not start")
+        (pid,) = emulator.children
+        os.kill(pid, signal.SIGKILL)
+        killed += 1
+        message = f"process {pid} ended between invocations"
+        wait_for(lambda message=message: message in emulator.err, "nothing reports the end")  # type: ignore[misc]
+    assert killed < 10, "each process that dies at once is replaced"
     assert emulator.invoke().status == 200
 
 
-def test_an_image_outside_of_lambda_serves(emulated: Path) -> None:
+def test_an_image_outside_of_lambda_runs_serve(emulated: Path) -> None:
     environment = {"FAAS_RUNTIME_LISTEN": "*:0", "LAMBDA_TASK_ROOT": str(emulated.parent)}
     with Emulator("emulated.echo", environment=environment, command=()) as emulator:
         assert emulator.invoke(b"1").body == b"1"
         assert f"on all addresses, port {emulator.port} (in a container: the port that you published)" in emulator.err
-        assert "curl http://127.0.0.1:PORT/2015" in emulator.err, "the container's port is of no use outside"
+        assert "curl http://127.0.0.1:PORT/2015" in emulator.err, "the container's port cannot be used outside"
         if socket.has_ipv6:
             with socket.create_connection(("::1", emulator.port), TIMEOUT_S):
                 pass
 
 
-def test_without_a_launcher_the_package_is_enough(emulated: Path, tmp_path: Path) -> None:
-    """As pip installs it."""
+def test_the_package_works_without_a_launcher(emulated: Path, tmp_path: Path) -> None:
+    """This is so in a pip installation."""
     (tmp_path / "faas_runtime").symlink_to(RUNTIME / "faas_runtime")
     start = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from faas_runtime.__main__ import main; sys.exit(main())"
@@ -262,7 +271,7 @@ def test_without_a_launcher_the_package_is_enough(emulated: Path, tmp_path: Path
         try:
             port = int(process.stderr.readline().rpartition(":")[2])
             with socket.create_connection(("127.0.0.1", port), TIMEOUT_S) as client:
-                client.sendall(f"GET {INVOKE} HTTP/1.0\r\n\r\n".encode())
+                client.sendall(f"POST {INVOKE} HTTP/1.0\r\n\r\n".encode())
                 assert b"emulated.context" in read_all(client)
         finally:
             process.terminate()
@@ -270,19 +279,13 @@ def test_without_a_launcher_the_package_is_enough(emulated: Path, tmp_path: Path
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="not run: there is no /proc here")
-def test_idle_it_uses_no_processor_time(serve: Serve) -> None:
+def test_an_idle_emulator_uses_no_processor_time(serve: Serve) -> None:
     emulator = serve("echo")
     emulator.invoke()
-
-    def sleeps() -> bool:
-        before = _switches(emulator.process.pid)
-        time.sleep(1.2)
-        return _switches(emulator.process.pid) == before
-
     with emulator.connect():
-        wait_for(sleeps, "the emulator wakes up")
+        wait_until_steady(lambda: _switches(emulator.process.pid), 1.2, "the emulator wakes up")
 
 
 def _switches(pid: int) -> int:
-    """How often the process was put to sleep: it woke up as often."""
+    """How often the process was put to sleep; it woke up as often."""
     return sum(int(count) for count in re.findall(r"ctxt_switches:\t([0-9]+)", Path(f"/proc/{pid}/status").read_text()))

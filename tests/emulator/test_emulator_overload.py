@@ -1,4 +1,4 @@
-"""More than can be served: thousands of connections, floods of what is no request, a line of waiting without an end."""
+"""Overload: thousands of connections, many invalid requests, a full queue."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tests.emulator.support import INVOKE, STREAM, Emulator, Gate, read_all, ref
 Serve = Callable[..., Emulator]
 CROWD = 10_000
 FLOODS = 200
-OWN_DESCRIPTORS = 1000  # of the tests, and of the emulator for itself
-WAITING = 10_000
+OWN_DESCRIPTORS = 1000  # for the tests and the emulator themselves
+QUEUE_LIMIT = 10_000
 TOO_MANY = 100
-LOGGED_A_SECOND = 10
+MESSAGES_PER_SECOND = 10
 
 
 @pytest.fixture
 def descriptors() -> Iterator[int]:
-    """How many descriptors a process can have; the tests may use all of them."""
+    """How many descriptors a process may have; the tests may use all of them."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = 65536 if hard == resource.RLIM_INFINITY else hard
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(most, CROWD + OWN_DESCRIPTORS)), hard))
@@ -53,12 +53,14 @@ def test_thousands_of_connections_do_not_stop_new_ones(serve: Serve, descriptors
                 assert emulator.invoke(b"%d" % number).body == b"%d" % number
     assert emulator.invoke(b"1").body == b"1"
     lines = [line for line in emulator.err.splitlines() if "refused" in line]
-    wait_for(lambda: re.search(r"faas-runtime: [0-9]+ more requests were refused\n", emulator.err), "nobody counts")
+    wait_for(
+        lambda: re.search(r"faas-runtime: [0-9]+ more requests were refused\n", emulator.err), "nothing counts them"
+    )
     assert 0 < len(lines) < FLOODS
     assert "Traceback" not in emulator.err
 
 
-def test_connections_that_idle_make_room_for_new_ones(emulated: Path, descriptors: int) -> None:
+def test_idle_connections_are_closed_for_new_ones(emulated: Path, descriptors: int) -> None:
     assert descriptors > 2000
     with Emulator(f"{emulated}.echo", before=("sh", "-c", 'ulimit -n 400 && exec "$@"', "sh")) as emulator:
         connections = [emulator.connect() for _ in range(600)]
@@ -72,7 +74,7 @@ def test_connections_that_idle_make_room_for_new_ones(emulated: Path, descriptor
         assert "Too many open files" not in emulator.err
 
 
-def test_too_few_descriptors_for_what_was_asked_for_are_told(emulated: Path, gate: Gate) -> None:
+def test_too_few_descriptors_for_the_concurrency_are_reported(emulated: Path, gate: Gate) -> None:
     low = ("sh", "-c", 'ulimit -n 400 && exec "$@"', "sh")
     with (
         ThreadPoolExecutor(16) as executor,
@@ -81,13 +83,13 @@ def test_too_few_descriptors_for_what_was_asked_for_are_told(emulated: Path, gat
         assert (
             "faas-runtime: only 16 connections at once are possible; for more, raise the limit of open" in emulator.err
         )
-        answers = [executor.submit(emulator.invoke, gate.event) for _ in range(16)]
+        responses = [executor.submit(emulator.invoke, gate.event) for _ in range(16)]
         wait_for(lambda: emulator.out.count("START") == 16, "they do not run at once")
         with pytest.raises(ConnectionError):
             emulator.invoke()
         assert "a request was refused (503): all 16 connections are busy; for more, raise the limit" in emulator.err
         gate.open()
-        assert {answer.result().status for answer in answers} == {200}
+        assert {response.result().status for response in responses} == {200}
         assert emulator.invoke().status == 200
     with Emulator(f"{emulated}.gate", before=low) as emulator:
         assert emulator.invoke().status == 200
@@ -95,7 +97,7 @@ def test_too_few_descriptors_for_what_was_asked_for_are_told(emulated: Path, gat
 
 
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="not run: only Linux can set limits of other processes")
-def test_functions_have_the_limit_of_descriptors_that_there_was_before(emulated: Path, descriptors: int) -> None:
+def test_functions_have_the_original_limit_of_descriptors(emulated: Path, descriptors: int) -> None:
     command = ("sh", "-c", 'ulimit -S -n 700 && exec "$@"', "sh")
     with Emulator(f"{emulated}.echo", before=command) as emulator:
         assert emulator.invoke(b"1").body == b"1"
@@ -104,30 +106,30 @@ def test_functions_have_the_limit_of_descriptors_that_there_was_before(emulated:
         assert resource.prlimit(emulator.process.pid, resource.RLIMIT_NOFILE)[0] > 700
 
 
-def test_a_line_of_waiting_invocations_has_an_end(serve: Serve) -> None:
+def test_the_queue_of_invocations_has_a_limit(serve: Serve) -> None:
     emulator = serve("nap", "--concurrency", "1")
-    wait_for(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not come up")
+    wait_for(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not start")
     event = b"600000"
     head = f"POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 6\r\n"
     request = head.encode() + b"\r\n" + event
-    requests = request * (1 + WAITING + TOO_MANY - 1) + head.encode() + b"Connection: close\r\n\r\n" + event
+    requests = request * (1 + QUEUE_LIMIT + TOO_MANY - 1) + head.encode() + b"Connection: close\r\n\r\n" + event
     with emulator.connect() as connection:
         sending = threading.Thread(target=connection.sendall, args=(requests,))
         sending.start()
         received = read_all(connection)
         sending.join()
     statuses = Counter(re.findall(rb"HTTP/1\.1 ([0-9]+) ", received))
-    assert statuses == {b"202": 1 + WAITING, b"429": TOO_MANY}
+    assert statuses == {b"202": 1 + QUEUE_LIMIT, b"429": TOO_MANY}
     for path in (INVOKE, STREAM):
-        answer = emulator.invoke(event, path)
-        assert (answer.status, answer.headers["x-amzn-errortype"]) == (429, "TooManyRequestsException")
-        assert answer.json["Type"] == "User"
+        response = emulator.invoke(event, path)
+        assert (response.status, response.headers["x-amzn-errortype"]) == (429, "TooManyRequestsException")
+        assert response.json["Type"] == "User"
     assert emulator.request("GET", "/").status == 503
     assert emulator.request("GET", "/_faas/health").status == 200
-    wait_for(lambda: "more requests were refused\n" in emulator.err, "nobody counts")
+    wait_for(lambda: "more requests were refused\n" in emulator.err, "nothing counts them")
     seconds = emulator.err.count(" more requests were refused\n") + 1
-    assert emulator.err.count("a request was refused (429): too many") <= LOGGED_A_SECOND * seconds
+    assert emulator.err.count("a request was refused (429): too many") <= MESSAGES_PER_SECOND * seconds
     emulator.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: refuses(emulator.port), "it listens")
+    wait_for(lambda: refuses(emulator.port), "it is listening")
     assert emulator.end() == 128 + signal.SIGTERM
-    assert emulator.err.count(" was not run, as the emulator is being stopped\n") == LOGGED_A_SECOND
+    assert emulator.err.count(" was not run, because the emulator is being stopped\n") == MESSAGES_PER_SECOND
