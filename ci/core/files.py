@@ -1,7 +1,8 @@
-"""Small things about files that several modules need: hashes, whole writes, fresh folders."""
+"""Functions about files that several modules need: hashes, atomic writes, folders, unpacking."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -20,7 +21,7 @@ def sha256_of(path: Path) -> str:
 
 
 def tree_files(root: Path) -> Iterator[Path]:
-    """The files below a folder (or the file itself), sorted, without what tools leave behind."""
+    """The files below a folder (or the file itself), sorted, without caches of tools."""
     if not root.is_dir():
         yield root
         return
@@ -28,13 +29,20 @@ def tree_files(root: Path) -> Iterator[Path]:
         names[:] = sorted(set(names) - _IGNORED)
         for name in sorted(files):
             path = Path(folder, name)
-            if path.exists() or not path.is_symlink():  # editors lock files by links that lead nowhere
+            if path.exists() or not path.is_symlink():  # editors lock files with dangling links
                 yield path
 
 
+def linked_folders(root: Path) -> Iterator[Path]:
+    """The symbolic links to folders below a folder, which `tree_files` does not follow, sorted."""
+    for folder, names, _ in os.walk(root):
+        names[:] = sorted(set(names) - _IGNORED)
+        yield from (Path(folder, name) for name in names if Path(folder, name).is_symlink())
+
+
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write a whole file or nothing: to a temporary file beside it, then `os.replace`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a file completely or not at all: to a temporary file in the same folder, then `os.replace`."""
+    make_folder(path.parent)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -46,16 +54,34 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         raise
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents, unless they are there. `NotADirectoryError` has the path of what is in the way."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        in_the_way = next((one for one in (*reversed(path.parents), path) if _is_no_folder(one)), path)
+        raise NotADirectoryError(
+            errno.ENOTDIR, "this must be a folder, and something else is there", str(in_the_way)
+        ) from error
+
+
+def _is_no_folder(path: Path) -> bool:
+    return os.path.lexists(path) and not path.is_dir()
+
+
 def fresh_folder(path: Path) -> Path:
-    """An empty folder at `path`; what was there goes."""
-    if path.exists():
+    """Make an empty folder at `path`, and remove what was there."""
+    make_folder(path.parent)
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
-    path.mkdir(parents=True)
+    else:
+        path.unlink(missing_ok=True)
+    path.mkdir()
     return path
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tarball. What leads out of the folder, and devices, are refused with `tarfile.TarError`."""
+    """Unpack a tarball. A member outside the folder, or that is a device, raises `tarfile.TarError`."""
     with tarfile.open(archive) as opened:
         # Debian 12's Python 3.11.2 has no filters yet.
         if hasattr(tarfile, "data_filter"):
@@ -65,7 +91,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _harmless(archive: tarfile.TarFile, root: Path) -> Iterator[tarfile.TarInfo]:
-    """The members, each looked at when those before it are unpacked: a link among them may lead the next one out."""
+    """The members. Each is checked after the earlier ones are unpacked: a link may lead the next one out."""
     for member in archive:
         name = Path(member.name)
         if name.is_absolute() or ".." in name.parts:

@@ -1,13 +1,13 @@
 """A stand-in of the AWS Lambda Runtime API on the loopback interface, for tests and for checks of artefacts.
 
-It is not Lambda and not an emulator: it hands out the events that it is given, one after the other, and
-returns what the runtime made of them. It knows nothing of the runtime but the API's paths and headers.
+It is not Lambda and not an emulator: it gives the runtime the events that it is given, one after the other, and
+returns what the runtime posts for them. It knows only the API's paths and headers, and nothing else of the runtime.
 
-    with RuntimeApi() as api:
+    with RuntimeApiStub() as api:
         environment = {"AWS_LAMBDA_RUNTIME_API": api.address, "LAMBDA_TASK_ROOT": folder}
         process = subprocess.Popen([launcher, "simple_handler.handle"], env=environment)
-        answer = api.invoke(b"{}", timeout=10)
-        assert answer.kind == "response", answer
+        result = api.invoke(b"{}", timeout=10)
+        assert result.kind == "response", result
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Kind = Literal["response", "error", "init-error"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What the runtime sent back: a response, an error, or an init error."""
+class RuntimeResult:
+    """What the runtime posted: a response, an error, or an init error."""
 
     kind: Kind
     request_id: str | None
     body: bytes
     headers: Mapping[str, str]
-    """By their names in lower case; with the trailers of a streamed answer."""
+    """By their names in lower case; with the trailers of a streamed response."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,24 +55,24 @@ class Event:
     headers: Mapping[str, str]
 
 
-class NoAnswer(Exception):
-    """The runtime has not answered in time, or the stand-in was closed first."""
+class NoResult(Exception):
+    """The runtime has posted nothing in time, or the stand-in was closed first."""
 
 
-class RuntimeApi:
-    """The stand-in: a context manager that listens while it is open."""
+class RuntimeApiStub:
+    """The stand-in: a context manager that listens on the loopback interface while it is open."""
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         """Listen on a port of its own at the address `host`."""
         self._events: queue.Queue[Event | None] = queue.Queue()
-        self._answers: queue.Queue[Answer | None] = queue.Queue()
-        self._waiting: dict[str, queue.Queue[Answer | None]] = {}
+        self._results: queue.Queue[RuntimeResult | None] = queue.Queue()
+        self._waiting: dict[str, queue.Queue[RuntimeResult | None]] = {}
         self._is_closed = threading.Event()
         self._server = _Server((host, 0), self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True)
 
-    def __enter__(self) -> RuntimeApi:
-        """Begin to answer."""
+    def __enter__(self) -> RuntimeApiStub:
+        """Start to accept requests."""
         self._thread.start()
         return self
 
@@ -91,61 +91,61 @@ class RuntimeApi:
     def close(self) -> None:
         """Stop listening: a runtime that waits for an invocation loses its connection and gets no other.
 
-        Who waits for an answer gets `NoAnswer` at once.
+        Whoever waits for a result gets `NoResult` at once.
         """
         if self._is_closed.is_set():
             return
         self._is_closed.set()
         self._events.put(None)
-        for answers in (self._answers, *list(self._waiting.values())):
-            answers.put(None)
+        for results in (self._results, *list(self._waiting.values())):
+            results.put(None)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
     def invoke(
         self, payload: bytes, *, timeout: float = DEFAULT_TIMEOUT_S, request_id: str = "", **headers: str
-    ) -> Answer:
-        """Hand the event to the runtime and wait `timeout` seconds at most for what becomes of it.
+    ) -> RuntimeResult:
+        """Give the event to the runtime, and wait for its result for `timeout` seconds at most.
 
         Further headers of the invocation are named without their prefix: `trace_id="Root=1-2"` is sent as
         `Lambda-Runtime-Trace-Id: Root=1-2`. An empty value leaves the header out.
         """
         event = _event(payload, request_id or str(uuid.uuid4()), headers)
-        answers = self._waiting[event.request_id] = queue.Queue()
+        results = self._waiting[event.request_id] = queue.Queue()
         self._events.put(event)
         try:
-            return _first(answers, timeout)
+            return _first(results, timeout)
         finally:
             del self._waiting[event.request_id]
 
-    def wait(self, *, timeout: float = DEFAULT_TIMEOUT_S) -> Answer:
-        """Wait for the runtime to send what no `invoke` waits for, such as an init error."""
-        return _first(self._answers, timeout)
+    def wait(self, *, timeout: float = DEFAULT_TIMEOUT_S) -> RuntimeResult:
+        """Wait for a result that no `invoke` waits for, such as an init error."""
+        return _first(self._results, timeout)
 
     def _take_event(self) -> Event | None:
         """The next event for the runtime, or None when the stand-in is closed."""
         event = self._events.get()
         if event is None:
-            self._events.put(None)  # for the others that wait
+            self._events.put(None)  # for the other requests that wait
         return event
 
-    def _take_answer(self, answer: Answer) -> None:
-        """Hand an answer to who waits for it; an init error is for everybody."""
-        if answer.request_id is None:
-            for answers in list(self._waiting.values()):
-                answers.put(answer)
-        self._waiting.get(answer.request_id or "", self._answers).put(answer)
+    def _take_result(self, result: RuntimeResult) -> None:
+        """Give a result to whoever waits for it; an init error goes to everybody."""
+        if result.request_id is None:
+            for results in list(self._waiting.values()):
+                results.put(result)
+        self._waiting.get(result.request_id or "", self._results).put(result)
 
 
-def _first(answers: queue.Queue[Answer | None], timeout: float) -> Answer:
+def _first(results: queue.Queue[RuntimeResult | None], timeout: float) -> RuntimeResult:
     try:
-        answer = answers.get(timeout=timeout)
+        result = results.get(timeout=timeout)
     except queue.Empty:
-        raise NoAnswer(f"the runtime has not answered within {timeout:g} s") from None
-    if answer is None:
-        raise NoAnswer("the stand-in was closed before the runtime answered")
-    return answer
+        raise NoResult(f"the runtime has not answered within {timeout:g} s") from None
+    if result is None:
+        raise NoResult("the stand-in was closed before the runtime answered")
+    return result
 
 
 def _event(payload: bytes, request_id: str, extra: Mapping[str, str]) -> Event:
@@ -164,7 +164,7 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # a runtime may keep its connection open for longer than the server lives
 
-    def __init__(self, address: tuple[str, int], api: RuntimeApi) -> None:
+    def __init__(self, address: tuple[str, int], api: RuntimeApiStub) -> None:
         super().__init__(address, _Handler)
         self.api = api
 
@@ -175,17 +175,17 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = str(host), port
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing about connections that break: a runtime that is killed does that."""
+        """Print nothing about connections that break: they do when a runtime is killed."""
 
 
 class _Handler(BaseHTTPRequestHandler):
     server: _Server
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    wbufsize = -1  # head and body leave together
+    wbufsize = -1  # head and body are sent together
 
     def do_GET(self) -> None:
-        """GET next: holds the request until there is an event."""
+        """GET next: wait until there is an event."""
         if self.path != f"{PATH}/invocation/next":
             self._reply(404, b'{"errorType":"NotFound"}')
             return
@@ -196,7 +196,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._reply(200, event.payload, {"Content-Type": "application/json", **event.headers})
 
     def do_POST(self) -> None:
-        """POST response, error or init/error: hands the answer to who waits for it."""
+        """POST response, error or init/error: give the result to whoever waits for it."""
         headers = {name.lower(): value for name, value in self.headers.items()}
         if headers.get("transfer-encoding") == "chunked":
             body = self._read_chunks(headers)
@@ -204,17 +204,20 @@ class _Handler(BaseHTTPRequestHandler):
             body = self.rfile.read(int(headers["content-length"]))
         match self.path.removeprefix(PATH).split("/")[1:]:
             case ["invocation", request_id, "response" | "error" as kind]:
-                answer = Answer(kind=kind, request_id=request_id, body=body, headers=headers)
+                result = RuntimeResult(kind=kind, request_id=request_id, body=body, headers=headers)
             case ["init", "error"]:
-                answer = Answer(kind="init-error", request_id=None, body=body, headers=headers)
+                result = RuntimeResult(kind="init-error", request_id=None, body=body, headers=headers)
             case _:
                 self._reply(404, b'{"errorType":"NotFound"}')
                 return
+        if result.request_id is None:  # the runtime ends once it has the reply, and then the stand-in may be closed
+            self.server.api._take_result(result)
         self._reply(202, ACCEPTED)
-        self.server.api._take_answer(answer)
+        if result.request_id is not None:
+            self.server.api._take_result(result)
 
     def _read_chunks(self, headers: dict[str, str]) -> bytes:
-        """Read a streamed answer to its end; its trailers join the headers."""
+        """Read a streamed response to its end; its trailers are added to the headers."""
         pieces = []
         while size := int(self.rfile.readline(), 16):
             pieces.append(self.rfile.read(size))
@@ -234,4 +237,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Say nothing: the answers are the record."""
+        """Print nothing: the results are the record."""

@@ -1,4 +1,4 @@
-"""Tar files whose bytes depend on their content alone: sorted, owned by numbers, at one time, in one format."""
+"""Tar files whose bytes depend on their content alone: sorted, with numbers as owners, one time and one format."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-# The one extended attribute that changes what a file does; the others are the noise of some machine.
+# The only extended attribute that changes what a file does; the others depend on the machine.
 _KEPT_ATTRIBUTE = "SCHILY.xattr.security.capability"
+
+# As many as Linux follows on the way to a file; more are a circle.
+_MOST_LINKS = 40
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -26,33 +29,33 @@ class Entry:
     attributes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
-Tree = dict[str, Entry]
+FileTree = dict[str, Entry]
 """Entries by their path, without a leading or trailing slash."""
 
 
 def file(data: bytes, mode: int = 0o644) -> Entry:
-    """Describe a regular file of root's."""
+    """A regular file that belongs to root."""
     return Entry(kind=tarfile.REGTYPE, mode=mode, data=data)
 
 
 def folder(mode: int = 0o755) -> Entry:
-    """Describe a folder of root's."""
+    """A folder that belongs to root."""
     return Entry(kind=tarfile.DIRTYPE, mode=mode)
 
 
 def link(target: str) -> Entry:
-    """Describe a symbolic link."""
+    """A symbolic link."""
     return Entry(kind=tarfile.SYMTYPE, mode=0o777, target=target)
 
 
-def read(path: Path) -> Tree:
-    """All entries of a tar file, compressed or not; devices, pipes and the root folder itself are left out."""
+def read(path: Path) -> FileTree:
+    """All entries of a tar file, compressed or not; without devices, pipes and the root folder itself."""
     with tarfile.open(path) as archive:
         return dict(_entries(archive))
 
 
-def read_bytes(data: bytes) -> Tree:
-    """All entries of a tar file that lies in memory."""
+def read_bytes(data: bytes) -> FileTree:
+    """All entries of a tar file in memory."""
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         return dict(_entries(archive))
 
@@ -79,12 +82,12 @@ def _entries(archive: tarfile.TarFile) -> Iterable[tuple[str, Entry]]:
 
 
 def clean(name: str) -> str:
-    """The name of a member as a `Tree` spells it."""
+    """The path of a member as a `FileTree` has it."""
     return name.removeprefix("./").strip("/") if name != "." else ""
 
 
 def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
-    """The bytes of a tar file with these entries, all changed at `epoch`."""
+    """The bytes of a tar file with these entries; `epoch` is the time of change of each, in seconds."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name, entry in sorted(tree.items(), key=_order):
@@ -101,16 +104,20 @@ def _order(item: tuple[str, Entry]) -> tuple[bool, str]:
     return item[1].kind == tarfile.LNKTYPE, item[0]
 
 
-def follow(tree: Mapping[str, Entry], path: str) -> Tree:
-    """The entry at a path and every symbolic link on the way to it; nothing of that if it leads nowhere."""
-    found: Tree = {}
+def follow(tree: Mapping[str, Entry], path: str) -> FileTree:
+    """The entry at a path and every symbolic link on the way to it; empty if no entry can be reached."""
+    found: FileTree = {}
     parts, place = path.strip("/").split("/"), ""
+    links = 0
     while parts:
         place = posixpath.normpath(f"/{place}/{parts.pop(0)}").lstrip("/")
         entry = tree.get(place)
         if entry is None and not parts:
             return {}
         if entry is not None and entry.kind == tarfile.SYMTYPE:
+            links += 1
+            if links > _MOST_LINKS:
+                return {}
             found[place] = entry
             target = posixpath.normpath(f"/{posixpath.dirname(place)}/{entry.target}")
             if entry.target.startswith("/"):
@@ -121,7 +128,7 @@ def follow(tree: Mapping[str, Entry], path: str) -> Tree:
     return found
 
 
-def with_parents(tree: Mapping[str, Entry]) -> Tree:
-    """Add the folders that lead to the entries, where they are missing."""
+def with_parents(tree: Mapping[str, Entry]) -> FileTree:
+    """The tree with the missing parent folders of its entries."""
     parents = {str(parent) for name in tree for parent in Path(name).parents} - {"."}
     return {**{name: folder() for name in parents}, **tree}

@@ -1,4 +1,4 @@
-"""The outside tools: which are needed, where they are, what version they have."""
+"""The outside tools: which are needed, where they are, and their versions."""
 
 from __future__ import annotations
 
@@ -7,22 +7,24 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.errors import ToolError
-from ci.files import sha256_of, write_atomically
-from ci.run import base_environment
+from ci.core.errors import ToolError
+from ci.core.files import sha256_of, write_atomically
+from ci.core.run import ask
+from ci.core.state import read_json
 
-# A plain number only where there is no dotted one: "Zstandard CLI (64-bit) v1.5.4" is not version 64.
+# A plain number counts only if there is no dotted one: "Zstandard CLI (64-bit) v1.5.4" is not version 64.
 _VERSIONS = (re.compile(r"\d+(?:\.\d+)+"), re.compile(r"\b\d+\b"))
+
+_VERSION_TIMEOUT_SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """An outside program, how to ask its version, and the oldest one that will do."""
+    """An outside program, its oldest version that is supported, and the arguments that print its version."""
 
     name: str
     minimum: str = "0"
@@ -31,7 +33,7 @@ class Tool:
 
 @dataclass(frozen=True, kw_only=True)
 class FoundTool:
-    """A tool as it is on this machine; `sha256` is that of the program, which can change under the same version."""
+    """A tool on this machine. `sha256` is that of the program, which can change while the version does not."""
 
     name: str
     path: str
@@ -43,7 +45,7 @@ class FoundTool:
 
 
 def library(name: str) -> FoundTool:
-    """A Python library of this environment that makes artefacts, as the tool that it is."""
+    """A Python library of this environment that makes artefacts, described like a tool."""
     from importlib.metadata import distribution
 
     found = distribution(name)
@@ -51,8 +53,11 @@ def library(name: str) -> FoundTool:
 
 
 class Toolbox:
-    """Looks tools up once. Versions and hashes are remembered in `cache`, by the program's path, size and time of
-    change, so that a run that has nothing to do does not start a dozen programs just to ask."""
+    """Looks each tool up once.
+
+    Versions and hashes are kept in the file `cache`, by the program's path, size and time of change. So a run that has
+    nothing to do does not start a dozen programs to ask for their versions.
+    """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
@@ -60,13 +65,13 @@ class Toolbox:
         self._found: dict[str, FoundTool] = {}
 
     def find(self, tool: Tool) -> FoundTool:
-        """The tool on PATH. Raises `ToolError` if it is missing, silent about its version, or too old."""
+        """The tool on PATH. Raises `ToolError` if it is missing, prints no version, or is too old."""
         if tool.name not in self._found:
             self._found[tool.name] = self._look_up(tool)
         return self._found[tool.name]
 
     def faults(self, tools: Iterable[Tool]) -> list[str]:
-        """What is wrong with each of the tools that cannot be used, one line each."""
+        """What is wrong with the tools that cannot be used, one line for each."""
         faults = []
         for tool in tools:
             try:
@@ -76,9 +81,10 @@ class Toolbox:
         return list(dict.fromkeys(faults))
 
     def _look_up(self, tool: Tool) -> FoundTool:
-        path = shutil.which(tool.name)
-        if path is None:
+        found = shutil.which(tool.name)
+        if found is None:
             raise ToolError(f"{tool.name}: not found on PATH", hint=_HINT)
+        path = str(Path(found).absolute())
         real = os.path.realpath(path)
         status = Path(real).stat()
         key = f"{tool.name} {' '.join(tool.version_arguments)} {real} {status.st_size} {status.st_mtime_ns}"
@@ -91,43 +97,33 @@ class Toolbox:
         return FoundTool(name=tool.name, path=path, version=version, sha256=sha256)
 
     def _remember(self) -> None:
-        # Asking again next time is no reason to fail: a plan can be made where nothing can be written.
+        # Without a cache, the next run asks again: a plan can be made where nothing can be written.
         with contextlib.suppress(OSError):
             write_atomically(self._cache, json.dumps(self._known, indent=1, sort_keys=True).encode())
 
 
-# Programs that stand in front of others: what they answer can change while they stay the same.
+# Programs that start others: what they print can change while they do not.
 _SHIMS = {"rustup"}
 
+_ENTRY = re.compile(r"\d[\d.]* [0-9a-f]{64}")  # a version and a hash
 _HINT = "install what the sessions need with: ci/bootstrap"
 
 
 def _read_cache(cache: Path) -> dict[str, str]:
-    try:
-        known = json.loads(cache.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
+    known = read_json(cache)
+    entries = known.items() if isinstance(known, dict) else ()
+    return {key: value for key, value in entries if isinstance(value, str) and _ENTRY.fullmatch(value)}
 
 
 def _ask_version(tool: Tool, path: str) -> str:
     try:
-        asked = subprocess.run(
-            [path, *tool.version_arguments],
-            env=base_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
+        code, text = ask([path, *tool.version_arguments], _VERSION_TIMEOUT_SECONDS)
+    except OSError as error:
         raise ToolError(f"{tool.name}: {path} does not start: {error}", hint=_HINT) from error
-    text = asked.stdout.decode(errors="replace")
     found = next((match for pattern in _VERSIONS if (match := pattern.search(text))), None)
-    if asked.returncode or not found:
+    if code or not found:
         first = text.strip().splitlines()[0] if text.strip() else "nothing"
-        raise ToolError(f"{tool.name}: {path} does not tell its version; it printed: {first}", hint=_HINT)
+        raise ToolError(f"{tool.name}: {path} prints no version, but: {first}", hint=_HINT)
     return found.group()
 
 

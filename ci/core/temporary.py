@@ -1,0 +1,49 @@
+"""One folder for all temporary files of a run, the programs' too, which is gone when the run has ended.
+
+Several programs leave files in TMPDIR when they are killed, and some always do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ci.core.children import is_running
+
+_PREFIX = "faas-runtime-run-"
+
+
+@contextlib.contextmanager
+def folder_for_temporary_files() -> Iterator[Path]:
+    """Let this process and the programs that it starts put their temporary files into a folder of their own.
+
+    Folders of earlier runs that were killed are removed as well.
+    """
+    before = os.environ.get("TMPDIR")
+    parent = Path(tempfile.gettempdir())
+    _remove_stale(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+    folder.chmod(0o1777)  # as /tmp is: some programs give up the rights of root
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    try:
+        yield folder
+    finally:
+        tempfile.tempdir = str(parent)
+        if before is None:
+            del os.environ["TMPDIR"]
+        else:
+            os.environ["TMPDIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_stale(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*"):
+        found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)
+        with contextlib.suppress(OSError):
+            if found and folder.lstat().st_uid == os.geteuid() and not is_running(int(found[1])):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,95 @@
+"""Looks for secrets where others can see them: in files, and in the arguments and environments of all processes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from ci.core.masking import Masks
+
+
+def masks_of(secrets: Mapping[str, str]) -> Masks:
+    """What finds the secrets, by their names, in all forms that programs print them in."""
+    masks = Masks()
+    for name, value in secrets.items():
+        masks.add(name, value)
+    return masks
+
+
+def private_key_text(home: Path) -> str:
+    """The private numbers in a home folder of GnuPG, encrypted or not, as its files have them."""
+    texts = [file.read_text() for file in sorted((home / "private-keys-v1.d").glob("*.key"))]
+    lines = [line.strip() for text in texts for line in text[text.index("#)(e ") :].splitlines()[1:]]
+    return "\n".join(line for line in lines if len(line) > 40)
+
+
+def in_files(masks: Masks, *folders: Path) -> list[Path]:
+    """The files below some folders that have a secret in their content or their name."""
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return [file for file in files if masks.found_in(str(file)) or masks.places(file.read_bytes())]
+
+
+class Processes:
+    """Looks at all processes again and again while the block runs, as another user of the machine may do.
+
+    `found` are the programs that had a secret in their arguments or environment, `seen` all programs that it saw.
+    The environment of `starter`, which was given a variable by the test, does not count.
+    """
+
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.starter = 0
+        self.seen: set[str] = set()
+        self.found: set[str] = set()
+
+    def __enter__(self) -> Processes:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        known: set[tuple[str, bytes]] = set()
+        while not self._end.wait(0.001):
+            for process, what, data in _visible():
+                if (process, data) in known or (what == "environment" and self._is_of_starter(process, data)):
+                    continue
+                known.add((process, data))
+                name = data.split(b"\0")[0].decode(errors="replace") if what == "arguments" else process
+                self.seen.add(Path(name).name)
+                if self._masks.found_in(data.decode(errors="surrogateescape")):
+                    self.found.add(f"{what} of {name}")
+
+    def _is_of_starter(self, process: str, environment: bytes) -> bool:
+        """Whether it is the starter, or a copy of it that has not yet become the program that it is made for."""
+        if process == str(self.starter):
+            return True
+        starter = _read(str(self.starter), "cmdline")
+        return _read(process, "cmdline") == starter or _read(process, "environ") != environment
+
+
+def _read(process: str, file: str) -> bytes:
+    """A file of a process; empty if it has ended."""
+    try:
+        return Path("/proc", process, file).read_bytes()
+    except OSError:
+        return b""
+
+
+def _visible() -> Iterator[tuple[str, str, bytes]]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        for what, file in (("arguments", "cmdline"), ("environment", "environ")):
+            try:
+                data = (folder / file).read_bytes()
+            except OSError:  # it has ended, or belongs to somebody else
+                continue
+            if data:
+                yield folder.name, what, data
