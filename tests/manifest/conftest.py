@@ -1,4 +1,4 @@
-"""A manifest and a changelog that are right, to be spoilt by one edit each."""
+"""A valid manifest and changelog, which tests change in one place."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ci import manifest
-from ci.errors import ManifestError
+from ci.core.errors import ManifestError
+from ci.manifest import reader
 from tests.support import not_there
 
 VALID = """\
@@ -55,6 +55,24 @@ waivers:
     rule: no-manual-page-for-binary
     reason: There is one, for another section.
     file: specs/sample-tool.spec
+    until: "2027-11-30"
+budgets:
+  image: "5%"
+  package: "10%"
+keys:
+  packages:
+    - openpgp: "0123456789ABCDEF0123456789ABCDEF01234567"
+      file: ci/keys/packages-2026.asc
+      until: "2029-01-01"
+  attestations:
+    - ed25519: ci/keys/attestations-2026.pub
+targets:
+  repositories: https://example.org/packages
+  copr: {project: sample/tool, chroots: [epel-9, fedora-all]}
+may_not_run:
+  - gate: equivalence
+    contains: no arm64
+    reason: There is no such machine.
 """
 
 CHANGELOG = """\
@@ -89,13 +107,13 @@ CHANGELOG = """\
 
 @pytest.fixture(scope="session")
 def right() -> str:
-    """Return the text of a manifest that is right."""
+    """Return the text of a valid manifest."""
     return VALID
 
 
 @pytest.fixture
 def sample(tmp_path: Path) -> Path:
-    """Return the path of a manifest that is right, with its changelog."""
+    """Return the path of a valid manifest, with its changelog."""
     (tmp_path / "CHANGELOG.md").write_text(CHANGELOG, encoding="utf-8")
     path = tmp_path / "release.yaml"
     path.write_text(VALID, encoding="utf-8")
@@ -104,14 +122,14 @@ def sample(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def faults(sample: Path) -> Callable[..., list[str]]:
-    """Return what the loader has against a manifest and a changelog, one string a fault."""
+    """Return the faults that the loader finds in a manifest and a changelog, one string each."""
 
     def load(manifest_text: str | bytes | None = None, changelog: str | bytes | None = None) -> list[str]:
         for path, text in ((sample, manifest_text), (sample.with_name("CHANGELOG.md"), changelog)):
             if text is not None:
                 path.write_bytes(text.encode() if isinstance(text, str) else text)
         try:
-            manifest.load(sample)
+            reader.load(sample)
         except ManifestError as error:
             return str(error).split("\n")
         return []

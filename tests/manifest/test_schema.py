@@ -1,4 +1,4 @@
-"""The JSON Schema that editors use: valid itself, and of one mind with the loader."""
+"""The JSON Schema that editors use: it is valid, and refuses the same as the loader."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 import yaml
 
-from ci import release
+from ci.kinds import GATES
+from ci.manifest import release
 
 SCHEMA: dict[str, Any] = json.loads(
     (Path(release.__file__).with_name("release.schema.json")).read_text(encoding="utf-8")
@@ -40,7 +41,7 @@ def test_the_schema_is_valid() -> None:
 
 
 def test_every_keyword_has_a_sentence_in_the_loader() -> None:
-    """A misspelt keyword is ignored by every validator; a new one needs its words in `ci.manifest_rules`."""
+    """A misspelt keyword is ignored by every validator; a new one needs its words in `ci.manifest.rules`."""
     assert {keyword for schema in schemas(SCHEMA) for keyword in schema} <= KEYWORDS
 
 
@@ -58,8 +59,14 @@ def test_every_key_is_described_and_every_pattern_explained() -> None:
 def test_the_manifest_of_this_repository_names_the_schema_and_fits_it() -> None:
     root = Path(__file__).parents[2]
     text = (root / "release.yaml").read_text(encoding="utf-8")
-    assert text.startswith("# yaml-language-server: $schema=ci/release.schema.json\n")
+    assert text.startswith("# yaml-language-server: $schema=ci/manifest/release.schema.json\n")
     assert accepts(yaml.safe_load(text))
+
+
+def test_every_gate_may_be_named() -> None:
+    """And so may the verification of each artefact, and the comparison of two builds."""
+    named = SCHEMA["properties"]["may_not_run"]["items"]["properties"]["gate"]["enum"]
+    assert set(named) == {"verify", "reproduce", *(gate.name for gate in GATES)}
 
 
 def test_the_keys_are_the_fields_of_the_dataclass(right: str) -> None:
@@ -87,19 +94,40 @@ def test_the_keys_are_the_fields_of_the_dataclass(right: str) -> None:
         ("msys2.environments", [[], ["mingw64"], ["ucrt64", "ucrt64"], "ucrt64", None]),
         ("homebrew.tap", ["", "tap", "a/b", "a/homebrew-", "/homebrew-x", "a/b/homebrew-x", "a/homebrew-x/y"]),
         ("homebrew.python", [3.14, "3"]),
-        ("images.registry", ["", "localhost", "ghcr.io/UPPER", "https://ghcr.io/x", "ghcr.io/x/", "ghcr.io//x"]),
+        ("images.registry", ["", "localhost", "ghcr.io/UPPER", "https://ghcr.io/x", "ghcr.io/x/", "ghcr.io//x",
+                             "ghcr-.io/x", "ghcr.-io/x", "ghcr.io:123456/x"]),
         ("images.platforms", [[], ["linux/386"], ["linux/amd64", "linux/amd64"]]),
         ("images.user", [0, -1, "65532", "root", 2**31]),
-        ("images.ubi.base", ["ubi", "ubi:1", "registry.example.org/ubi", "registry.example.org/ubi:latest", "x y"]),
+        ("images.ubi.base", ["ubi", "ubi:1", "registry.example.org/ubi", "registry.example.org/ubi:latest", "x y",
+                             "registry-.example.org/ubi:1", "registry.-example.org/ubi:1"]),
         ("images.ubi.digest", ["", "sha256:", "sha512:" + "0" * 64, "0" * 64]),
         ("images.alpine", [None, {}, {"base": "docker.io/alpine:3", "tag": "3"}, []]),
         ("images.micro.suite", ["", "Trixie", "trixie;id", "../x"]),
-        ("waivers", [None, {}, "x", [{}], [1], [{"tool": "rpmlint", "rule": "x"}]]),
-        ("waivers", [[{"tool": tool, "rule": rule, "reason": "r", "file": file}] for tool, rule, file in [
+        ("waivers", [None, {}, "x", [{}], [1], [{"tool": "rpmlint", "rule": "x"}],
+                     [{"tool": "rpmlint", "rule": "x", "reason": "r"}],
+                     [{"tool": "rpmlint", "rule": "x", "reason": "r", "until": "2027-1-1"}],
+                     [{"tool": "rpmlint", "rule": "x", "reason": "r", "until": None}]]),
+        ("waivers", [[{"tool": tool, "rule": rule, "reason": "r", "until": "2027-11-30", "file": file}]
+                     for tool, rule, file in [
             ("lint", "x", "a"), ("rpmlint", "-x", "a"), ("rpmlint", "x y", "a"), ("rpmlint", "x", "/a"),
             ("rpmlint", "x", "../a"), ("rpmlint", "x", "a/../b"), ("rpmlint", "x", ""), ("rpmlint", "x", "a/.."),
             ("rpmlint", "x", "./a"), ("rpmlint", "x", "a\\b"), ("rpmlint", "x", "C:/a"), ("rpmlint", "x", "~/a"),
         ]]),
+        ("budgets", [None, {}, "5%", {"image": "5%"}, {"image": "5%", "package": "10%", "other": "1%"}]),
+        ("budgets.image", ["", "5", 5, 0.05, "-1%", "5.5%", "05%", "1000%", "5 %", None]),
+        ("keys", [None, {}, [], {"packages": []}, {"packages": [], "attestations": [], "other": []}]),
+        ("keys.packages", [None, {}, [{}], ["x"], [{"openpgp": "A" * 40, "file": "ci/keys/a.asc"}]]),
+        ("keys.packages", [[{"openpgp": openpgp, "file": file, "until": until}] for openpgp, file, until in [
+            ("A" * 39, "ci/keys/a", "2029-01-01"), ("a" * 40, "ci/keys/a", "2029-01-01"),
+            ("0x" + "A" * 40, "ci/keys/a", "2029-01-01"), ("A" * 40, "ci/keys/../a", "2029-01-01"),
+            ("A" * 40, "ci/keys/.a", "2029-01-01"), ("A" * 40, "ci/keys/", "2029-01-01"),
+            ("A" * 40, "a", "2029-01-01"), ("A" * 40, "ci/keys/a b", "2029-01-01"),
+            ("A" * 40, "ci/keys/a", "2029"), ("A" * 40, "ci/keys/a", None),
+        ]]),
+        ("keys.attestations", [None, [{}], [{"ed25519": "a.pub"}], [{"ed25519": "ci/keys/a", "until": "2029-01-01"}]]),
+        ("may_not_run", [None, {}, [{}], [{"gate": "lint", "contains": "a", "reason": "b"}],
+                         [{"gate": "verify", "contains": "", "reason": "b"}], [{"gate": "verify", "contains": "a"}],
+                         [{"gate": "verify", "contains": "a", "reason": "b"}] * 2]),
         ("colour", ["red"]),
         ("rpm.colour", ["red"]),
     ],
@@ -124,7 +152,8 @@ def test_each_key_is_required_by_both(faults: Callable[..., list[str]], right: s
     data = yaml.safe_load(right)
     del data[key]
     assert not accepts(data)
-    assert any(fault.startswith(f"release.yaml:1:1: {key}: missing; ") for fault in faults(json.dumps(data)))
+    fault = f"release.yaml:1:1: {key}: is missing; expected "
+    assert any(found.startswith(fault) for found in faults(json.dumps(data)))
 
 
 def test_both_take_what_is_right(faults: Callable[..., list[str]], right: str) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version as Pep440
 
-from ci import versions
+from ci.manifest import versions
 
 # Every kind of version that PEP 440 has for one number, in its order.
 LADDER = [
@@ -53,18 +53,18 @@ def test_spelling(pep440: str, rpm: str, pacman: str, homebrew: str) -> None:
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("1.2+local.1", 'has a local part "+local.1", which cannot be published; "1.2"'),
-        ("1!1.2", 'has an epoch, which not every ecosystem can spell; "1.2"'),
-        ("1.2-rc1", 'is not in the canonical form; "1.2rc1"'),
-        ("v1.2", 'is not in the canonical form; "1.2"'),
-        ("1.02", 'is not in the canonical form; "1.2"'),
-        ("1.2RC1", 'is not in the canonical form; "1.2rc1"'),
-        (" 1.2", 'is not in the canonical form; "1.2"'),
-        ("1.2\n", 'is not in the canonical form; "1.2"'),
-        ("1.2.post", 'is not in the canonical form; "1.2.post0"'),
+        ("1.2+local.1", 'has a local part "+local.1", which cannot be published; write "1.2"'),
+        ("1!1.2", 'has an epoch, which not every packaging system supports; write "1.2"'),
+        ("1.2-rc1", 'is not in the canonical form; write "1.2rc1"'),
+        ("v1.2", 'is not in the canonical form; write "1.2"'),
+        ("1.02", 'is not in the canonical form; write "1.2"'),
+        ("1.2RC1", 'is not in the canonical form; write "1.2rc1"'),
+        (" 1.2", 'is not in the canonical form; write "1.2"'),
+        ("1.2\n", 'is not in the canonical form; write "1.2"'),
+        ("1.2.post", 'is not in the canonical form; write "1.2.post0"'),
         ("", "is not a version in PEP 440 form; "),
         ("one", "is not a version in PEP 440 form; "),
-        ("1" * 65, "is 65 characters long; 64 at most"),
+        ("1" * 65, "is 65 characters long; the limit is 64"),
     ],
 )
 def test_refused(text: str, wrong: str) -> None:

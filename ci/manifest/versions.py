@@ -1,11 +1,11 @@
-"""One version, in PEP 440 form, as each ecosystem spells it, so that each orders it as PEP 440 does.
+"""A version in PEP 440 form, and its spelling for each packaging system, so that all order versions as PEP 440 does.
 
-The order to keep, for one release number:
+The order for one release number is:
 
     1.2.dev1 < 1.2a1.dev1 < 1.2a1 < 1.2b1 < 1.2rc1 < 1.2rc1.post1 < 1.2 < 1.2.post1.dev1 < 1.2.post1
 
-It is kept between versions with as many numbers each: PEP 440 reads `1.2` as `1.2.0`, no package
-manager does. `ci.changelog` therefore holds a project to one count.
+This holds for versions with as many numbers each: PEP 440 reads `1.2` as `1.2.0`, and no package manager does.
+Therefore `ci.manifest.changelog` requires that all versions of a project have as many numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import functools
 from packaging.version import InvalidVersion
 from packaging.version import Version as Pep440
 
-LONGEST = 64
+MAX_LENGTH = 64
 
 
 @functools.total_ordering
@@ -41,14 +41,14 @@ class Version:
 
     @property
     def oci(self) -> str:
-        """The tag of an image; PEP 440 without a local part holds nothing that a tag may not."""
+        """The tag of an image: PEP 440 without a local part has only characters that a tag may have."""
         return self.pep440
 
     @property
     def rpm(self) -> str:
-        """RPM's Version: a tilde sorts before the end of a version, a caret after it and before all else.
+        """RPM's Version: a tilde sorts before the end of a version, a caret after it and before everything else.
 
-        `dev` of a final release has two tildes, since its letters would put it between `b` and `rc`.
+        `dev` of a final release has two tildes, since its letters would sort it between `b` and `rc`.
         """
         pre, post, dev = self._parts
         text = self.release
@@ -62,7 +62,7 @@ class Version:
 
     @property
     def pacman(self) -> str:
-        """pacman's pkgver: letters right after the number sort before its end, after a dot behind it.
+        """pacman's pkgver: letters right after the number sort before its end, letters after a dot sort after it.
 
         Letters are compared as bytes, so a `DEV` in capitals sorts before `a`, `b` and `rc`.
         """
@@ -74,11 +74,11 @@ class Version:
 
     @property
     def homebrew(self) -> str:
-        """Homebrew's version: the PEP 440 form, save for `dev`, which Homebrew would put after the release.
+        """Homebrew's version: the PEP 440 form, except for `dev`, which Homebrew would sort after the release.
 
-        It knows the tokens `a` < `b` < `pre` < `rc`, all before the end, and `post` after it. So `dev` of
-        anything is a further `pre`; of a final release it is a second `a` behind `a0`, which sorts before all
-        of `a0`'s own.
+        It has the tokens `a` < `b` < `pre` < `rc`, all before the end, and `post` after it. So `dev` of a pre- or
+        post-release becomes another `pre`; of a final release it becomes a second `a` after `a0`, which sorts before
+        everything else that begins with `a0`.
         """
         pre, post, dev = self._parts
         text = self.release + (pre or "")
@@ -87,6 +87,11 @@ class Version:
         if dev is None:
             return text
         return f"{text}.pre{dev}" if pre or post is not None else f"{text}a0.a{dev}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is under development, with a `dev` part: such a version is not released."""
+        return self._parsed.is_devrelease
 
     @property
     def release(self) -> str:
@@ -104,22 +109,23 @@ class Version:
 
 
 def parse(text: str) -> Version:
-    """Return the version, or raise ValueError that says what is wrong and what would be right."""
-    if len(text) > LONGEST:
-        msg = f"is {len(text)} characters long; {LONGEST} at most"
+    """Return the version; raises `ValueError` with what is wrong and what is expected."""
+    if len(text) > MAX_LENGTH:
+        msg = f"is {len(text)} characters long; the limit is {MAX_LENGTH}"
         raise ValueError(msg)
     try:
         parsed = Pep440(text)
     except InvalidVersion:
-        msg = 'is not a version in PEP 440 form; such as "1.2.0", "1.2.0rc1", "1.2.0.post1" or "1.2.0.dev1"'
+        examples = '"1.2.0", "1.2.0rc1", "1.2.0.post1" or "1.2.0.dev1"'
+        msg = f"is not a version in PEP 440 form; expected one such as {examples}"
         raise ValueError(msg) from None
     if parsed.epoch:
-        msg = f'has an epoch, which not every ecosystem can spell; "{parsed.public.partition("!")[2]}"'
+        msg = f'has an epoch, which not every packaging system supports; write "{parsed.public.partition("!")[2]}"'
         raise ValueError(msg)
     if parsed.local is not None:
-        msg = f'has a local part "+{parsed.local}", which cannot be published; "{parsed.public}"'
+        msg = f'has a local part "+{parsed.local}", which cannot be published; write "{parsed.public}"'
         raise ValueError(msg)
     if str(parsed) != text:
-        msg = f'is not in the canonical form; "{parsed}"'
+        msg = f'is not in the canonical form; write "{parsed}"'
         raise ValueError(msg)
     return Version(text)
