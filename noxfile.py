@@ -1,8 +1,9 @@
-"""The sessions. Each hands its arguments to `python -m ci`, which does the work and tells what happened."""
+"""The sessions. Most pass their arguments to `python -m ci`, which does the work and reports it."""
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import subprocess
@@ -18,25 +19,37 @@ nox.needs_version = ">=2026.4.10"
 nox.options.default_venv_backend = "none"  # the sessions share environments, see `environment`
 nox.options.sessions = ["check", "lint", "tests"]
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT))  # nox does not look for modules beside the noxfile
+
+from ci import kinds  # noqa: E402
+from ci.make_environment import clean_environment  # noqa: E402
+
+# nox looks for uv when it starts a session, and says that there is none; no session here uses it.
+logging.getLogger("nox").addFilter(lambda record: "uv binary not found" not in record.getMessage())
+
 REQUIREMENTS = ROOT / "ci" / "requirements"
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 
 def environment(session: nox.Session, name: str) -> Path:
-    """The programs' folder of `.nox/NAME`, an environment with the pinned requirements of that name.
+    """Make `.nox/NAME`, an environment with the pinned requirements of that name; return its folder of programs.
 
-    It is made once, for all sessions that need it; nox itself would make one a session.
+    All sessions that need it share it; nox itself would make one for each session.
     """
+    if os.pathsep in str(ROOT):
+        print(f"error: {ROOT}: no environment can be made at a path with {os.pathsep!r}", file=sys.stderr)
+        print("what to do: move the checkout to another path", file=sys.stderr)
+        raise SystemExit(15)
     pinned = REQUIREMENTS / f"{name}.txt"
     location = ROOT / ".nox" / name
     stamp = location / ".requirements"
     wanted = hashlib.sha256(pinned.read_bytes() + sys.version.encode()).hexdigest()
     with alone(location.with_name(f"{name}.lock")):
-        if not stamp.exists() or stamp.read_text() != wanted:
-            session.run(sys.executable, "-m", "venv", "--clear", str(location), external=True)
-            pip = (str(location / BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
-            session.run(*pip, "--require-hashes", "-r", str(pinned), external=True)
+        works = (location / BIN / "python").exists()  # a link to the system's, which may have been removed since
+        if not works or not stamp.exists() or stamp.read_text() != wanted:
+            make = str(ROOT / "ci" / "make_environment.py")
+            session.run(sys.executable, "-I", make, str(location), str(pinned), external=True)
             stamp.write_text(wanted)
     return location / BIN
 
@@ -53,25 +66,26 @@ def alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def run(programs: Path, *command: str) -> None:
-    """Run a program of an environment; nox ends with its very exit code, which tells what went wrong.
+def run(programs: Path, *command: str, **variables: str) -> None:
+    """Run a program of an environment, with further variables. Nox ends with its exit code, which says what went wrong.
 
-    A signal that asks nox to end goes to the program, which ends what it had started; nox waits for it.
+    A signal that asks nox to end is sent on to the program, and nox waits until the program has ended.
     """
     search_path = os.pathsep.join([str(programs), os.environ.get("PATH", os.defpath)])
     argv = [str(programs / command[0]), *command[1:]]
     received: list[int] = []
     children: list[subprocess.Popen[bytes]] = []
 
-    def hand_on(number: int, _: FrameType | None) -> None:
+    def forward(number: int, _: FrameType | None) -> None:
         received.append(number)
         if number != signal.SIGINT or not at_terminal():
             for child in children:
                 child.send_signal(number)
 
-    with signals_to(hand_on), subprocess.Popen(argv, cwd=ROOT, env={**os.environ, "PATH": search_path}) as child:
+    environment = {**clean_environment(os.environ), "PATH": search_path, **variables}
+    with signals_to(forward), subprocess.Popen(argv, cwd=ROOT, env=environment) as child:
         children.append(child)
-        for number in tuple(received):  # those that came before there was a child
+        for number in tuple(received):  # those that came before the program was started
             child.send_signal(number)
         code = child.wait()
     if not code and received:
@@ -82,7 +96,7 @@ def run(programs: Path, *command: str) -> None:
 
 @contextmanager
 def signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let the handler have the signals that ask to end, but for those that are ignored, as nohup does."""
+    """Let the handler receive the signals that ask to end, except those that are ignored, as with nohup."""
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.getsignal(number) for number in numbers}
     taken = [number for number in numbers if before[number] != signal.SIG_IGN]
@@ -96,7 +110,7 @@ def signals_to(handler: Callable[[int, FrameType | None], None]) -> Iterator[Non
 
 
 def at_terminal() -> bool:
-    """Whether this process is in the terminal's foreground: then Ctrl-C reaches its children without its help."""
+    """Whether this process is in the terminal's foreground: then the terminal sends Ctrl-C to its children, too."""
     if os.name == "nt":
         return True
     try:
@@ -118,15 +132,21 @@ def release_session(name: str, summary: str) -> None:
 
 SESSIONS: dict[str, str] = {
     "plan": "Show what a snapshot would do; -- --json for programs.",
-    "snapshot": "Build everything, open each artefact again and make it answer.",
-    "sdist": "Build the source tarball and the wheel.",
-    "rpm": "Build the RPMs and the source RPM.",
-    "msys2": "Build the MSYS2 packages.",
-    "brew": "Build the Homebrew formula.",
-    "images": "Build the images; -- --flavour NAME --engine NAME --base FLAVOUR=REF.",
+    "snapshot": "Build and verify everything, with all gates, and write the report; -- --quick, --locked FILE.",
+    "reproduce": "Build this commit twice from clean clones, the second time elsewhere, and compare with dist/.",
+    "verify": "Verify what is in dist/ as it is, with all gates; -- --previous REF_OR_DIST, or --signatures.",
+    "compare": "Say what changed since a previous release; -- REF_OR_DIST: a git revision or a folder like dist/.",
+    "inputs": "Say which inputs of the build are in dist/inputs/; -- --fetch brings those that are not.",
+    "bundle": "Pack dist/release and dist/inputs into one archive; -- --unpack FILE DIR.",
+    "rebuild": "Build a release again from its provenance, and compare the bytes; -- VERSION_OR_DIR.",
+    **kinds.sessions(),
     "bake": "Render the packaging files from release.yaml.",
-    "check": "Check the manifest, the baked tree, and the baked files by their ecosystems' rules.",
-    "source-hash": "Write the source tarball's sha256 into release.yaml, and bake.",
+    "check": "Check the manifest and the rendered files, and run the linters of the packages.",
+    "release": "Make the signed set of the tag that is checked out; -- --preflight only says what is in the way.",
+    "keys": "Show the keys of releases and when they end; -- --rotate NEW announces a key, --switch lets it sign.",
+    "pin": "Write the digests of the base images into release.yaml, and render; -- --dry-run shows the changes.",
+    "source-hash": "Write the source tarball's sha256 into release.yaml, and render.",
+    "bump": "Make the commit and the tag of a version; -- VERSION|major|minor|patch|rc|final|dev [--dry-run].",
 }
 
 for session_name, session_summary in SESSIONS.items():
@@ -135,27 +155,36 @@ for session_name, session_summary in SESSIONS.items():
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, two at a time; -- takes arguments of pytest."""
+    """Run the tests, two at a time; -- takes arguments of pytest, and --changed for what a change can affect."""
     programs = environment(session, "tests")
-    run(programs, "python", "-m", "pytest", "-n", "2", "--dist", "loadfile", *session.posargs)
+    run(programs, "python", "-m", "pytest", "-n", "2", *session.posargs)
 
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Check the Python code with ruff and mypy, strictly."""
+    """Check the Python code: ruff, mypy in strict mode, and which module may import which (pyproject.toml)."""
     programs = environment(session, "tests")
     run(programs, "ruff", "check", ".")
     run(programs, "ruff", "format", "--check", ".")
     run(programs, "python", "-m", "mypy")
+    # Not by its script, which names the Python at the path where the environment was made.
+    lint_imports = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    run(programs, "python", "-c", lint_imports, "--no-cache", "--no-logo", PYTHONPATH="runtime")
 
 
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
-    """Fuzz the runtime's parsers for some minutes, fifty times as long as the tests do."""
-    os.environ["FAAS_FUZZ_FACTOR"] = "50"
+    """Fuzz the parsers of the runtime and of the emulator for some minutes, fifty times as long as the tests do."""
     programs = environment(session, "tests")
-    files = [f"tests/runtime/test_runtime_{name}.py" for name in ("framing", "layout", "check")]
-    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long or not long", *files, *session.posargs)
+    pytest = ("python", "-m", "pytest", "-n", "2")
+    files = [f"tests/runtime/test_runtime_{name}.py" for name in ("http_reader", "head_template", "check")]
+    run(programs, *pytest, "-m", "long or not long", *files, *session.posargs, FAAS_FUZZ_FACTOR="50")
+    fuzzed = ["runtime/test_runtime_quoted_bytes", "runtime/test_runtime_hostile_responses"]
+    fuzzed += ["runtime/test_runtime_pipelined_receipts"]
+    fuzzed += ["emulator/test_emulator_runtime_api", "emulator/test_emulator_hostile_clients"]
+    fuzzed += ["emulator/test_emulator_text"]
+    files = [f"tests/{name}.py" for name in fuzzed]
+    run(programs, *pytest, "-k", "fuzzed", *files, *session.posargs, FAAS_FUZZ_FACTOR="50")
 
 
 @nox.session(default=False)
@@ -166,6 +195,31 @@ def windows(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def debian13(session: nox.Session) -> None:
+    """Run check and snapshot in a bare root of Debian 13, and compare the bytes; it takes half an hour, as root."""
+    programs = environment(session, "tests")
+    run(programs, "python", "-m", "pytest", "-m", "long", "tests/hosts", *session.posargs)
+
+
+# Files whose slowest tests are marked as long, so that `tests` stays short; `proofs` runs these.
+WITH_LONG_TESTS = (
+    "docs/test_abi",
+    "recipes/test_projects",
+    "release/test_bump",
+    "release/test_environment",
+    "release/test_paths",
+)
+
+
+@nox.session(default=False)
+def proofs(session: nox.Session) -> None:
+    """Plant one fault at a time, and see each gate turn red; and the slowest tests. -- takes arguments of pytest."""
+    programs = environment(session, "tests")
+    places = ["tests/proofs", *(f"tests/{name}.py" for name in WITH_LONG_TESTS)]
+    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long", *places, *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure against what is promised; -- takes the parts to measure. Writes dist/bench/."""
+    """Measure, and compare with the targets; -- takes the parts to measure. Writes dist/bench/."""
     run(environment(session, "release"), "python", "-m", "ci.bench", *session.posargs)

@@ -1,118 +1,105 @@
-"""The command line behind the Nox sessions: `python -m ci COMMAND`. The only place that prints an error and exits."""
+"""The command line behind the Nox sessions: `python -m ci COMMAND`. Only this module turns errors into exit codes."""
 
 from __future__ import annotations
 
-import argparse
+import io
+import locale
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
-from ci import commands
-from ci.console import Console
-from ci.errors import HostError, ReleaseError, UsageError
+from ci.command_line import parse
+from ci.commands import COMMANDS
+from ci.core.build_dir import plain_path
+from ci.core.console import Console, mask_tracebacks
+from ci.core.errors import ReleaseError, host_error
+from ci.core.resolve import resolve
+from ci.core.temporary import folder_for_temporary_files
 
 ROOT = Path(__file__).resolve().parent.parent
-SESSIONS = ("sdist", "rpm", "msys2", "brew", "images")
+_OUTPUT_CLOSED = 141  # as if SIGPIPE had ended it: whoever read the output has closed it
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code (README, "Exit codes")."""
+    """Run one command; returns its exit code (docs/releasing.md, "Exit codes")."""
     os.umask(0o022)  # modes in artefacts do not depend on whose shell this is
     for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # as nohup leaves it
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup sets this
             signal.signal(number, _interrupt)
+    mask_tracebacks()
     console = Console()
+    return _end_output(console, _run(console, arguments))
+
+
+def _run(console: Console, arguments: Sequence[str] | None) -> int:
     try:
-        chosen = _parser().parse_args(arguments)
-        commands.COMMANDS[chosen.command](ROOT, console, chosen)
+        chosen = parse(arguments)
+        with folder_for_temporary_files():
+            resolve(COMMANDS[chosen.command])(plain_path(ROOT), console, chosen)
     except ReleaseError as error:
         return _report(console, error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads on: nothing more to say
-        return 141
+        return _OUTPUT_CLOSED
     except OSError as error:
-        return _report(console, HostError(str(error), hint="mend that and run the same command again"))
+        return _report(console, host_error(error))
     except KeyboardInterrupt:
         console.end()
-        print("interrupted; what was finished stays, the same command goes on from there", file=sys.stderr)
+        console.say("interrupted; finished work is kept. Run the same command to continue")
         return 130
     return 0
 
 
+def _end_output(console: Console, code: int) -> int:
+    """Write what is left of standard output. Python itself would do so later, and end with a code of its own."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python, which tries once more
+        if not code:
+            is_closed = isinstance(error, BrokenPipeError)
+            return _OUTPUT_CLOSED if is_closed else _report(console, host_error(error))
+    return code
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a terminal that goes away and nox may both send it
+    signal.signal(number, signal.SIG_IGN)  # the terminal, when it is closed, and nox may both send it
     raise KeyboardInterrupt
 
 
 def _report(console: Console, error: ReleaseError) -> int:
     console.end()
-    print(f"error: {error}", file=sys.stderr)
-    if error.hint:
-        print(f"what to do: {error.hint}", file=sys.stderr)
+    console.error(error)
     return error.exit_code
 
 
-_PROG = "python -m ci"
+def _restart_in_utf8_mode() -> None:
+    """Start again so that names of files, arguments and texts are UTF-8, which another locale would change."""
+    if not sys.flags.utf8_mode:
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        session = self.prog.removeprefix(_PROG).strip()
-        raise UsageError(message, hint=f"see: nox -s {session} -- --help" if session else "see: nox -l")
+class _StandardOutput(io.FileIO):
+    """Standard output, whose errors say that it is meant: they have no file name of their own."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            error.filename = error.filename or "standard output"
+            raise
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog=_PROG, description=__doc__)
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    subparsers.add_parser("bake", help="render recipes/packages with the values of release.yaml")
-    subparsers.add_parser("check", help="check the manifest, the baked tree, and the baked files' own rules")
-    plan = subparsers.add_parser("plan", help="show what a snapshot would do")
-    plan.add_argument("--json", action="store_true", help="as JSON on standard output")
-    _add_image_options(plan)
-    for session in SESSIONS:
-        builder = subparsers.add_parser(session, help=f"build what belongs to {session}, and what that needs")
-        if session == "images":
-            _add_image_options(builder)
-    snapshot = subparsers.add_parser("snapshot", help="build everything, open it again and make it answer")
-    _add_image_options(snapshot)
-    subparsers.add_parser("source-hash", help="write the source tarball's sha256 into release.yaml, and bake")
-    return parser
-
-
-def _add_image_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--engine",
-        choices=("auto", "buildah", "podman", "docker"),
-        default="auto",
-        help="the container engine; auto takes the first of the others that works",
-    )
-    parser.add_argument(
-        "--flavour",
-        action="append",
-        choices=("ubi", "alpine", "micro"),
-        default=[],
-        metavar="NAME",
-        help="build this image only: ubi, alpine or micro; may be given more than once",
-    )
-    parser.add_argument(
-        "--base",
-        action="append",
-        type=_base,
-        default=[],
-        metavar="FLAVOUR=REF",
-        help="build a flavour on another base image than the manifest's",
-    )
-
-
-def _base(text: str) -> tuple[str, str]:
-    flavour, equals, reference = text.partition("=")
-    if not equals or not reference or reference.startswith("-") or flavour not in ("ubi", "alpine"):
-        raise argparse.ArgumentTypeError(f"{text!r}: expected ubi=REF or alpine=REF")
-    return flavour, reference
+def _name_standard_output() -> None:
+    output = io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False))
+    sys.stdout = io.TextIOWrapper(output, sys.stdout.encoding, sys.stdout.errors, line_buffering=sys.stdout.isatty())
 
 
 if __name__ == "__main__":
+    if {sys.getfilesystemencoding(), locale.getencoding().lower()} != {"utf-8"}:
+        _restart_in_utf8_mode()
+    _name_standard_output()
     sys.exit(main())
