@@ -1,31 +1,35 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
-# ruff: noqa: PTH103, PTH114, PTH117, PTH118, PTH119, PTH120, PTH123, PTH208
-# pathlib would be among the modules that are loaded, and so be carried over.
-"""Carry what a package needs of its Python over into an empty root.
+# ruff: noqa: PTH103, PTH110, PTH112, PTH114, PTH117, PTH118, PTH119, PTH120, PTH123, PTH208
+# pathlib is not used, because it would then be among the loaded modules and be copied too.
+"""Copy the part of Python that a package needs into an empty root.
 
-    carry.py PACKAGE                 prints all that the package's modules import, wherever the statement stands
-    carry.py ROOT TARGET NAME...     imports the names and copies what that brought in to its place below TARGET
+    carry.py PACKAGE                 prints the names of all modules that the package imports anywhere
+    carry.py ROOT TARGET NAME...     imports the names and copies the loaded files to the same paths below TARGET
+    carry.py ROOT TARGET             copies what apk's list of installed packages says of the files below TARGET
 
-The very interpreter whose files are wanted runs this; ROOT is the folder that is `/` to its installation. Modules of
-the standard library arrive byte-compiled and without their sources; extension modules, the interpreter and the shared
-libraries that are loaded by then arrive as they are.
+Run this with the interpreter whose files are copied. ROOT is the folder that its installation sees as `/`. Modules of
+the standard library are copied as byte code, without their sources. Extension modules, the interpreter and the loaded
+shared libraries are copied unchanged.
 """
 
 import os
 import sys
 
-# OpenSSL would be half of the image. The Runtime API speaks plain HTTP, nothing here is packed with bzip2 or lzma, and
-# random identifiers need no libuuid; without these, importers take another way.
+# OpenSSL would be half of the image. It is not needed, because the Runtime API uses plain HTTP. Nothing here is packed
+# with bzip2 or lzma, and random identifiers need no libuuid. Modules that import these work without them.
 LEFT_OUT = ("ssl", "_ssl", "_hashlib", "bz2", "_bz2", "lzma", "_lzma", "_uuid")
 
-# Not imported by name, but looked up while running: the codecs behind bytes.decode("ascii") and the like; for a host's
-# name, the codec and asyncio's threads.
-LOOKED_UP = ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.idna", "concurrent.futures.thread")
+# No import statement names these modules; Python looks them up at run time. They are the codecs for
+# bytes.decode("ascii") and the like, the codec for host names, and what Python 3.13 needs for `-c` and for tracebacks.
+LOOKED_UP = ("encodings.ascii", "encodings.latin_1", "encodings.utf_8", "encodings.idna", "linecache", "traceback")
+
+# Where Alpine keeps the list of installed packages: newer ones have it below /usr.
+PACKAGE_LISTS = ("lib/apk/db/installed", "usr/lib/apk/db/installed")
 
 
 def names_in(package):
-    """Return the absolute names in the package's import statements, without those for type checkers alone."""
-    import ast  # not above: it would be carried over
+    """Return the absolute names in the package's import statements, except those for type checkers only."""
+    import ast  # not at the top: it would be copied too
 
     names = set()
     for folder, _, files in os.walk(package):
@@ -49,20 +53,29 @@ def names_in(package):
 
 
 def import_all(names):
-    """Import the names, and return the files of all modules that are loaded afterwards."""
+    """Import the names, and return the files of all modules that are then loaded."""
     for name in LEFT_OUT:
         sys.modules[name] = None
     for name in (*LOOKED_UP, *names):
         try:
             __import__(name)
         except ImportError:
-            continue  # a module of another operating system, or a name that is no module
-    loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name != "__main__"]
+            continue  # a module of another operating system, or a name that is not a module
+    loaded = [getattr(module, "__file__", None) for name, module in sys.modules.items() if needs_file(name, module)]
     return sorted({file for file in loaded if file and os.path.isabs(file)})
 
 
+def needs_file(name, module):
+    """Return whether a loaded module is read from its file. The interpreter contains some, which are called frozen.
+
+    Python finds the standard library by the file of `os`, although that module is frozen.
+    """
+    frozen = getattr(getattr(module, "__spec__", None), "origin", None) == "frozen"
+    return name == "os" or (name != "__main__" and not frozen)
+
+
 def libraries(root):
-    """Return the loaded shared libraries and every symbolic link beside them that leads to one."""
+    """Return the loaded shared libraries, and the symbolic links to them in their folders."""
     with open("/proc/self/maps") as maps:
         loaded = {line.split(maxsplit=5)[-1].rstrip("\n") for line in maps if ".so" in line}
     found = {file for file in loaded if inside(file, root)}
@@ -75,7 +88,7 @@ def libraries(root):
 
 
 def interpreter(root):
-    """Return the interpreter, the link that the launcher names it by, and its loader, as far as they are there."""
+    """Return those of these files that exist: the interpreter, the link that the launcher uses, and the ELF loader."""
     import struct
 
     folder = os.path.join(sys.prefix, "bin")
@@ -88,24 +101,24 @@ def interpreter(root):
         kind, offset, length = struct.unpack_from("<I4xQ16xQ", data, header)
         if kind == 3:  # PT_INTERP
             loader = os.path.join(root, data[offset + 1 : offset + length - 1].decode())
-            # Named by way of an alias (see below), it would make a folder where the alias belongs.
+            # A path through an alias (see below) would create a folder in the alias's place.
             paths.append(os.path.join(os.path.realpath(os.path.dirname(loader)), os.path.basename(loader)))
     return [path for path in paths if os.path.lexists(path)]
 
 
 def aliases(root):
-    """Return the links at the top of the root, by which files are named too: /lib64 for /usr/lib64."""
+    """Return the links at the top of the root. They give files a second path, such as /lib64 for /usr/lib64."""
     paths = [os.path.join(root, name) for name in sorted(os.listdir(root))]
     return [path for path in paths if os.path.islink(path)]
 
 
 def inside(file, root):
-    """Tell whether a file lies below the root."""
+    """Return whether a file is below the root."""
     return os.path.commonpath([file, root]) == root
 
 
 def carry(files, root, target):
-    """Copy the files, byte-compiling Python's sources. Sourceless modules lie where their sources did."""
+    """Copy the files, and compile Python sources to byte code. The byte code takes the place of the source."""
     import py_compile
     import shutil
 
@@ -122,15 +135,51 @@ def carry(files, root, target):
             shutil.copy2(file, copy, follow_symlinks=False)
 
 
-def main(first, *others):
-    """`PACKAGE` prints what it names in imports; `ROOT TARGET NAME...` carries what importing the names loads.
+def keep_packages(root, target):
+    """Write the entries of apk's list for packages that own a file below the target; scanners read it.
 
-    Two processes, as the first has itself imported more than the package needs.
+    An entry is a paragraph. It lists files as `F:FOLDER` and `R:NAME`, and says more of each in the lines that follow.
+    """
+    path = next((path for path in PACKAGE_LISTS if os.path.exists(os.path.join(root, path))), None)
+    if path is None:
+        return
+    with open(os.path.join(root, path), encoding="utf-8") as file:
+        kept = [entry for entry in (owned_part(text, target) for text in file.read().split("\n\n")) if entry]
+    os.makedirs(os.path.join(target, os.path.dirname(path)), exist_ok=True)
+    with open(os.path.join(target, path), "w", encoding="utf-8") as file:
+        file.writelines(f"{entry}\n\n" for entry in kept)
+
+
+def owned_part(entry, target):
+    """Return a package's entry with its files below the target alone; nothing if there is none."""
+    lines, folder, keeps, owns = [], "", True, False
+    for line in entry.strip("\n").split("\n"):
+        if line.startswith("F:"):
+            folder, keeps = line[2:], os.path.isdir(os.path.join(target, line[2:]))
+        elif line.startswith("R:"):
+            file = os.path.join(target, folder, line[2:])
+            # Byte code takes the place of its source, which the checksum after it is of.
+            keeps, compiled = os.path.lexists(file), os.path.lexists(f"{file}c")
+            owns = owns or keeps or compiled
+            if compiled and not keeps:
+                lines.append(f"{line}c")
+        if keeps:
+            lines.append(line)
+    return "\n".join(lines) if owns else ""
+
+
+def main(first, *others):
+    """Print the imported names of PACKAGE, or copy what importing the names loads, or what apk says of the files.
+
+    These are separate runs, because the first one itself imports more than the package needs.
     """
     if not others:
         print(*names_in(first))
         return
     target, *names = others
+    if not names:
+        keep_packages(first, target)
+        return
     files = import_all(names)
     carry([*files, *interpreter(first), *libraries(first), *aliases(first)], first, target)
 

@@ -13,12 +13,14 @@ class FaasRuntime < Formula
     include.install "include/faas.h"
     man1.install "man/faas-runtime.1"
 
-    python3 = Formula["python@3.14"].opt_bin/"python3.14"
-    # Byte code that holds neither the time of its source nor its place: a bottle may change both.
-    # Recipes are templates.
+    python3 = formula_opt_bin("python@3.14")/"python3.14"
+    # Byte code contains neither the time nor the path of its source, because a bottle may change both.
+    # Recipes are templates and are not compiled.
     system python3, "-IS", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "-s", libexec,
            "-x", "faas_runtime.recipes.", libexec/"faas_runtime"
-    # The launcher's own first line names a Python of other systems.
+    # The code that every start needs, in one file.
+    system python3, "-IS", libexec/"faas_runtime/start_file.py"
+    # The first line of the launcher names a Python of other systems.
     (bin/"faas-runtime").write <<~SH
       #!/bin/sh
       exec "#{python3}" -IS "#{libexec}/bin/faas-runtime" "$@"
@@ -42,7 +44,7 @@ class FaasRuntime < Formula
     C
     system ENV.cc, "-shared", "-fPIC", "-I#{include}", "-o", shared_library("libecho"), "echo.c"
 
-    # A Runtime API that has one event to hand out, and takes one answer.
+    # A Runtime API that hands out one event and accepts one response.
     api = TCPServer.new("127.0.0.1", 0)
     ENV["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:#{api.local_address.ip_port}"
     ENV["LAMBDA_TASK_ROOT"] = testpath.to_s
@@ -52,9 +54,9 @@ class FaasRuntime < Formula
       connection = api.accept
       assert_match "GET /2018-06-01/runtime/invocation/next ", connection.gets("\r\n\r\n")
       connection.write "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: 1\r\nContent-Length: 4\r\n\r\n#{event}"
-      answer = connection.gets("\r\n\r\n")
-      assert_match "POST /2018-06-01/runtime/invocation/1/response ", answer
-      assert_equal event, connection.read(answer[/^Content-Length: (\d+)/i, 1].to_i)
+      response = connection.gets("\r\n\r\n")
+      assert_match "POST /2018-06-01/runtime/invocation/1/response ", response
+      assert_equal event, connection.read(response[/^Content-Length: (\d+)/i, 1].to_i)
       connection.write "HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
     ensure
       Process.kill "KILL", runtime

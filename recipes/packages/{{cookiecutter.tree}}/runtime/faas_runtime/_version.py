@@ -1,6 +1,6 @@
 # Generated from recipes/packages and release.yaml by `nox -s bake`: edit those
 {% set release = cookiecutter._release %}
-"""The version of the runtime, and where its source is: what tells of it reads it here."""
+"""The version of the runtime, and the address of its source."""
 
 __version__ = "{{ release.version }}"
 HOME = {{ release.home | json }}

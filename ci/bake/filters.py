@@ -1,11 +1,11 @@
-"""Hands the functions of `ci.quoting` to the templates; named in `recipes/packages/cookiecutter.json`."""
+"""Makes the functions of `ci.bake.quoting` available to the templates, in whose `cookiecutter.json` it is named."""
 
 from __future__ import annotations
 
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from ci.quoting import FILTERS
+from ci.bake.quoting import FILTERS
 
 
 class Filters(Extension):

@@ -1,7 +1,7 @@
-"""How a text of the manifest is written into each packaging language, so that it can never become code there.
+"""Quotes a text of the manifest for each packaging language, so that it can never become code there.
 
-Every function takes one line of printable text, which is what the manifest lets through, and returns what the
-language reads back as that very text. `FILTERS` names them for the templates of `recipes/packages`.
+Every function takes one line of printable text, which the manifest guarantees, and returns what the language reads
+as exactly that text. `FILTERS` has their names for the templates of `recipes/packages`.
 """
 
 from __future__ import annotations
@@ -17,34 +17,38 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SPEC_WIDTH = 79
 
-# rpm looks for sections and conditions (%package, %if) after it has expanded macros, hence `%%` does not hide them.
+# rpm looks for sections and conditions (%package, %if) after it has expanded macros, so `%%` does not hide them.
 _SPEC_KEYWORD = re.compile(r"%[A-Za-z]")
 
 
+class Unquotable(ValueError):
+    """A text that a language cannot hold, however it is quoted."""
+
+
 def _one_line(text: str) -> str:
-    """Return the text, or raise ValueError where it holds something that no quoting could keep on its line."""
+    """Return the text; raises `Unquotable` if it contains a character that no quoting keeps on one line."""
     if any(not char.isprintable() for char in text):
-        raise ValueError(f"not one line of printable text: {text!r}")
+        raise Unquotable(f"not one line of printable text: {text!r}")
     return text
 
 
 def comment(text: str) -> str:
-    """Write a text behind a `#` in any of the languages."""
+    """Write a text after a `#` in any of the languages."""
     return _one_line(text)
 
 
 def spec(text: str) -> str:
-    """Write a text into a tag of an RPM spec, or behind something else on its line: `%` is the only magic there."""
+    """Write a text into a tag of an RPM spec, or after other text on a line: only `%` is special there."""
     return _one_line(text).replace("%", "%%")
 
 
 def spec_definition(text: str) -> str:
     """Write a text as the value of a macro given to rpmbuild with `-D`, which becomes a tag such as Vendor.
 
-    rpm takes a value that begins with `{` as a body in braces, and one that begins with `%` as not given.
+    rpm reads a value that begins with `{` as a body in braces, and one that begins with `%` as missing.
     """
     if text.startswith("%"):
-        raise ValueError(f"an RPM's vendor or packager cannot begin with a %: {text}")
+        raise Unquotable(f"an RPM's vendor or packager cannot begin with a %: {text}")
     escaped = spec(text).replace("\\", "\\\\")
     return f"%{{nil}}{escaped}" if text.startswith("{") else escaped
 
@@ -52,7 +56,7 @@ def spec_definition(text: str) -> str:
 def spec_paragraph(text: str, start: str = "") -> str:
     """Write a text as lines of a spec's `%description` or `%changelog`, wrapped; the first begins with `start`.
 
-    A line must begin with neither a section's name nor a `#`, which rpm would take for a comment.
+    No line may begin with the name of a section, or with a `#`, which rpm would read as a comment.
     """
     lines: list[str] = []
     indent = " " * len(start)
@@ -64,23 +68,28 @@ def spec_paragraph(text: str, start: str = "") -> str:
         else:
             lines.append(line)
     if not start and (_SPEC_KEYWORD.match(lines[0]) or lines[0].startswith("#")):
-        raise ValueError(f"an RPM's description cannot begin with {lines[0].split()[0]!r}")
+        raise Unquotable(f"an RPM's description cannot begin with {lines[0].split()[0]!r}")
     return "\n".join(spec(f"{indent if number else start}{line}") for number, line in enumerate(lines))
 
 
 def spec_date(date: dt.date) -> str:
-    """Write a date as `%changelog` has it, in English whatever the locale."""
+    """Write a date in the form of `%changelog`, in English in every locale."""
     return f"{_DAYS[date.weekday()]} {_MONTHS[date.month - 1]} {date.day:02d} {date.year}"
 
 
 def shell(text: str) -> str:
-    """Write a text as one word of a POSIX shell or bash, always in quotes."""
+    """Write a text as one word of a POSIX shell or bash, always in quotes.
+
+    They are double quotes where shellcheck would take single ones for a mistake (SC1003, SC2016).
+    """
+    if re.search(r"[\\$`]", text):
+        return '"' + re.sub(r'([\\"$`])', r"\\\1", _one_line(text)) + '"'
     quoted = shlex.quote(_one_line(text))
     return quoted if quoted.startswith("'") else f"'{quoted}'"
 
 
 def ruby(text: str) -> str:
-    """Write a text as a Ruby string in double quotes, which is what Homebrew's style wants."""
+    """Write a text as a Ruby string in double quotes, as Homebrew's style requires."""
     escaped = _one_line(text).replace("\\", "\\\\").replace('"', '\\"')
     return '"' + re.sub(r"#(?=[{$@])", r"\\#", escaped) + '"'
 
@@ -101,7 +110,7 @@ def toml(text: str) -> str:
 
 
 def json_string(text: str) -> str:
-    """Write a text as a string of JSON, which is one of Python too."""
+    """Write a text as a string of JSON, which is a string of Python too."""
     return json.dumps(_one_line(text))
 
 

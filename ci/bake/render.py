@@ -1,6 +1,6 @@
-"""Bakes `recipes/packages` with the values of a release; the only user of cookiecutter.
+"""Renders `recipes/packages` with the values of a release. The only module that uses cookiecutter.
 
-What is baked is committed, so `drift` compares: text, missing and surplus files, and modes.
+Rendered files are committed. `drift` compares them with a fresh rendering: texts, missing and surplus files, modes.
 """
 
 from __future__ import annotations
@@ -14,21 +14,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ci.errors import HostError, ManifestError, ReleaseError
-from ci.files import tree_files, write_atomically
-from ci.release import Release
+from ci.bake.quoting import Unquotable
+from ci.core.checkout import require_own_files
+from ci.core.errors import HostError, ManifestError, ReleaseError
+from ci.core.files import linked_folders, tree_files, write_atomically
+from ci.kinds import rendered_folders
+from ci.manifest.release import Release
 
 TEMPLATE = Path("recipes", "packages")
-# These folders hold baked files alone; in `runtime/` and in the recipes a few are baked and the others written by hand.
-FOLDERS = ("containers", "formulae", "msys2", "specs")
+# These folders contain rendered files alone; of `runtime/` and of the recipes only a few files are rendered.
+FOLDERS = rendered_folders()
 FILES = (
+    ".packit.yaml",
     "recipes/c-function/cookiecutter.json",
     "recipes/rust-function/cookiecutter.json",
     "runtime/faas_runtime/_version.py",
     "runtime/pyproject.toml",
 )
-# What is baked as it is, from another place of the repository: a project in C builds with nothing but itself.
+# Files that are copied from elsewhere in the repository: a project in C must build without other files.
 COPIES = {"recipes/c-function/{{cookiecutter.name}}/faas.h": "runtime/include/faas.h"}
+# Each rendered file has this line in a comment, at any place: the first line may have to be a shebang, for example.
 MARKER = "Generated from recipes/packages and release.yaml by `nox -s bake`: edit those"
 
 _ONE_AT_A_TIME = threading.Lock()
@@ -36,7 +41,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 @dataclass(frozen=True, kw_only=True)
 class Baked:
-    """One baked file: its path below the target, its bytes, and its mode as git knows it."""
+    """One rendered file: its path below the target, its bytes, and its mode in git."""
 
     path: str
     data: bytes
@@ -44,9 +49,9 @@ class Baked:
 
 
 def bake(root: Path, release: Release, target: Path) -> list[Path]:
-    """Bake the templates of the repository at `root` into `target`; return the files, written or left as they were.
+    """Render the templates of the repository at `root` into `target`; returns all files, changed or not.
 
-    Files that an earlier bake wrote and this one does not are removed.
+    Files that an earlier rendering wrote, and this one does not, are removed.
     """
     baked = _render(root, release)
     for file in baked:
@@ -61,14 +66,14 @@ def bake(root: Path, release: Release, target: Path) -> list[Path]:
 
 
 def drift(root: Path, release: Release) -> str:
-    """Return how the committed baked files differ from a fresh bake, as a unified diff; nothing where they don't."""
+    """Return how the committed files differ from a fresh rendering, as a unified diff; empty if they do not."""
     fresh = {file.path: file for file in _render(root, release)}
     paths = sorted({*fresh, *_candidates(root)})
     return "".join(_difference(_on_disk(root, path), fresh.get(path)) for path in paths)
 
 
 def bake_recipe(recipe: Path, target: Path, name: str = "") -> Path:
-    """Bake a function's recipe into `target`, under its default name or another; return the new function's folder."""
+    """Render a function's recipe into `target`, with its default name or another; returns the new folder."""
     from cookiecutter.exceptions import CookiecutterException
     from cookiecutter.generate import generate_context
     from cookiecutter.prompt import prompt_for_config
@@ -79,33 +84,35 @@ def bake_recipe(recipe: Path, target: Path, name: str = "") -> Path:
         context["cookiecutter"] = prompt_for_config(context, no_input=True)
         return _generate(recipe, context, target, accept_hooks=True)
     except CookiecutterException as error:
-        raise ReleaseError(f"{recipe}: {error}", hint="the recipe itself is at fault") from error
+        raise ReleaseError(f"{recipe}: {error}", hint="fix the recipe") from error
 
 
 def _render(root: Path, release: Release) -> list[Baked]:
-    # cookiecutter takes a third of a second to import, and most commands bake nothing.
+    # The import of cookiecutter takes a third of a second, and most commands render nothing.
     from cookiecutter.exceptions import CookiecutterException
     from jinja2 import TemplateError
 
-    # A list as a value would mean choices to cookiecutter, hence the model comes as one private variable.
+    # cookiecutter reads a list as choices, so the model is passed as one private variable.
     template = root / TEMPLATE
-    variables = json.loads((template / "cookiecutter.json").read_bytes())
-    context = {"cookiecutter": {**variables, "_release": release}}
+    templates = [*tree_files(template), *linked_folders(template), *(root / source for source in COPIES.values())]
+    require_own_files(root, templates)
     with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
         try:
+            variables = json.loads((template / "cookiecutter.json").read_bytes())
+            context = {"cookiecutter": {**variables, "_release": release}}
             _generate(template, context, Path(scratch), accept_hooks=False)
-        except ValueError as error:
-            raise ManifestError(f"release.yaml: {error}", hint="word that text differently") from error
-        except (CookiecutterException, TemplateError) as error:
-            raise ReleaseError(f"{TEMPLATE}: {error}", hint="the template itself is at fault") from error
+        except Unquotable as error:
+            raise ManifestError(f"release.yaml: {error}", hint="change that text") from error
+        except (CookiecutterException, TemplateError, ValueError) as error:  # ValueError: no JSON, or not UTF-8
+            raise ReleaseError(f"{TEMPLATE}: {error}", hint="fix the template") from error
         return [*_collect(Path(scratch, variables["tree"])), *_copied(root)]
 
 
 def _generate(template: Path, context: dict[str, Any], target: Path, *, accept_hooks: bool) -> Path:
-    # A step below cookiecutter's command line: reads no user's configuration and writes no replay file.
+    # This function reads no configuration of the user and writes no replay file, unlike cookiecutter's command line.
     from cookiecutter.generate import generate_files
 
-    # It changes the current folder of the whole process for as long as it works, whatever other threads do.
+    # While it runs it changes the current folder of the whole process, with all threads.
     with _ONE_AT_A_TIME:
         return Path(generate_files(str(template), context, str(target), accept_hooks=accept_hooks))
 
@@ -115,9 +122,9 @@ def _collect(tree: Path) -> Iterator[Baked]:
         path = file.relative_to(tree).as_posix()
         data = file.read_bytes()
         if path not in FILES and path.partition("/")[0] not in FOLDERS:
-            raise ReleaseError(f"{TEMPLATE}: {path} is none of the places that are baked")
+            raise ReleaseError(f"{TEMPLATE}: {path} is not a place for a rendered file")
         if not _has_marker(data):
-            raise ReleaseError(f"{TEMPLATE}: {path} does not begin with a comment that says: {MARKER}")
+            raise ReleaseError(f"{TEMPLATE}: {path} has no comment that says: {MARKER}")
         yield Baked(path=path, data=data, mode=_git_mode(file))
 
 
@@ -127,7 +134,7 @@ def _copied(root: Path) -> Iterator[Baked]:
 
 
 def _has_marker(data: bytes) -> bool:
-    return MARKER.encode() in data.partition(b"\n")[0]
+    return MARKER.encode() in data
 
 
 def _git_mode(file: Path) -> int:
@@ -135,15 +142,15 @@ def _git_mode(file: Path) -> int:
 
 
 def _inside(target: Path, path: str) -> Path:
-    """Return where a baked file goes; a symbolic link must not lead it out of the target."""
+    """The path of a rendered file; `HostError` if a symbolic link leads it out of the target."""
     file = target / path
     if not file.resolve().is_relative_to(target.resolve()):
-        raise HostError(f"{file} leads out of {target}", hint="replace the symbolic link by a folder")
+        raise HostError(f"{file} leads out of {target}", hint="replace the symbolic link with a folder")
     return file
 
 
 def _candidates(target: Path) -> list[str]:
-    """Return the files that are baked, or lie where only baked ones should."""
+    """The existing files that are rendered, or are in a folder for rendered files alone."""
     found = [file for folder in FOLDERS if (target / folder).is_dir() for file in tree_files(target / folder)]
     found += [target / file for file in (*FILES, *COPIES) if (target / file).is_file()]
     return [file.relative_to(target).as_posix() for file in found]
