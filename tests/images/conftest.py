@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from ci import engines
 from ci.builders import functions
-from ci.commands import open_project
-from ci.engines import Engine
-from ci.errors import CommandFailed
-from ci.jobs import Options, Output, Workspace
-from ci.run import Runner
+from ci.commands.running import open_project
+from ci.core.errors import CommandFailed
+from ci.core.run import Runner
+from ci.images import engine_choice
+from ci.images.engines import Engine
+from ci.pipeline.jobs import Options, Output, Variant, Verdict, Workspace
 from ci.verify import image
 from ci.verify.check import Check, Function
 from tests.glue.debian_rust import function_with_libgcc
-from tests.glue.support import needed, program, rust_project
+from tests.glue.support import needed, rust_project
 from tests.images import stand_ins
-from tests.support import copy_checkout, run_ci
-
-# The storage is one for the whole machine: what another run of the tests makes there must bear another name.
-REGISTRY = f"tests.invalid/faas-runtime-{os.getpid()}"
+from tests.support import program
 
 
 @pytest.fixture(scope="session")
@@ -35,67 +30,24 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Runner:
 
 
 @pytest.fixture(scope="session")
-def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The stand-ins' references in the storage that buildah and podman share."""
-    references = {}
-    try:
-        for name, make in (("ubi", stand_ins.ubi), ("alpine", stand_ins.alpine)):
-            folder = tmp_path_factory.mktemp(name)
-            make(folder)
-            references[name] = stand_ins.store("buildah", folder, name)
-        yield references
-    finally:
-        for reference in references.values():
-            stand_ins.remove("buildah", reference)
-
-
-@pytest.fixture(scope="session")
-def options(bases: dict[str, str]) -> list[str]:
-    return [f"--base={name}={reference}" for name, reference in bases.items()]
-
-
-def checkout_for_tests(target: Path) -> Path:
-    """A checkout whose images get names of their own: what stands on a stand-in must not pass for the real one."""
-    checkout = copy_checkout(target)
-    manifest = checkout / "release.yaml"
-    text = manifest.read_text()
-    manifest.write_text(re.sub(r"(?m)^  registry: .*$", f"  registry: {REGISTRY}", text))
-    baked = run_ci(checkout, "bake")  # the recipes name the images
-    assert baked.returncode == 0, baked.stderr
-    return checkout
-
-
-@pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory, run: Runner, options: list[str]) -> Iterator[Path]:
+def built(snapshot: Path, bases: dict[str, str]) -> Path:
     """A checkout in which all images of this machine's architecture are built."""
-    checkout = checkout_for_tests(tmp_path_factory.mktemp("built") / "checkout")
-    try:
-        done = run_ci(checkout, "images", *options)
-        assert done.returncode == 0, done.stderr
-        # The stand-ins exist for one architecture; that the other one is lacking is told.
-        assert "faas-runtime-0.1.0-ubi-arm64.oci.tar" in done.stdout
-        assert "unavailable" in done.stdout
-        # What Debian's archive held is an input that no file names, so the build has to.
-        assert re.search(r"Debian \w+: base-files \S+, libc6 \d", done.stdout + done.stderr)
-        yield checkout
-    finally:
-        for engine in (Engine(name="buildah"), Engine(name="docker")):
-            for tag in ("ubi", "alpine", "micro", "micro-arm64") if not engines.why_not(run, engine.name) else ():
-                with contextlib.suppress(CommandFailed):  # it is gone already
-                    engine.remove(run, f"{REGISTRY}/faas-runtime:0.1.0-{tag}")
+    if "alpine" not in bases:
+        pytest.skip("not run: the stand-in for alpine cannot be made here")
+    return snapshot
 
 
 @pytest.fixture(scope="session")
 def cannot_run(run: Runner, bases: dict[str, str]) -> dict[str, str]:
     """The engines with a read-only root that cannot run any container here, each with its reason."""
-    faults = {name: fault for name in ("podman", "docker") if (fault := engines.why_not(run, name))}
+    faults = {name: fault for name in ("podman", "docker") if (fault := engine_choice.why_not(run, name))}
     if "podman" not in faults and (fault := why_podman_starts_nothing(run, bases["alpine"])):
         faults["podman"] = fault
     return faults
 
 
 def why_podman_starts_nothing(run: Runner, reference: str) -> str:
-    """What its own OCI runtime and runc say when they are to start a stand-in; empty if one of them does."""
+    """The errors of its own OCI runtime and of runc when they start a stand-in; empty if one of them works."""
     podman, name = Engine(name="podman"), f"trial-{os.getpid()}"
     program, *rest = podman.start_command(reference, "/bin/true", name=name)
     faults = []
@@ -103,7 +55,7 @@ def why_podman_starts_nothing(run: Runner, reference: str) -> str:
         try:
             run(program, *runtime, *rest)
         except CommandFailed as error:
-            faults.append(engines.last_words(error))
+            faults.append(engine_choice.last_line(error))
         else:
             return ""
         finally:
@@ -111,24 +63,31 @@ def why_podman_starts_nothing(run: Runner, reference: str) -> str:
     return "; ".join(faults)
 
 
-def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> str | None:
-    """What the verification says of an archive, run as the snapshot does it."""
+def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> Verdict:
+    """The verification's result for an archive, run as in a snapshot."""
+    return image.verify(check_of(checkout, archive, folder, usable, engine))
+
+
+def check_of(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> Check:
+    """The check of an archive, as in a snapshot."""
     project = open_project(checkout, Options(engine=engine))
+    flavour, architecture = archive.name.removesuffix(".oci.tar").rsplit("-", 2)[-2:]
+    libc = "musl" if flavour == "alpine" else "glibc"
     folder.mkdir()
-    check = Check(
+    return Check(
         project=project,
         output=Output(kind="image", path=f"images/{archive.name}"),
+        variant=Variant(flavour=flavour, architecture=architecture, libc=libc),
         path=archive,
         folder=folder,
         run=Runner(log=folder.with_suffix(".log")),
         functions=tuple(usable),
     )
-    return image.verify(check)
 
 
 def require_engine(run: Runner, name: str) -> None:
-    """Report a test as not run for want of an engine; CI has to have all but docker."""
-    if fault := engines.why_not(run, name):
+    """Skip a test if an engine is not available; CI must have all of them except docker."""
+    if fault := engine_choice.why_not(run, name):
         if "CI" in os.environ and name != "docker":
             pytest.fail(f"{name}: {fault}")
         pytest.skip(f"not run: {name}: {fault}")
@@ -137,11 +96,12 @@ def require_engine(run: Runner, name: str) -> None:
 def c_function_of(built: Path, folder: Path, job_name: str, machine: str) -> Function:
     """The C function, built by one of the jobs that the snapshot has for it."""
     project = open_project(built, Options())
+    project = project.with_facts(functions.probe(project))
     job = next(job for job in functions.jobs(project) if job.id == job_name)
     (folder / "out").mkdir()
     run = Runner(log=folder / "log")
     job.build(Workspace(project=project, job=job.id, folder=folder, out=folder / "out", run=run))
-    return Function(language="c", library=folder / "out" / f"lib{functions.NAME}.so", machine=machine)
+    return Function(language="c", library=folder / "out" / functions.LIBRARY, machine=machine)
 
 
 @pytest.fixture(scope="session")

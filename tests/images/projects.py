@@ -6,19 +6,20 @@ Containerfiles build and that what comes out answers.
 
 from __future__ import annotations
 
-import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests import debian
 from tests.images import stand_ins
 
 # What mmdebstrap unpacks without running it lacks the links that packages make: the compiler's other name is one.
-_C_PACKAGES = "base-files,coreutils,dash,gcc,libc-bin,libc6-dev,make"
+_C_PACKAGES = ("base-files", "coreutils", "dash", "gcc", "libc-bin", "libc6-dev", "make")
 # Alpine's gcc compiles for musl; musl-gcc, by the name of cc, is for it here.
-_MUSL_PACKAGES = f"{_C_PACKAGES},musl-tools"
-_RUST_PACKAGES = "base-files,cargo,coreutils,dash,gcc,libc-bin,libc6-dev,rustc"
+_MUSL_PACKAGES = (*_C_PACKAGES, "musl-tools")
+_RUST_PACKAGES = ("base-files", "cargo", "coreutils", "dash", "gcc", "libc-bin", "libc6-dev", "rustc")
 # `micro` is cut out of trixie, whose Rust is new enough. What bookworm's gcc makes runs there too.
 _SUITES = {
     "c": ("bookworm", _C_PACKAGES),
@@ -28,15 +29,9 @@ _SUITES = {
 
 
 @contextmanager
-def builder(language: str, folder: Path, cache: Path) -> Iterator[str]:
-    """The reference of a stand-in for the recipe's BUILDER; its root is made once and kept in `cache`."""
-    suite, packages = _SUITES[language]
-    root = cache / f"{suite}-{language}.tar"
-    if not root.exists():
-        made = root.with_name(f"{root.name}.{os.getpid()}.tar")
-        stand_ins.make_root(made, packages, suite)
-        made.replace(root)
-    os.link(root, folder / "root.tar")
+def builder(language: str, folder: Path) -> Iterator[str]:
+    """The reference of a stand-in for the recipe's BUILDER, whose build context is made in `folder`."""
+    shutil.copy(debian.root(f"{language}-builder", *_SUITES[language]), folder / "root.tar")
     (folder / "extra" / "usr" / "bin").mkdir(parents=True)
     if language == "c-musl":
         (folder / "extra" / "usr" / "bin" / "cc").symlink_to("musl-gcc")

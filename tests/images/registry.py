@@ -1,4 +1,4 @@
-"""A registry in this process with one name, behind which lies an index of an image for each architecture."""
+"""A registry in this process with one name, which refers to an index with an image for each architecture."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ci import tars
+from ci.core import tars
 
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 _INDEX = "application/vnd.oci.image.index.v1+json"
@@ -20,7 +20,7 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 
 @dataclass(kw_only=True)
 class Registry:
-    """`name` is where it listens and what it holds; `digests` are those of the images by their architectures."""
+    """`name` is its address and the name of the images; `digests` has their digests by architecture."""
 
     blobs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
@@ -29,13 +29,13 @@ class Registry:
     requests: list[str] = field(default_factory=list)
 
     def store(self, data: bytes, kind: str) -> dict[str, object]:
-        """Keep some bytes, and return how a manifest describes them."""
+        """Store some bytes; returns their description for a manifest."""
         digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         self.blobs[digest] = (kind, data)
         return {"mediaType": kind, "digest": digest, "size": len(data)}
 
     def add(self, architecture: str, salt: str) -> dict[str, object]:
-        """Keep an image, and return its entry for the index."""
+        """Store an image; returns its entry for the index."""
         layer = tars.pack({"architecture": tars.file(f"{architecture} {salt}".encode())}, 0)
         diff_id = f"sha256:{hashlib.sha256(layer).hexdigest()}"
         rootfs = {"type": "layers", "diff_ids": [diff_id]}
@@ -51,7 +51,7 @@ class Registry:
         return {**entry, "platform": {"architecture": architecture, "os": "linux"}}
 
     def fill(self, salt: str) -> None:
-        """Keep an image for each architecture, and their index."""
+        """Store an image for each architecture, and their index."""
         entries = [self.add(one, salt) for one in ("amd64", "arm64")]
         index = {"schemaVersion": 2, "mediaType": _INDEX, "manifests": entries}
         self.index = str(self.store(json.dumps(index).encode(), _INDEX)["digest"])
@@ -63,7 +63,7 @@ def serving(folder: Path) -> Iterator[tuple[Registry, dict[str, str]]]:
     registry = Registry()
     registry.fill(str(folder))
 
-    class Handler(BaseHTTPRequestHandler):
+    class RegistryHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -84,7 +84,7 @@ def serving(folder: Path) -> Iterator[tuple[Registry, dict[str, str]]]:
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), RegistryHandler)
     place = f"127.0.0.1:{server.server_port}"
     registry.name = f"{place}/base"
     settings = folder / ".config" / "containers" / "registries.conf"

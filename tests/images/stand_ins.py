@@ -13,15 +13,17 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from tests.glue.support import MACHINE, call, program
+from tests import debian
+from tests.glue.support import MACHINE, call
 from tests.matrix import musl_python
+from tests.support import program
 
 # The host's own suite: its archive is the one that is certainly set up.
 _SUITE = "bookworm"
 
 # dnf takes the part of microdnf, on Debian's Python. rpm knows nothing of that one, hence an empty package that says
 # it is there.
-_UBI_PACKAGES = "base-files,bash,coreutils,dash,dnf,findutils,libc-bin,python3,rpm,sed"
+_UBI_PACKAGES = ("base-files", "bash", "coreutils", "dash", "dnf", "findutils", "libc-bin", "python3", "rpm", "sed")
 _STUB_SPEC = """\
 Name: python3
 Version: 3.11
@@ -76,6 +78,64 @@ fi
 cp "$1" "$2"
 chmod "$mode" "$2"
 """
+# What apk keeps of installed packages, cut down to some of the files.
+_INSTALLED = f"""\
+C:Q1
+P:musl
+V:1.2.5-r20
+A:{MACHINE}
+L:MIT
+F:lib
+R:ld-musl-{MACHINE}.so.1
+a:0:0:755
+Z:Q1
+
+C:Q1
+P:ca-certificates-bundle
+V:20250911-r0
+A:{MACHINE}
+L:MPL-2.0 AND MIT
+F:etc
+F:etc/ssl
+R:cert.pem
+a:0:0:777
+Z:Q1
+F:etc/ssl/certs
+R:ca-certificates.crt
+Z:Q1
+
+C:Q1
+P:tzdata
+V:2026c-r0
+A:{MACHINE}
+L:Public-Domain
+F:usr/share/zoneinfo/Europe
+R:Berlin
+Z:Q1
+
+C:Q1
+P:busybox
+V:1.37.0-r20
+A:{MACHINE}
+L:GPL-2.0-only
+F:bin
+R:busybox
+a:0:0:755
+Z:Q1
+
+C:Q1
+P:python3
+V:3.12.12-r0
+A:{MACHINE}
+L:PSF-2.0
+F:usr/lib/python3.12/http
+R:client.py
+Z:Q1
+F:usr/lib/python3.12/idlelib
+R:run.py
+Z:Q1
+
+"""
 _OS_RELEASE = """\
 NAME="stand-in for Alpine Linux, of musl, Python and busybox out of Debian"
 ID=faas-runtime-stand-in
@@ -94,7 +154,7 @@ def ubi(folder: Path) -> None:
     _write(extra / "etc/yum.repos.d/stand-in.repo", _REPOSITORY)
     _write(extra / "usr/bin/microdnf", _MICRODNF, 0o755)
     _write(extra / "etc/rpm/macros", "%_dbpath /usr/lib/sysimage/rpm\n")  # Debian's is in the user's home
-    _root(folder, _UBI_PACKAGES)
+    shutil.copy(debian.root("ubi", _SUITE, _UBI_PACKAGES), folder / "root.tar")
 
 
 def alpine(folder: Path, *, merged: bool = False) -> None:
@@ -105,8 +165,7 @@ def alpine(folder: Path, *, merged: bool = False) -> None:
     root = folder / "root"
     root.mkdir()
     _run("tar", "-xf", musl_python.tarball(), "-C", root, "--exclude=./usr/share")
-    make_root(folder / "busybox.tar", "busybox-static")
-    _run("tar", "-xf", folder / "busybox.tar", "-C", root, "./bin/busybox")
+    _run("tar", "-xf", debian.root("busybox", _SUITE, ("busybox-static",)), "-C", root, "./bin/busybox")
     commands = subprocess.run([root / "bin/busybox", "--list"], capture_output=True, text=True, check=True).stdout
     for command in set(commands.split()) - {"busybox"}:
         (root / "bin" / command).symlink_to("busybox")
@@ -115,6 +174,7 @@ def alpine(folder: Path, *, merged: bool = False) -> None:
     add_apk(root / "sbin")
     _write(root / "usr/bin/install", _INSTALL, 0o755)
     unwinder(root / "usr/lib/libgcc_s.so.1", folder)
+    _add_data(root)
     for name in ("dev", "proc", "run", "sys", "tmp"):
         (root / name).mkdir()
     if merged:
@@ -124,6 +184,17 @@ def alpine(folder: Path, *, merged: bool = False) -> None:
             (root / name).symlink_to(f"usr/{name}")
     (folder / "extra").mkdir()
     _run("tar", "-cf", folder / "root.tar", "--owner=0", "--group=0", "--numeric-owner", "-C", root, ".")
+
+
+def _add_data(root: Path) -> None:
+    """What Alpine has of certificates, services and time zones, where it has them; the contents are Debian's."""
+    data = debian.root("data", _SUITE, ("ca-certificates", "netbase", "tzdata"))
+    wanted = ("./etc/services", "./etc/protocols", "./usr/share/zoneinfo", "./usr/share/ca-certificates")
+    _run("tar", "-xf", data, "-C", root, *wanted)
+    certificates = sorted((root / "usr/share/ca-certificates").rglob("*.crt"))
+    _write(root / "etc/ssl/certs/ca-certificates.crt", "".join(path.read_text() for path in certificates))
+    (root / "etc/ssl/cert.pem").symlink_to("certs/ca-certificates.crt")
+    _write(root / "lib/apk/db/installed", _INSTALLED)
 
 
 def _name_as_alpine_does(root: Path) -> None:
@@ -166,23 +237,6 @@ def store(engine: str, folder: Path, name: str) -> str:
     isolation = () if engine == "docker" else ("--isolation=chroot",)
     _run(engine, "build", *isolation, "--file", folder / "Containerfile", "--tag", reference, folder)
     return reference
-
-
-def _root(folder: Path, packages: str) -> None:
-    make_root(folder / "root.tar", packages)
-
-
-def make_root(target: Path, packages: str, suite: str = _SUITE) -> None:
-    """Make a tarball of a Debian root with some packages and what they need."""
-    _run(
-        "mmdebstrap",
-        "--quiet",
-        "--variant=extract",  # no program of the root runs, so this takes seconds
-        f"--include={packages}",
-        "--skip=output/dev",
-        suite,
-        target,
-    )
 
 
 def _write(path: Path, text: str, mode: int = 0o644) -> None:

@@ -1,8 +1,4 @@
-"""The container engines: buildah, podman and docker, behind the same few verbs.
-
-An engine counts only if it works: a client without its daemon, or a tool that may not write its storage, does not.
-Nothing here pulls from a registry unless `pull` is called.
-"""
+"""The container engines buildah, podman and docker, with the same methods. Only `pull` contacts a registry."""
 
 from __future__ import annotations
 
@@ -16,56 +12,27 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from ci.errors import CommandFailed, UnavailableError, UsageError
-from ci.files import unpack
-from ci.run import Runner
-from ci.tools import Tool
+from ci.core.children import is_running
+from ci.core.errors import CommandFailed, UnavailableError
+from ci.core.files import unpack
+from ci.core.run import Runner
+from ci.images.stored_image import StoredImage, of_buildah, of_docker
 
-NAMES = ("buildah", "podman", "docker")
-TOOLS = {
-    "buildah": Tool(name="buildah", minimum="1.23"),
-    "podman": Tool(name="podman", minimum="3.4"),
-    "docker": Tool(name="docker", minimum="20.10"),
-}
-
-# Each asks the part that does the work, in some 50 ms: the storage, or the daemon. (A list of the images would do so
-# too, but podman fails to give one while another job removes an image.)
-_PROBES: dict[str, tuple[str, ...]] = {
-    "buildah": ("buildah", "info", "--format", "{{.store.GraphRoot}}"),
-    "podman": ("podman", "info", "--format", "{{.Store.GraphRoot}}"),
-    "docker": ("docker", "version", "--format", "{{.Server.Version}}"),
-}
-
-# Which options make podman, by its path, start containers here; see `Engine.prepare`.
+# The options with which podman can start containers here, by the path of podman; see `Engine.prepare`.
 _RUNTIMES: dict[str, tuple[str, ...]] = {}
 _ONE_AT_A_TIME = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
-class StoredImage:
-    """An image in an engine's own storage; `layers` are the digests of its uncompressed layers.
-
-    `digests` are all that it is known by, which may be of an index that names it; buildah tells its own alone.
-    """
-
-    id: str
-    digest: str
-    digests: tuple[str, ...]
-    architecture: str
-    layers: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Engine:
-    """One engine that works."""
+    """One engine."""
 
     name: str
 
     @property
     def is_docker(self) -> bool:
-        """Whether images lie with a daemon; those of the two others share one storage."""
+        """Whether a daemon keeps the images; buildah and podman share one storage."""
         return self.name == "docker"
 
     def stored(self, run: Runner, reference: str) -> StoredImage | None:
@@ -79,13 +46,13 @@ class Engine:
             found = json.loads(run.output(*command))
         except CommandFailed:
             return None
-        return _of_buildah(found) if self.name == "buildah" else _of_docker(found[0])
+        return of_buildah(found) if self.name == "buildah" else of_docker(found[0])
 
     def pull(self, run: Runner, reference: str, platform: str) -> StoredImage:
         """Fetch an image from its registry."""
         policy = ("--policy=always",) if self.name == "buildah" else ()
-        # One name leads to one image, but other jobs may pull it for other platforms meanwhile. buildah and podman
-        # print the id of what this very command fetched; docker does not, and so pulls one at a time.
+        # A name refers to one image, but other jobs may pull the same name for other platforms at the same time.
+        # buildah and podman print the id of the image that they have fetched. docker does not: one pull at a time.
         with _ONE_AT_A_TIME if self.is_docker else contextlib.nullcontext():
             try:
                 printed = run.output(self.name, "pull", "--quiet", *policy, "--platform", platform, reference).split()
@@ -93,7 +60,7 @@ class Engine:
                 raise UnavailableError(f"base image {reference} could not be pulled\n{error}") from error
             found = self.stored(run, reference if self.is_docker or not printed else printed[-1])
         if found is None:
-            raise UnavailableError(f"base image {reference}: {self.name} pulled it, but has it not in its storage")
+            raise UnavailableError(f"base image {reference}: {self.name} pulled it, but it is not in its storage")
         if found.architecture != platform.rpartition("/")[2]:
             raise UnavailableError(f"base image {reference}: {self.name} pulled {found.architecture} for {platform}")
         return found
@@ -111,10 +78,10 @@ class Engine:
         labels: Mapping[str, str],
         tag: str,
     ) -> None:
-        """Build an image from what is in the storage already, and name it `tag`."""
+        """Build an image from images in the storage, and name it `tag`."""
         options = [f"--file={containerfile}", f"--tag={tag}"]
-        # Without BuildKit, docker takes an image from scratch for one of its own architecture, and stumbles over that
-        # when it is told another; the archive says the right one.
+        # Without BuildKit, docker regards an image from scratch as one of its own architecture, and fails if another
+        # one is given. The image archive states the right one.
         if not (self.is_docker and from_scratch and not has_buildkit(run)):
             options.append(f"--platform={platform}")
         options += [f"--build-arg={name}={value}" for name, value in sorted(arguments.items())]
@@ -122,7 +89,7 @@ class Engine:
         if self.is_docker:
             run("docker", "build", "--no-cache", "--force-rm", *options, context)
             return
-        # chroot isolation needs neither cgroups nor mounts, and so works inside containers too.
+        # chroot isolation needs no cgroups and no mounts, so it works inside containers too.
         options += ["--isolation=chroot", "--pull=never", "--layers=false", "--format=oci", "--identity-label=false"]
         run(self.name, "build", f"--timestamp={epoch}", *options, context)
 
@@ -134,7 +101,7 @@ class Engine:
             run("buildah" if self.name == "buildah" else "podman", "push", reference, f"oci:{folder}:image")
 
     def load(self, run: Runner, archive: Path, reference: str) -> None:
-        """Store an image out of an OCI archive under a name; an older one of that name goes, if nothing uses it."""
+        """Store the image of an OCI archive under a name. An older image of that name is removed if nothing uses it."""
         before = self.stored(run, reference)
         if self.is_docker:
             with tempfile.TemporaryDirectory(prefix="faas-runtime-layout-") as folder:
@@ -149,14 +116,14 @@ class Engine:
                 run(self.name, "rmi", before.id)
 
     def remove(self, run: Runner, reference: str) -> None:
-        """Remove a name and, if it was the last one, its image; nothing happens if there is none."""
+        """Remove a name and, if it was the last one, its image; does nothing if there is none."""
         if self.stored(run, reference):
             run(self.name, "rmi", reference)
 
     def prepare(self, run: Runner, reference: str, name: str) -> None:
-        """What must be done before `start_command`: buildah starts programs in containers that are there already.
+        """Do what `start_command` needs. buildah starts programs in existing containers, so make one.
 
-        For podman, find out which OCI runtime starts containers here: its own choice may not know the host's cgroups.
+        For podman, find out which OCI runtime can start containers here: the default one may not support its cgroups.
         """
         if self.name == "buildah":
             run("buildah", "from", "--pull=never", f"--name={name}", reference)
@@ -165,7 +132,7 @@ class Engine:
                 self._find_runtime(run, reference, name)
 
     def _find_runtime(self, run: Runner, reference: str, name: str) -> None:
-        """Keep the first runtime that starts the image; if none does, it is the start itself that has to say so."""
+        """Keep the first runtime that starts the image. If none does, the start itself fails later and reports why."""
         if _program(self.name) in _RUNTIMES:
             return
         program, *rest = self.start_command(reference, "--version", name=name)
@@ -180,16 +147,16 @@ class Engine:
             return
 
     def remove_stale(self, run: Runner, name: str) -> None:
-        """Remove the temporary images, and their containers, of runs that were killed before they could do so.
+        """Remove the temporary images and containers of runs that were killed before they could do so.
 
-        Other jobs change the storage meanwhile, and what one run cannot sweep up the next one will.
+        Other jobs change the storage at the same time. What this run cannot remove, the next one will.
         """
         field = "Name" if self.name == "buildah" else "Repository"
         with contextlib.suppress(CommandFailed):
             listed = run.output(self.name, "images", "--format", f"{{{{.{field}}}}}:{{{{.Tag}}}}")
             for reference in listed.split():
                 found = re.fullmatch(rf"localhost/{re.escape(name)}-(build|verify)-(\d+):[\w-]+", reference)
-                if found and not _is_running(int(found[2])):
+                if found and not is_running(int(found[2])):
                     self.end(run, container_of(reference))
                     run(self.name, "rmi", reference)
 
@@ -201,30 +168,43 @@ class Engine:
         environment: Mapping[str, str] | None = None,
         mounts: Mapping[Path, str] | None = None,
         network: str = "host",
+        entrypoint: str = "",
     ) -> list[str]:
-        """The command of a container as Lambda would have it: read-only but for /tmp, no root, no capabilities.
+        """The command that starts a container like Lambda's: read-only except for /tmp, no root, no capabilities.
 
-        `arguments` take the place of the image's own CMD. buildah knows neither that nor a read-only root, nor another
-        network than the host's.
+        `arguments` replace the image's own CMD, and `entrypoint` its ENTRYPOINT. buildah uses neither of the image, and
+        supports neither a read-only root nor another network than the host's.
         """
         options = [f"--volume={source}:{target}:ro" for source, target in (mounts or {}).items()]
         options += [f"--env={key}={value}" for key, value in sorted((environment or {}).items())]
         if self.name == "buildah":
-            return ["buildah", "run", "--isolation=chroot", "--cap-drop=all", *options, name, "--", *arguments]
+            words = [entrypoint, *arguments] if entrypoint else arguments
+            return ["buildah", "run", "--isolation=chroot", "--cap-drop=all", *options, name, "--", *words]
         options += ["--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", f"--network={network}"]
-        # Lambda's own limits. Podman's defaults are more than it may give where it runs in a container itself.
+        # Lambda's own limits. Podman's defaults are higher than allowed if it runs in a container itself.
         options += ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"]
         options += ["--tmpfs=/tmp"] if self.is_docker else ["--pull=never", "--security-opt=label=disable"]
+        options += [f"--entrypoint={entrypoint}"] if entrypoint else []
         runtime = _RUNTIMES.get(_program(self.name), ())
         return [self.name, *runtime, "run", f"--name={name}", *options, reference, *arguments]
 
-    def end(self, run: Runner, name: str) -> None:
-        """Remove a container, running or not; nothing happens if there is none."""
+    def is_running(self, run: Runner, name: str) -> bool:
+        """Whether a program of podman's or docker's container of that name is running."""
+        return name in run.output(self.name, "ps", "--format", "{{.Names}}").split()
+
+    def containers(self, run: Runner, name: str) -> list[str]:
+        """The containers of exactly that name, running or not: it or none."""
         if self.name == "buildah":
-            if name in run.output("buildah", "containers", "--format", "{{.ContainerName}}").split():
-                run("buildah", "rm", name)
-        elif name in run.output(self.name, "ps", "--all", "--format", "{{.Names}}").split():
-            run(self.name, "rm", "--force", name)
+            listed = run.output("buildah", "containers", "--format", "{{.ContainerName}}")
+        else:
+            listed = run.output(self.name, "ps", "--all", "--format", "{{.Names}}")
+        return [one for one in listed.split() if one == name]
+
+    def end(self, run: Runner, name: str) -> None:
+        """Remove a container, running or not; does nothing if there is none."""
+        force = () if self.name == "buildah" else ("--force",)
+        for one in self.containers(run, name):
+            run(self.name, "rm", *force, one)
 
 
 def temporary(name: str, purpose: str, tag: str) -> str:
@@ -233,46 +213,12 @@ def temporary(name: str, purpose: str, tag: str) -> str:
 
 
 def container_of(reference: str) -> str:
-    """The name of the one container that is made of a temporary image."""
+    """The name of the only container of a temporary image."""
     return reference.rpartition("/")[2].replace(":", "-")
 
 
 def _program(name: str) -> str:
     return shutil.which(name) or name
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-def choose(run: Runner, name: str) -> Engine:
-    """The engine of that name, or for `auto` the first that works. Raises `UnavailableError` with all reasons."""
-    if name != "auto" and name not in NAMES:
-        raise UsageError(f"--engine {name}: unknown engine", hint=f"one of: auto, {', '.join(NAMES)}")
-    faults = []
-    for candidate in NAMES if name == "auto" else (name,):
-        fault = why_not(run, candidate)
-        if not fault:
-            return Engine(name=candidate)
-        faults.append(f"{candidate}: {fault}")
-    raise UnavailableError(f"no container engine works here ({'; '.join(faults)})")
-
-
-def why_not(run: Runner, name: str) -> str:
-    """Why an engine cannot be used here; empty if it can."""
-    if shutil.which(name) is None:
-        return "not found on PATH"
-    try:
-        run.output(*_PROBES[name])
-    except CommandFailed as error:
-        return last_words(error)
-    return ""
 
 
 def has_buildkit(run: Runner) -> bool:
@@ -282,31 +228,3 @@ def has_buildkit(run: Runner) -> bool:
     except CommandFailed:
         return False
     return True
-
-
-def last_words(error: CommandFailed) -> str:
-    """The last line that a failed program printed, where a reason has to fit into one line."""
-    printed = [line.removeprefix("  | ") for line in str(error).splitlines() if line.startswith("  | ")]
-    return printed[-1]
-
-
-def _of_buildah(found: dict[str, Any]) -> StoredImage:
-    image = found["OCIv1"]
-    return StoredImage(
-        id=found["FromImageID"],
-        digest=found["FromImageDigest"],
-        digests=(found["FromImageDigest"],),
-        architecture=image["architecture"],
-        layers=tuple(image["rootfs"]["diff_ids"]),
-    )
-
-
-def _of_docker(found: dict[str, Any]) -> StoredImage:
-    digests = [name.partition("@")[2] for name in found.get("RepoDigests") or ()]
-    return StoredImage(
-        id=found["Id"],
-        digest=found.get("Digest") or (digests[0] if digests else ""),
-        digests=tuple(digests),
-        architecture=found["Architecture"],
-        layers=tuple(found["RootFS"]["Layers"]),
-    )
