@@ -1,31 +1,38 @@
-"""The container images: the layers of `micro`, then one job for each flavour and architecture."""
+"""The container images: the layers of `micro`, a job for each flavour and architecture, an index for each flavour."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from ci import bases, engines, micro_layers, oci
-from ci.debian_root import host_architecture
-from ci.engines import Engine
-from ci.errors import ReleaseError, UnavailableError
-from ci.jobs import Job, Output, Project, Workspace
-from ci.release import Base, Release
-from ci.report import readable_size
-from ci.run import Runner
-from ci.tools import Tool
-
-FLAVOURS = ("ubi", "alpine", "micro")
+from ci.core.architectures import host_name
+from ci.core.checkout import source_state
+from ci.core.errors import ReleaseError, UnavailableError
+from ci.core.run import Runner
+from ci.core.tools import Tool
+from ci.images import bases, engine_choice, engines, image_index, micro_layers, oci
+from ci.images.engines import Engine
+from ci.images.stored_image import StoredImage
+from ci.manifest import dist_paths
+from ci.manifest.release import FLAVOURS, Base, Release
+from ci.pipeline.inputs import Inputs
+from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
+from ci.pipeline.report import readable_size
+from ci.pipeline.stored_inputs import Store
 
 _SKOPEO = Tool(name="skopeo", minimum="1.4")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Flavour:
-    """One image: `base` is None for the one from scratch, and `context` what its Containerfile takes from `dist/`."""
+    """One image of one architecture. `base` is the reference of its base image; None: it is built from scratch.
+
+    `context` are the files that its Containerfile copies from `dist/`. `after` are the jobs that make them.
+    """
 
     name: str
     architecture: str
@@ -39,46 +46,113 @@ class Flavour:
         return f"image-{self.name}-{self.architecture}"
 
     @property
-    def stands_on_base(self) -> bool:
-        """Whether the base is below the image, and not only where its files were copied from, as for alpine."""
+    def variant(self) -> Variant:
+        """What its job says about itself."""
+        libc = "musl" if self.name == "alpine" else "glibc"
+        return Variant(flavour=self.name, architecture=self.architecture, libc=libc)
+
+    @property
+    def contains_base(self) -> bool:
+        """Whether the image contains the layers of its base; alpine only copies files from its base."""
         return self.name == "ubi"
 
 
-def archive_path(release: Release, flavour: str, architecture: str) -> str:
-    """Where an image's archive lies in `dist/`."""
-    return f"images/{release.name}-{release.version.oci}-{flavour}-{architecture}.oci.tar"
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BaseFound:
+    """The digest of a base image, or the reason why its flavour cannot be built on this machine."""
+
+    digest: str = ""
+    missing: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageTools:
+    """The container engine that works here, or the reason why there is none, and whether layers can be fetched.
+
+    `bases` are by the id of the flavour's job; an image from scratch has none. `revision` is the images' label.
+    """
+
+    engine: Engine | None
+    missing: str = ""
+    bases: Mapping[str, BaseFound] = dataclasses.field(default_factory=dict)
+    revision: str
+    layers: micro_layers.LayerTools
 
 
 def reference(release: Release, flavour: str, architecture: str) -> str:
-    """The name of an image in the engine's own storage; the host's own architecture needs no suffix."""
-    suffix = "" if architecture == host_architecture() else f"-{architecture}"
+    """The name of an image in the engine's storage. Only other architectures than the host's have a suffix."""
+    suffix = "" if architecture == host_name() else f"-{architecture}"
     return f"{release.images.registry}/{release.name}:{release.version.oci}-{flavour}{suffix}"
 
 
-def jobs(project: Project) -> tuple[Job, ...]:
-    """What the layers of `micro` take, then an image for each flavour and architecture."""
-    layer_jobs = micro_layers.jobs(project)
+def archive_reference(release: Release, flavour: str, architecture: str) -> str:
+    """The name of an image inside its archive, which is the same on every host."""
+    return f"{release.images.registry}/{release.name}:{release.version.oci}-{flavour}-{architecture}"
+
+
+def probe(project: Project) -> ImageTools:
+    """Find an engine that works, and look up the base images in its storage and in their registries.
+
+    Raises `UnavailableError` if the engine that the command line names does not work.
+    """
+    layers = micro_layers.probe()
+    revision = source_state(project.root, project.release.version.tag).revision
     with tempfile.TemporaryDirectory(prefix="faas-runtime-engines-") as scratch:
         run = Runner(log=Path(scratch, "engines.log"))
         try:
-            engine = engines.choose(run, project.options.engine)
+            engine = engine_choice.choose(run, project.options.engine)
         except UnavailableError as error:
             if project.options.engine != "auto":
                 raise
-            lacking = str(error)
-            return (*layer_jobs, *(_image_job(project, None, one, lacking) for one in _flavours(project)))
-        image_jobs = [_job_where_possible(project, engine, one, run) for one in _flavours(project)]
-    return (*layer_jobs, *image_jobs)
+            return ImageTools(engine=None, missing=str(error), revision=revision, layers=layers)
+        found = {one.id: _look_up(project, engine, one, run) for one in _flavours(project)}
+    return ImageTools(engine=engine, bases=found, revision=revision, layers=layers)
+
+
+def _look_up(project: Project, engine: Engine, flavour: Flavour, run: Runner) -> BaseFound:
+    # Without skopeo no image is built; the plan lists it as a missing tool.
+    if flavour.base is None or shutil.which(_SKOPEO.name) is None:
+        return BaseFound()
+    locked = project.options.locked
+    if locked is not None and locked.base(flavour.name, flavour.architecture) is None:
+        return BaseFound(missing="its base is not among the inputs that --locked names")
+    found = _kept_base(project, engine, flavour)
+    if not found.digest:
+        cache = project.dist / ".cache" / "bases.json"
+        found = bases.look_up(run, engine, cache, flavour.base, flavour.architecture)
+    if other := _not_locked(locked, flavour, found):
+        return BaseFound(missing=other)
+    return BaseFound(digest=found.digest, missing=found.why_not or bases.emulation_missing(flavour.architecture))
+
+
+def _kept_base(project: Project, engine: Engine, flavour: Flavour) -> bases.Found:
+    """The base that `dist/inputs/` has; nothing for docker, which cannot keep an image under the digest of its pull."""
+    kept = Store(dist=project.dist).base(flavour.name, flavour.architecture, flavour.base or "")
+    return bases.Found() if kept is None or engine.is_docker else bases.Found(digest=kept.digest)
+
+
+def _not_locked(locked: Inputs | None, flavour: Flavour, found: bases.Found) -> str:
+    """Why the base that was found is not the locked one; empty if it is, or if none is locked."""
+    wanted = locked.base(flavour.name, flavour.architecture) if locked else None
+    if wanted is None or found.digest == wanted.digest:
+        return ""
+    return f"{wanted.digest} is wanted, and {found.why_not or f'the digest here is {found.digest}'}"
+
+
+def jobs(project: Project) -> tuple[Job, ...]:
+    """The layers of `micro`, then an image for each flavour and architecture, then the index of each flavour."""
+    tools = project.fact(ImageTools)
+    images = [_image_job(project, tools, one) for one in _flavours(project)]
+    return (*micro_layers.jobs(project, tools.layers), *images, *image_index.jobs(project, images))
 
 
 def _flavours(project: Project) -> list[Flavour]:
     release, wanted = project.release, project.options.flavours or FLAVOURS
-    sdist = f"sdist/{release.sdist_name}"
-    rpm = f"rpm/{release.name}-{release.version.rpm}-{release.rpm.release}.noarch.rpm"
     found = []
     for architecture in micro_layers.architectures(release):
         layers = (micro_layers.root(architecture), micro_layers.RUNTIME)
-        contexts = {"ubi": (rpm,), "alpine": (sdist, "baked/containers/carry.py"), "micro": layers}
+        alpine = (dist_paths.sdist(release), f"{dist_paths.RENDERED}/containers/carry.py")
+        contexts = {"ubi": (dist_paths.rpm(release),), "alpine": alpine, "micro": layers}
         after = {"ubi": ("rpm", "baked"), "alpine": ("sdist", "baked"), "micro": (micro_layers.JOB, "baked")}
         found += [
             Flavour(
@@ -99,30 +173,35 @@ def _base(project: Project, flavour: str) -> str | None:
     from_manifest: dict[str, Base] = {"ubi": images.ubi, "alpine": images.alpine}
     if flavour not in from_manifest:
         return None
+    locked = project.options.locked.bases if project.options.locked else ()
+    for base in locked:
+        if base.flavour == flavour:
+            return base.reference
     return project.options.bases.get(flavour) or from_manifest[flavour].reference
 
 
-def _job_where_possible(project: Project, engine: Engine, flavour: Flavour, run: Runner) -> Job:
-    if flavour.base is None:
-        return _image_job(project, engine, flavour)
-    cache = project.dist / ".cache" / "bases.json"
-    if shutil.which(_SKOPEO.name) is None:  # what the plan says of every image then
-        return _image_job(project, engine, flavour)
-    found = bases.look_up(run, engine, cache, flavour.base, flavour.architecture)
-    lacking = found.why_not or bases.emulation_missing(flavour.architecture)
-    return _image_job(project, engine, flavour, lacking, digest=found.digest)
-
-
-def _image_job(project: Project, engine: Engine | None, flavour: Flavour, lacking: str = "", digest: str = "") -> Job:
+def _image_job(project: Project, tools: ImageTools, flavour: Flavour) -> Job:
+    engine = tools.engine
+    base = tools.bases.get(flavour.id, BaseFound())
+    build: Callable[[Workspace], str | None] = _cannot_build
+    if engine:
+        build = partial(_build, engine=engine, flavour=flavour, digest=base.digest, revision=tools.revision)
     return Job(
         id=flavour.id,
         builder="images",
-        outputs=(Output(kind="image", path=archive_path(project.release, flavour.name, flavour.architecture)),),
-        build=partial(_build, engine=engine, flavour=flavour, digest=digest) if engine else _cannot_build,
-        tools=(engines.TOOLS[engine.name], _SKOPEO) if engine else (),
-        values={"base": flavour.base or "scratch", "digest": digest, "epoch": str(project.release.epoch)},
+        variant=flavour.variant,
+        outputs=(Output(kind="image", path=dist_paths.image(project.release, flavour.name, flavour.architecture)),),
+        build=build,
+        tools=(engine_choice.TOOLS[engine.name], _SKOPEO) if engine else (),
+        libraries=("deflate",),
+        values={
+            "base": flavour.base or "scratch",
+            "digest": base.digest,
+            "epoch": str(project.release.epoch),
+            "revision": tools.revision,
+        },
         after=flavour.after,
-        unavailable=lacking,
+        unavailable=tools.missing or base.missing,
     )
 
 
@@ -130,20 +209,20 @@ def _cannot_build(work: Workspace) -> None:
     raise ReleaseError(f"{work.job}: an unavailable job was started")
 
 
-def _build(work: Workspace, *, engine: Engine, flavour: Flavour, digest: str) -> str:
-    """Build in the engine's storage, write the normalised archive, and store that under the release's name."""
+def _build(work: Workspace, *, engine: Engine, flavour: Flavour, digest: str, revision: str) -> str:
+    """Build in the engine's storage, write the normalised archive, and store it under the release's name."""
     release = work.release
     base = _present_base(work, engine, flavour, digest)
     temporary = engines.temporary(release.name, "build", f"{flavour.name}-{flavour.architecture}")
     engine.remove_stale(work.run, release.name)
-    arguments = {"TARGETARCH": flavour.architecture}
+    arguments = {"TARGETARCH": flavour.architecture, "REVISION": revision}
     if base:
         arguments["BASE"] = base.id.removeprefix("sha256:")
     try:
         engine.build(
             work.run,
             context=_context(work, flavour),
-            containerfile=work.baked / "containers" / flavour.name / "Containerfile",
+            containerfile=work.project.rendered / "containers" / flavour.name / "Containerfile",
             platform=f"linux/{flavour.architecture}",
             from_scratch=base is None,
             epoch=release.epoch,
@@ -156,41 +235,44 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour, digest: str) ->
         engine.remove(work.run, temporary)
     image = _normalised(work, engine, flavour, base)
     name = reference(release, flavour.name, flavour.architecture)
-    archive = work.out / Path(archive_path(release, flavour.name, flavour.architecture)).name
-    oci.write_archive(image, archive, tag=name)
+    archive = work.out / Path(dist_paths.image(release, flavour.name, flavour.architecture)).name
+    oci.write_archive(image, archive, tag=archive_reference(release, flavour.name, flavour.architecture))
     engine.load(work.run, archive, name)
     if engine.is_docker and not engines.has_buildkit(work.run):
         return "built by docker without BuildKit, whose own layers differ each time; the archive's do not"
     return ""
 
 
-def _normalised(work: Workspace, engine: Engine, flavour: Flavour, base: engines.StoredImage | None) -> oci.Image:
+def _normalised(work: Workspace, engine: Engine, flavour: Flavour, base: StoredImage | None) -> oci.Image:
     exported = oci.read_layout(work.folder / "layout")
-    if engine.is_docker and not flavour.stands_on_base and not engines.has_buildkit(work.run):
-        # It takes whatever ends in a stage from scratch for an image of its own architecture.
+    if engine.is_docker and not flavour.contains_base and not engines.has_buildkit(work.run):
+        # It gives each image from scratch its own architecture.
         exported = dataclasses.replace(exported, config={**exported.config, "architecture": flavour.architecture})
     return oci.normalised(
         exported,
-        base_layers=len(base.layers) if base and flavour.stands_on_base else 0,
+        base_layers=len(base.layers) if base and flavour.contains_base else 0,
         architecture=flavour.architecture,
         epoch=work.release.epoch,
         title=f"{work.release.name} {work.release.version} {flavour.name}",
     )
 
 
-def _present_base(work: Workspace, engine: Engine, flavour: Flavour, digest: str) -> engines.StoredImage | None:
-    """The base in the engine's storage, pulled if it is not there yet."""
+def _present_base(work: Workspace, engine: Engine, flavour: Flavour, digest: str) -> StoredImage | None:
+    """The base image in the engine's storage; it is pulled if it is not there yet."""
     if flavour.base is None:
         return None
     if present := bases.stored(work.run, engine, flavour.base, flavour.architecture, digest):
         return present
+    if _kept_base(work.project, engine, flavour).digest == digest:
+        store = Store(dist=work.project.dist)
+        return bases.load(work.run, engine, store, flavour.base, digest, flavour.architecture)
     name = bases.pulled_by(flavour.base, digest)
     pulled = engine.pull(work.run, name, f"linux/{flavour.architecture}")
     return dataclasses.replace(pulled, digest=name.partition("@")[2] or pulled.digest)
 
 
-def _base_labels(flavour: Flavour, base: engines.StoredImage | None) -> dict[str, str]:
-    if flavour.base is None or base is None or not flavour.stands_on_base:
+def _base_labels(flavour: Flavour, base: StoredImage | None) -> dict[str, str]:
+    if flavour.base is None or base is None or not flavour.contains_base:
         return {}
     return {
         "org.opencontainers.image.base.name": flavour.base.partition("@")[0],
@@ -199,7 +281,7 @@ def _base_labels(flavour: Flavour, base: engines.StoredImage | None) -> dict[str
 
 
 def _context(work: Workspace, flavour: Flavour) -> Path:
-    """A folder like `dist/` with what the Containerfile takes, as engines read all of a context."""
+    """A folder with the files of `dist/` that the Containerfile copies; engines read the whole folder."""
     context = work.folder / "context"
     for path in flavour.context:
         (context / path).parent.mkdir(parents=True, exist_ok=True)
@@ -208,16 +290,16 @@ def _context(work: Workspace, flavour: Flavour) -> Path:
 
 
 def size_table(project: Project) -> tuple[str, list[str], list[list[str]]]:
-    """Title, columns and rows of the sizes of the images that stand in `dist/`, with what each adds to its base."""
+    """Title, columns and rows: the sizes of the images in `dist/`, and what each adds to its base."""
     rows = []
     for flavour in _flavours(project):
-        path = project.dist / archive_path(project.release, flavour.name, flavour.architecture)
+        path = project.dist / dist_paths.image(project.release, flavour.name, flavour.architecture)
         if not path.exists():
             continue
         sizes = oci.sizes(path)
         name = f"{flavour.name} {flavour.architecture}"
         rows.append(_row(name, sizes.total))
-        below = flavour.base if flavour.stands_on_base else "scratch"
+        below = flavour.base if flavour.contains_base else "scratch"
         rows.append(_row(f"  adds to {below}", sizes.added))
     return "Sizes of the images", ["image", ">unpacked", ">compressed"], rows
 

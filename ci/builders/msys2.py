@@ -1,7 +1,7 @@
-"""The MSYS2 packages, by makepkg from the baked PKGBUILD and the source tarball, one for each environment.
+"""The MSYS2 packages, one for each environment; makepkg makes them from the rendered PKGBUILD and the source tarball.
 
-Built on Linux, with settings that stand in for those of `makepkg-mingw`: the packages hold no machine code, so the
-bytes do not depend on where makepkg runs.
+They are built on Linux, with settings that replace those of `makepkg-mingw`. The packages contain no machine code, so
+the bytes do not depend on the system that makepkg runs on.
 """
 
 from __future__ import annotations
@@ -9,34 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ci.errors import VerificationError
-from ci.fixed import fixed_folder
-from ci.jobs import Job, Output, Project, Workspace
-from ci.quoting import shell
-from ci.release import Release
-from ci.tools import Tool
+from ci.bake.quoting import shell
+from ci.core.build_dir import build_dir
+from ci.core.errors import VerificationError
+from ci.core.tools import Tool
+from ci.manifest import dist_paths
+from ci.manifest.msys2 import ENVIRONMENTS
+from ci.manifest.release import Release
+from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
 
-# makepkg refuses to run as root; this user owns nothing and nobody logs in as it.
+# makepkg refuses to run as root. This user owns no files, and nobody can log in as it.
 _USER = 65534
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """What MSYS2 calls an environment: a prefix, a name for packages, and a machine."""
-
-    package_prefix: str
-    machine: str
-
-
-ENVIRONMENTS = {
-    "ucrt64": Environment(package_prefix="mingw-w64-ucrt-x86_64", machine="x86_64"),
-    "clang64": Environment(package_prefix="mingw-w64-clang-x86_64", machine="x86_64"),
-    "clangarm64": Environment(package_prefix="mingw-w64-clang-aarch64", machine="aarch64"),
-}
 
 
 def jobs(project: Project) -> tuple[Job, ...]:
@@ -47,8 +33,9 @@ def jobs(project: Project) -> tuple[Job, ...]:
         Job(
             id=f"msys2-{environment}",
             builder="msys2",
-            outputs=(Output(kind="msys2", path=f"msys2/{package_name(release, environment)}"),),
+            outputs=(Output(kind="msys2", path=dist_paths.msys2(release, environment)),),
             build=partial(_build, environment=environment),
+            variant=Variant(environment=environment),
             tools=tuple(Tool(name=name) for name in tools),
             values={"epoch": str(release.epoch), "maintainer": release.maintainer},
             after=("sdist", "baked"),
@@ -57,24 +44,18 @@ def jobs(project: Project) -> tuple[Job, ...]:
     )
 
 
-def package_name(release: Release, environment: str) -> str:
-    """Return the file name of an environment's package."""
-    version = f"{release.version.pacman}-{release.msys2.release}"
-    return f"{ENVIRONMENTS[environment].package_prefix}-{release.name}-{version}-any.pkg.tar.zst"
-
-
 def unprivileged() -> tuple[str, ...]:
-    """Return the words before a command that must not run as root; none where this process is not root."""
+    """Return what to put before a command that must not run as root; nothing if this process is not root."""
     if os.geteuid() != 0:
         return ()
     return ("setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups", "--no-new-privs")
 
 
 def environment_variables(release: Release, environment: str, home: Path) -> dict[str, str]:
-    """Return what an MSYS2 shell of that environment exports, as far as the PKGBUILD reads it."""
+    """Return the variables of an MSYS2 shell of that environment that the PKGBUILD reads."""
     chosen = ENVIRONMENTS[environment]
     return {
-        "HOME": str(home),  # the caller's is closed to the user that makepkg runs as
+        "HOME": str(home),  # the user that makepkg runs as may not enter the caller's
         "MSYSTEM": environment.upper(),
         "MINGW_PREFIX": f"/{environment}",
         "MINGW_PACKAGE_PREFIX": chosen.package_prefix,
@@ -84,7 +65,7 @@ def environment_variables(release: Release, environment: str, home: Path) -> dic
 
 
 def prepare(release: Release, environment: str, pkgbuild: Path, folder: Path) -> Path:
-    """Fill the folder of a build with the PKGBUILD and the folders that makepkg wants; return its configuration."""
+    """Put the PKGBUILD and the folders that makepkg needs into the folder of a build; return its configuration."""
     for name in ("start", "build", "sources", "packages"):
         (folder / name).mkdir(parents=True)
     shutil.copyfile(pkgbuild, folder / "start" / "PKGBUILD")
@@ -92,7 +73,7 @@ def prepare(release: Release, environment: str, pkgbuild: Path, folder: Path) ->
 
 
 def _write_config(release: Release, environment: str, folder: Path) -> Path:
-    """Write the `makepkg.conf` of a build: MSYS2's own settings, where they reach the package."""
+    """Write the `makepkg.conf` of a build: those of MSYS2's own settings that change the package."""
     machine = ENVIRONMENTS[environment].machine
     prefix = f"{environment}/"
     settings = {
@@ -112,7 +93,7 @@ def _write_config(release: Release, environment: str, folder: Path) -> Path:
         "MAN_DIRS": f"{prefix}share/man",
         "DOC_DIRS": f"{prefix}share/doc",
         "PURGE_TARGETS": "",
-        # The release's tarball is in SRCDEST: a download would be of another one.
+        # The tarball of this build is in SRCDEST. A download would give another one.
         "DLAGENTS": "https::/bin/false",
         # More threads would give other bytes on other machines.
         "COMPRESSZST": "zstd -c -z -q -19 --threads=1 -",
@@ -120,17 +101,17 @@ def _write_config(release: Release, environment: str, folder: Path) -> Path:
     lines = [f"{name}={shell(value)}" for name, value in settings.items()]
     lines += [f"{name}=({' '.join(shell(word) for word in value.split())})" for name, value in arrays.items()]
     config = folder / "makepkg.conf"
-    config.write_text("\n".join(lines) + "\n")
+    config.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return config
 
 
 def _build(work: Workspace, *, environment: str) -> None:
     release = work.release
-    with fixed_folder(work.job, work.run) as (folder, run):
-        config = prepare(release, environment, work.baked / "msys2" / "PKGBUILD", folder)
-        sdist = work.built(f"sdist/{release.sdist_name}")
+    with build_dir(work.job, work.run) as (folder, run):
+        config = prepare(release, environment, work.project.rendered / "msys2" / "PKGBUILD", folder)
+        sdist = work.project.sdist
         shutil.copyfile(sdist, folder / "sources" / sdist.name)
-        hand_over(folder)
+        give_to_user(folder)
         run(
             *unprivileged(),
             "makepkg",
@@ -142,14 +123,14 @@ def _build(work: Workspace, *, environment: str) -> None:
             cwd=folder / "start",
             env=environment_variables(release, environment, folder),
         )
-        name = package_name(release, environment)
-        take_back(folder / "packages" / name, work.out / name)
+        name = Path(dist_paths.msys2(release, environment)).name
+        copy_from_user(folder / "packages" / name, work.out / name)
 
 
-def hand_over(folder: Path) -> None:
-    """Make the unprivileged user own a folder and all in it, where makepkg runs as that user.
+def give_to_user(folder: Path) -> None:
+    """If makepkg runs as the unprivileged user, make that user the owner of a folder and of everything in it.
 
-    A folder comes after what is in it: once it is handed over, that user may put something else in there.
+    A folder changes its owner after its contents: from then on that user may replace them.
     """
     if unprivileged():
         for parent, folders, files in os.walk(folder, topdown=False):
@@ -158,14 +139,14 @@ def hand_over(folder: Path) -> None:
         os.chown(folder, _USER, _USER, follow_symlinks=False)
 
 
-def take_back(package: Path, target: Path) -> None:
-    """Copy what the unprivileged user has made; a link could name a file that only this process may read."""
+def copy_from_user(package: Path, target: Path) -> None:
+    """Copy a file of the unprivileged user. Links are refused: they could lead to a file that only root may read."""
     try:
         descriptor = os.open(package, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # a FIFO would block
     except OSError as error:
-        raise VerificationError(f"{package}: makepkg left no file that can be read: {error.strerror}") from error
+        raise VerificationError(f"{package}: makepkg made no file that can be read: {error.strerror}") from error
     with os.fdopen(descriptor, "rb") as source:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise VerificationError(f"{package}: makepkg left something that is not a file")
+            raise VerificationError(f"{package}: makepkg made something that is not a file")
         with target.open("wb") as copy:
             shutil.copyfileobj(source, copy)
