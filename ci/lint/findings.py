@@ -1,4 +1,4 @@
-"""What the ecosystems' own checks find, and which of it the manifest accepts."""
+"""The findings of linters, and which of them the manifest accepts."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.errors import CommandFailed
-from ci.release import Waiver
-from ci.run import Argument, Runner
+from ci.core.errors import CommandFailed
+from ci.core.run import Argument, Runner
+from ci.manifest.release import Waiver
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that a check found; `file` as the repository has it, `rule` as a waiver would name it."""
+    """One finding. `file` is relative to the repository, `rule` has the name that a waiver for it would have."""
 
     tool: str
     rule: str
@@ -30,9 +30,10 @@ class Finding:
 def findings_of(
     run: Runner, *argv: Argument, read: Callable[[str], Iterable[Finding]], cwd: Path | None = None
 ) -> list[Finding]:
-    """Run a check and let `read` find its findings in what it printed.
+    """Run a linter and return the findings that `read` makes of its output.
 
-    A check that fails has found something. One that fails without a finding is broken, and that is no approval.
+    Raises `CommandFailed` if the linter fails without a finding or prints something that cannot be read: then it did
+    not work, and the file was not checked.
     """
     begin = run.log.stat().st_size if run.log.exists() else 0
     failure = None
@@ -40,12 +41,12 @@ def findings_of(
         run(*argv, cwd=cwd)
     except CommandFailed as error:
         failure = error
-    # In the log, what a program printed stands between the command and its exit code.
+    # The log has the output of a program between the command and the exit code.
     part = run.log.read_bytes()[begin:].decode(errors="replace")
     output = part.partition("\n")[2].rpartition("# exit ")[0]
     try:
         findings = list(read(output))
-    except (ValueError, KeyError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise failure or CommandFailed(f"{argv[0]}: its report cannot be read: {error}\n  log: {run.log}") from error
     if failure and not findings:
         raise failure
@@ -57,7 +58,7 @@ def faults(findings: Iterable[Finding], waivers: Sequence[Waiver], *, to_be_used
     findings = list(dict.fromkeys(findings))
     lines = [str(finding) for finding in findings if not any(_covers(waiver, finding) for waiver in waivers)]
     lines += [
-        f"release.yaml: waivers: {_name(waiver)} is not found any more; remove the waiver"
+        f"release.yaml: waivers: {waiver} is not found any more; remove the waiver"
         for waiver in to_be_used
         if not any(_covers(waiver, finding) for finding in findings)
     ]
@@ -66,8 +67,3 @@ def faults(findings: Iterable[Finding], waivers: Sequence[Waiver], *, to_be_used
 
 def _covers(waiver: Waiver, finding: Finding) -> bool:
     return (waiver.tool, waiver.rule) == (finding.tool, finding.rule) and waiver.file in (None, finding.file)
-
-
-def _name(waiver: Waiver) -> str:
-    where = f" in {waiver.file}" if waiver.file else ""
-    return f"{waiver.tool} {waiver.rule}{where}"
