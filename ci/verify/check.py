@@ -1,21 +1,23 @@
-"""What a verification has at hand, and the one question that every installed artefact is asked."""
+"""What a verification works with, and the one event that every installed artefact has to answer."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
-from ci.errors import VerificationError
-from ci.jobs import Output, Project
-from ci.run import Runner, pasteable
-from ci.runtime_api import Answer, NoAnswer, RuntimeApi
+from ci.core.architectures import MACHINES, host_name
+from ci.core.errors import VerificationError
+from ci.core.run import Runner, pasteable
+from ci.core.runtime_api_stub import NoResult, RuntimeApiStub, RuntimeResult
+from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
 
-# Compact and with sorted keys, so that the Rust function, which writes JSON anew, answers with the same bytes.
+# Compact and with sorted keys: the Rust function parses the JSON and writes it again, with these same bytes.
 EVENT = b'{"answer":42,"text":"gr\xc3\xbc\xc3\x9f dich"}'
-_PATIENCE_S = 60.0
+_ANSWER_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +31,39 @@ class Function:
 
     @property
     def handler(self) -> str:
-        """What goes into `_HANDLER`."""
+        """The value of `_HANDLER`."""
         return "simple_handler.handle"
+
+
+def can_run(variant: Variant, job: Job) -> bool:
+    """Whether the function that a job builds runs in an artefact: in one with its libc and architecture.
+
+    Packages, which have no libc, run on this host.
+    """
+    artefact = (variant.libc or "glibc", variant.architecture or host_name())
+    own = (job.variant.libc, job.variant.architecture)
+    return bool(job.variant.language) and not job.unavailable and own == artefact
+
+
+def built_function(work: Workspace, job: Job) -> Function:
+    """The function that a job has built."""
+    (library,) = job.outputs
+    machine = MACHINES.get(job.variant.architecture, job.variant.architecture)
+    return Function(
+        language=job.variant.language, library=work.built(library.path), libc=job.variant.libc, machine=machine
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One artefact under verification. `folder` is empty and goes away afterwards; `functions` are built."""
+    """One artefact under verification. `folder` is empty, and removed afterwards.
+
+    `functions` are the example functions that the artefact can run and that could be built here.
+    """
 
     project: Project
     output: Output
+    variant: Variant = field(default_factory=Variant)
     path: Path
     folder: Path
     run: Runner
@@ -50,23 +75,68 @@ class Check:
             raise VerificationError(f"{self.output.path}: not true: {claim}")
 
     def require_equal(self, found: object, expected: object, what: str) -> None:
-        """Raise `VerificationError` that shows both sides unless they are equal."""
-        if found != expected:
-            raise VerificationError(f"{self.output.path}: {what}: found {found!r}, expected {expected!r}")
+        """Raise a `VerificationError` that shows both values, unless they are equal."""
+        if found == expected:
+            return
+        if isinstance(found, Mapping) and isinstance(expected, Mapping):
+            raise VerificationError(f"{self.output.path}: {what}: {_differences(found, expected, what)}")
+        raise VerificationError(
+            f"{self.output.path}: {what}: found {_shown(found, what)}, expected {_shown(expected, what)}"
+        )
 
     def require_same_set(self, found: set[str], expected: set[str], what: str) -> None:
-        """Raise `VerificationError` that names what is missing and what is too many."""
+        """Raise a `VerificationError` that lists what is missing and what was not expected, unless both are equal."""
         if found != expected:
-            missing, extra = sorted(expected - found), sorted(found - expected)
+            missing, extra = (_shown(sorted(names), what) for names in (expected - found, found - expected))
             raise VerificationError(f"{self.output.path}: {what}: missing {missing}, not expected {extra}")
 
 
-# From the Lambda variables of one function to the program to start and the environment to start it in.
+def check_of(
+    work: Workspace, output: Output, functions: Iterable[Function] = (), variant: Variant | None = None
+) -> Check:
+    """The check of an artefact in the job that looks at it."""
+    return Check(
+        project=work.project,
+        output=output,
+        variant=variant or Variant(),
+        path=work.built(output.path),
+        folder=work.folder,
+        run=work.run,
+        functions=tuple(functions),
+    )
+
+
+_MOST_DIFFERENCES = 10
+_LONGEST_VALUE = 500
+
+
+def _differences(found: Mapping[Any, object], expected: Mapping[Any, object], what: str) -> str:
+    """A line for each key whose values differ, the first few of them."""
+    nothing = object()
+    keys = [
+        key for key in sorted({*found, *expected}, key=str) if found.get(key, nothing) != expected.get(key, nothing)
+    ]
+
+    def value(values: Mapping[Any, object], key: object) -> str:
+        return _shown(values[key], what) if key in values else "nothing"
+
+    lines = [f"{key}: found {value(found, key)}, expected {value(expected, key)}" for key in keys[:_MOST_DIFFERENCES]]
+    rest = len(keys) - len(lines)
+    return "\n  ".join([*lines, f"and {rest} more"] if rest else lines)
+
+
+def _shown(value: object, what: str) -> str:
+    """A value as a person reads it: modes are octal numbers, and what is very long is cut."""
+    text = f"{value & 0o7777:04o}" if isinstance(value, int) and what.startswith("mode") else repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}… ({len(text)} characters)"
+
+
+# From the Lambda variables of one function to the program to start and its environment.
 Command = Callable[[Mapping[str, str], Function], tuple[Sequence[str | Path], Mapping[str, str]]]
 
 
 def launcher(*argv: str | Path) -> Command:
-    """The command of a launcher that runs on this host, in the function's own environment."""
+    """The command of a launcher that runs on this host, with the function's Lambda variables as environment."""
 
     def command(variables: Mapping[str, str], _: Function) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         return argv, variables
@@ -75,15 +145,15 @@ def launcher(*argv: str | Path) -> Command:
 
 
 def require_answers(check: Check, command: Command) -> None:
-    """Start the artefact's launcher once per function and hold its answer to one event against what it must be."""
+    """Start the artefact's launcher once for each function, and compare its answer to one event with the right one."""
     if not check.functions:
-        raise VerificationError(f"{check.output.path}: there is no function to ask it with")
+        raise VerificationError(f"{check.output.path}: there is no function that it could run")
     for function in check.functions:
         _require_answer(check, command, function)
 
 
 def _require_answer(check: Check, command: Command, function: Function) -> None:
-    with RuntimeApi() as api:
+    with RuntimeApiStub() as api:
         variables = {
             "AWS_LAMBDA_RUNTIME_API": api.address,
             "_HANDLER": function.handler,
@@ -91,27 +161,27 @@ def _require_answer(check: Check, command: Command, function: Function) -> None:
             "AWS_LAMBDA_FUNCTION_NAME": "simple_handler",
         }
         argv, environment = command(variables, function)
-        answer = _ask(check, function, api, argv, environment)
+        answer = _invoke(check, function, api, argv, environment)
     expected = ("response", expected_answer(answer.request_id or ""))
     check.require_equal((answer.kind, answer.body), expected, f"{function.language} answer")
 
 
 def expected_answer(request_id: str) -> bytes:
-    """What the example functions answer to `EVENT`."""
+    """The right answer of the example functions to `EVENT`."""
     return b'{"event":%s,"function":"simple_handler","request_id":"%s"}' % (EVENT, request_id.encode())
 
 
-def _ask(
-    check: Check, function: Function, api: RuntimeApi, argv: Sequence[str | Path], environment: Mapping[str, str]
-) -> Answer:
+def _invoke(
+    check: Check, function: Function, api: RuntimeApiStub, argv: Sequence[str | Path], environment: Mapping[str, str]
+) -> RuntimeResult:
     log = check.run.log.with_suffix(f".{function.language}.log")
     log.unlink(missing_ok=True)
     with check.run.start(*argv, env=environment, log=log) as child:
-        # A launcher that has died will not answer: closing the API ends the wait for it.
+        # A launcher that has ended will not answer: closing the API ends the wait for its answer.
         threading.Thread(target=_close_after, args=(child, api), daemon=True).start()
         try:
-            return api.invoke(EVENT, timeout=_PATIENCE_S)
-        except NoAnswer as error:
+            return api.invoke(EVENT, timeout=_ANSWER_TIMEOUT_S)
+        except NoResult as error:
             raise VerificationError(
                 f"{check.output.path}: no answer to the {function.language} function's event\n"
                 f"{tail(log)}\n"
@@ -119,12 +189,12 @@ def _ask(
             ) from error
 
 
-def _close_after(child: Popen[bytes], api: RuntimeApi) -> None:
+def _close_after(child: Popen[bytes], api: RuntimeApiStub) -> None:
     child.wait()
     api.close()
 
 
 def tail(log: Path) -> str:
-    """The last lines that a program printed, as an error shows them."""
-    printed = log.read_text(errors="replace").splitlines()[1:]  # without the command
+    """The last lines that a program printed, in the form that errors have."""
+    printed = log.read_text(encoding="utf-8", errors="replace").splitlines()[1:]  # without the command
     return "\n".join(f"  | {line}" for line in printed[-15:]) or "  | (it printed nothing)"

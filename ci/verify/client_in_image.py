@@ -1,8 +1,8 @@
-"""Posts one event to a port of this machine and prints the whole answer: a container's own Python runs it.
+"""Posts one event to a port of this machine and prints the whole response. A container's own Python runs it.
 
 python3 -IS - PORT EVENT < client_in_image.py
 
-An image holds no other client, and of the standard library only what the runtime imports.
+An image contains no other client. Of the standard library it has only what the runtime imports.
 """
 
 import _socket
@@ -10,7 +10,7 @@ import sys
 
 
 def main(port: str, event: str) -> None:
-    """Post the event, and print head and body as they come."""
+    """Post the event, and print the head and the body of the response."""
     body = event.encode()
     head = f"POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}"
     connection = _socket.socket()

@@ -1,56 +1,61 @@
-"""Runs an image as Lambda would: no root, no capabilities, nothing to write but /tmp, the function mounted."""
+"""Runs an image as Lambda would: not as root, without capabilities, read-only except /tmp, the function mounted."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
-from ci import bases, engines, oci, tars
-from ci.engines import Engine
-from ci.errors import CommandFailed, VerificationError
-from ci.files import unpack
-from ci.report import NOT_RUN
+from ci.core import tars
+from ci.core.architectures import named
+from ci.core.errors import CommandFailed, VerificationError
+from ci.core.files import unpack
+from ci.images import bases, engine_choice, engines, oci, trial
+from ci.images.engines import Engine
+from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check, Command, Function, launcher, require_answers
 from ci.verify.served import require_serves
 
 _TASK_ROOT = "/var/task"
-# In this order, since buildah, the first choice for building, has no read-only root.
+_START_TIMEOUT_S = 60.0
+# buildah, the first choice for building, is the last one here: it has no read-only root.
 _FOR_RUNNING = ("podman", "docker", "buildah")
 
 
-def require_runs(check: Check, flavour: str, architecture: str) -> str | None:
-    """Start the image and let it answer. Return a note on what was not tried."""
-    if lacking := bases.emulation_missing(architecture):
-        return _emulated(check, flavour, architecture) or f"{NOT_RUN}: {lacking}"
+def require_runs(check: Check) -> Verdict:
+    """Start the image and have it answer, if this machine can. A wrong answer raises `VerificationError`."""
+    flavour, architecture = check.variant.flavour, check.variant.architecture
+    if missing := bases.emulation_missing(architecture):
+        return _run_emulated(check) or Verdict(not_run=missing)
     release = check.project.release
     image = engines.temporary(release.name, "verify", f"{flavour}-{architecture}")
     name = engines.container_of(image)
-    engine = _engine_that_runs(check, image, name)
+    engine = engine_that_runs(check, image, name, partial(_try, check, image, name))
+    if isinstance(engine, str):
+        return Verdict(not_run=engine)
     try:
         engine.prepare(check.run, image, name)
-        machines = {one.machine for one in check.functions}
-        if machines and machines != {_machine(architecture)}:
-            return f"{NOT_RUN}: it starts, but there is no function for {architecture} to ask"
-        if not machines:
-            libc = "musl" if flavour == "alpine" else "glibc"
-            return f"{NOT_RUN}: no function for {libc}/{_machine(architecture)} could be built here"
+        if not check.functions:
+            wanted = f"{check.variant.libc}/{named(architecture).machine}"
+            return Verdict(not_run=f"no function for {wanted} could be built here")
         require_answers(check, _command(check, engine, image, name))
         served = check.functions[0]
         require_serves(check, engine, image, name, check.folder / served.language, served)
     finally:
         engine.end(check.run, name)
         engine.remove(check.run, image)
-    return "run by buildah, whose root is not read-only" if engine.name == "buildah" else None
+    return Verdict(untried=("run by buildah, whose root is not read-only",) if engine.name == "buildah" else ())
 
 
-def _emulated(check: Check, flavour: str, architecture: str) -> str | None:
-    """Let the image's own interpreter answer under qemu, where the kernel does not hand its programs over by itself.
+def _run_emulated(check: Check) -> Verdict | None:
+    """Run the image's interpreter under qemu, without a container engine; None if this cannot be done.
 
-    There is no engine in this, hence no container. Return a note, or None where it cannot be done.
+    It is for machines whose kernel does not start qemu by itself for programs of another architecture.
     """
-    emulator = shutil.which(f"qemu-{_machine(architecture)}-static")
-    if emulator is None or flavour != "micro" or not check.functions:
+    emulator = shutil.which(f"qemu-{named(check.variant.architecture).machine}-static")
+    if emulator is None or check.variant.flavour != "micro" or not check.functions:
         return None
     root = check.folder / "root"
     packed = check.folder / "root.tar"
@@ -59,31 +64,49 @@ def _emulated(check: Check, flavour: str, architecture: str) -> str | None:
     python = root / "usr" / "bin" / f"python{check.project.release.images.micro.python}"
     argv = (emulator, "-L", root, python, "-I", "-S", root / "usr" / "lib" / "faas-runtime" / "bin" / "faas-runtime")
     require_answers(check, launcher(*argv))
-    return f"answered under {Path(emulator).name}, not in a container"
+    return Verdict(untried=(f"answered under {Path(emulator).name}, not in a container",))
 
 
-def _machine(architecture: str) -> str:
-    return {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
+def engine_that_runs(check: Check, image: str, name: str, attempt: Callable[[Engine], str]) -> Engine | str:
+    """The first engine with which `attempt` starts the image; the image is in its storage afterwards.
 
-
-def _engine_that_runs(check: Check, image: str, name: str) -> Engine:
-    """The first engine that starts the image, which it has in its storage then."""
+    Where no engine runs any container, the reason. Where one does, but not this image, raises `VerificationError`.
+    `attempt` raises `CommandFailed` if the image does not start, and returns what the engine cannot do, or nothing.
+    """
     chosen = check.project.options.engine
-    faults = []
+    faults, reasons = [], []
     for candidate in _FOR_RUNNING if chosen == "auto" else (chosen,):
-        if fault := engines.why_not(check.run, candidate):
-            faults.append(f"{candidate}: {fault}")
+        if fault := engine_choice.why_not(check.run, candidate):
+            reasons.append(f"{candidate}: {fault}")
             continue
         engine = Engine(name=candidate)
         engine.load(check.run, check.path, image)
         try:
-            _require_version(check, engine, image, name)
+            reason = attempt(engine)
+        except VerificationError:
+            engine.remove(check.run, image)
+            raise
         except CommandFailed as error:
             engine.remove(check.run, image)
-            faults.append(f"{candidate}: {error}")
+            if reason := trial.cannot_start(check.run, engine):
+                reasons.append(f"{candidate}: {reason}")
+            else:
+                faults.append(f"{candidate}: {error}")
             continue
-        return engine
-    raise VerificationError(f"{check.output.path}: no engine starts it\n" + "\n".join(faults))
+        if not reason:
+            return engine
+        engine.remove(check.run, image)
+        reasons.append(f"{candidate}: {reason}")
+    if not faults:
+        return f"no engine runs containers here ({'; '.join(reasons)})"
+    raise VerificationError(f"{check.output.path}: no engine starts it\n" + "\n".join((*faults, *reasons)))
+
+
+def _try(check: Check, image: str, name: str, engine: Engine) -> str:
+    """Start the image, and a program in a running container of it; why this engine cannot do the latter."""
+    _require_version(check, engine, image, name)
+    reason = _why_no_exec(check, engine, image, name)
+    return reason and f"it starts containers, but no program in a running one: {reason}"
 
 
 def _require_version(check: Check, engine: Engine, image: str, name: str) -> None:
@@ -94,7 +117,42 @@ def _require_version(check: Check, engine: Engine, image: str, name: str) -> Non
         said = check.run.output(*engine.start_command(image, *words, "--version", name=name))
     finally:
         engine.end(check.run, name)
-    check.require_equal(said.strip(), f"{release.name} {release.version}", "what --version says")
+    check.require_equal(said.strip(), f"{release.name} {release.version}", "the output of --version")
+
+
+def _why_no_exec(check: Check, engine: Engine, image: str, name: str) -> str:
+    """Why the engine cannot start a program in a running container, as `require_serves` does; empty if it can.
+
+    runc cannot in a root that was entered by chroot. That the image has this program is certain: its launcher is run by
+    it. Of buildah, nothing is asked in a running container. Without a function, the container would end at once.
+    """
+    if engine.name == "buildah" or not check.functions:
+        return ""
+    mounts = {_task_folder(check, check.functions[0]): _TASK_ROOT}
+    log = check.run.log.with_suffix(".exec.log")
+    deadline = time.monotonic() + _START_TIMEOUT_S
+    try:
+        with check.run.start(*engine.start_command(image, name=name, network="none", mounts=mounts), log=log) as child:
+            while not engine.is_running(check.run, name):
+                if child.poll() is not None or time.monotonic() > deadline:
+                    return ""  # what is wrong with it is found out later
+                time.sleep(0.05)
+            check.run(engine.name, "exec", name, "/usr/bin/python3", "-IS", "-c", "pass")
+    except CommandFailed as error:
+        return engine_choice.last_line(error)
+    finally:
+        engine.end(check.run, name)
+    return ""
+
+
+def _task_folder(check: Check, function: Function) -> Path:
+    """A folder with the function's library, which any user may read."""
+    task = check.folder / function.language
+    if not task.exists():
+        task.mkdir()
+        task.chmod(0o755)
+        Path(shutil.copy(function.library, task)).chmod(0o755)
+    return task
 
 
 def _command(check: Check, engine: Engine, image: str, name: str) -> Command:
@@ -103,11 +161,7 @@ def _command(check: Check, engine: Engine, image: str, name: str) -> Command:
     def command(variables: Mapping[str, str], function: Function) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         engine.end(check.run, name)
         engine.prepare(check.run, image, name)
-        task = check.folder / function.language
-        task.mkdir()
-        task.chmod(0o755)
-        library = Path(shutil.copy(function.library, task))
-        library.chmod(0o755)
+        task = _task_folder(check, function)
         environment = {key: value for key, value in variables.items() if key not in ("_HANDLER", "LAMBDA_TASK_ROOT")}
         words = ("/var/runtime/bootstrap", function.handler) if engine.name == "buildah" else ()
         argv = engine.start_command(image, *words, name=name, environment=environment, mounts={task: _TASK_ROOT})

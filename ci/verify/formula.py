@@ -1,7 +1,7 @@
 """The Homebrew formula: evaluated, installed and tested by a stand-in for brew, from the source tarball of this build.
 
-The stand-in (`brew_stand_in.rb`) runs the formula's own `install` and `test`; in place of the formula's Python it gives
-it the one that runs this check, and in place of the download the local tarball, whose name and hash must be right.
+The stand-in (`brew_stand_in.rb`) runs the formula's own `install` and `test`. It replaces the formula's Python by the
+one that runs this check, and the download by the local tarball, whose name and hash must be right.
 """
 
 from __future__ import annotations
@@ -11,17 +11,25 @@ import stat
 import sys
 from pathlib import Path
 
+from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.payload import LAUNCHER, modules_of, payload_of, require_payload, require_same_bytes
+from ci.verify.payload import (
+    LAUNCHER,
+    is_byte_code,
+    modules_of,
+    payload_of,
+    require_payload,
+    require_same_bytes,
+    require_start_file,
+)
 
 _STAND_IN = Path(__file__).parent / "brew_stand_in.rb"
 
 
-def verify(check: Check) -> str | None:
-    """Verify the formula; return a note that Homebrew itself has not seen it."""
+def verify(check: Check) -> Verdict:
+    """Verify the formula; a fault raises `VerificationError`. The verdict notes that it was not Homebrew itself."""
     release = check.project.release
-    sdist = check.project.dist / "sdist" / release.sdist_name
-    output = check.run.output("ruby", _STAND_IN, check.path, sdist, check.folder, sys.executable)
+    output = check.run.output("ruby", _STAND_IN, check.path, check.project.sdist, check.folder, sys.executable)
     declared = json.loads(output.splitlines()[-1])
     keg = Path(declared.pop("prefix"))
     expected = {
@@ -38,22 +46,24 @@ def verify(check: Check) -> str | None:
     beside = {path: keg / path for path in ("LICENSE", "README.md", "include/faas.h")}
     require_same_bytes(check, {**beside, "man/faas-runtime.1": keg / "share" / "man" / "man1" / "faas-runtime.1"})
     require_answers(check, launcher(keg / "bin" / "faas-runtime"))
-    baked = check.project.dist / "baked" / "formulae" / f"{release.name}.rb"
-    check.require(check.path.read_bytes() == baked.read_bytes(), "the formula is the baked one")
-    return "installed and tested by a stand-in for brew"
+    rendered = check.project.rendered / "formulae" / f"{release.name}.rb"
+    check.require(check.path.read_bytes() == rendered.read_bytes(), "the formula is the rendered one")
+    return Verdict(untried=("installed and tested by a stand-in for brew",))
 
 
 def _require_files(check: Check, keg: Path) -> None:
-    """The keg's exact files, and which of them can be started; byte code comes and goes with the keg."""
+    """The keg's exact files, which of them are programs, and that each module has byte code in the keg."""
     programs = {"bin/faas-runtime", f"libexec/{LAUNCHER}"}
     payload = {f"libexec/{path}" for path in payload_of(check)}
     beside = {"LICENSE", "README.md", "include/faas.h", "share/man/man1/faas-runtime.1"}
     files = [path for path in keg.rglob("*") if path.is_file()]
-    compiled = {path for path in files if path.suffix == ".pyc"}
-    found = {path.relative_to(keg).as_posix(): path.stat().st_mode for path in files if path not in compiled}
+    byte_code = {path for path in files if is_byte_code(path.relative_to(keg).as_posix().removeprefix("libexec/"))}
+    found = {path.relative_to(keg).as_posix(): path.stat().st_mode for path in files if path not in byte_code}
     check.require_same_set(set(found), programs | payload | beside, "files of the keg")
     runnable = {path for path, mode in found.items() if mode & stat.S_IXUSR}
     check.require_same_set(runnable, programs, "programs of the keg")
+    require_start_file(check, {path.relative_to(keg / "libexec").as_posix(): path.read_bytes() for path in byte_code})
+    compiled = [path for path in byte_code if path.suffix == ".pyc"]
     sources = {
         f"{path.parent.parent.relative_to(keg / 'libexec')}/{path.name.partition('.')[0]}.py" for path in compiled
     }

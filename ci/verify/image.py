@@ -1,4 +1,4 @@
-"""An image archive: what it says about itself, what is in it, and that a container of it answers."""
+"""An image archive: its settings and labels, its files, and that a container of it answers."""
 
 from __future__ import annotations
 
@@ -12,42 +12,53 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from ci import elf, oci, tars
-from ci.errors import VerificationError
-from ci.files import unpack
-from ci.tars import Tree
+from ci.core import elf, tars
+from ci.core.checkout import source_state
+from ci.core.errors import VerificationError
+from ci.core.files import unpack
+from ci.core.tars import FileTree
+from ci.images import micro_layers, oci
+from ci.pipeline.jobs import Verdict
 from ci.verify import container
 from ci.verify.check import Check
-from ci.verify.payload import modules_of, payload_of, require_same_payload, shipped
+from ci.verify.payload import is_byte_code, modules_of, payload_of, require_same_payload, require_start_file, shipped
 
 _PAYLOAD = "usr/lib/faas-runtime/"
 _LAUNCHER = f"{_PAYLOAD}bin/faas-runtime"
 _OCI = "org.opencontainers.image."
-# Where package managers and build tools leave what no image needs.
+# Places where package managers and build tools leave files that no image needs.
 _LEFTOVERS = re.compile(r"(tmp|run|var/(cache|log|tmp))/(.*/)?(?!\.wh\.)[^/]+")
 _BYTE_CODE = re.compile(rf"{re.escape(_PAYLOAD)}(?P<folder>.+/)__pycache__/(?P<module>\w+)\.cpython-\d+\.pyc")
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SETTINGS = {"User", "WorkingDir", "Entrypoint", "Cmd", "Env", "ExposedPorts", "Labels"}
 _LIBRARY = r"(?:[\w-]+/)?[\w.+-]+\.so(?:\.[\d.]+)?"
-# What the Containerfile of `alpine` makes, and what `carry.py` brings there: the interpreter, its loader and shared
+# What the Containerfile of `alpine` makes, and what `carry.py` copies: the interpreter, its loader and shared
 # libraries, the standard library's byte code and extension modules, the links at the top of the root.
 _ALPINE_FILE = re.compile(
     rf"{re.escape(_PAYLOAD)}.+|(?:usr/)?lib(?:32|64|x32)?/{_LIBRARY}|usr/bin/(?:python3(?:\.\d+)?|faas-runtime)"
     r"|usr/lib/python3\.\d+/(?:\w+/)*(?:[\w-]+\.pyc|lib-dynload/[\w.-]+\.so)"
-    r"|var/runtime/bootstrap|licenses/faas-runtime/LICENSE|etc/(?:passwd|group|os-release)"
+    r"|var/runtime/bootstrap|licenses/faas-runtime/LICENSE|etc/(?:passwd|group|os-release|protocols|services)"
+    r"|(?:usr/)?lib/apk/db/installed|etc/ssl/(?:cert\.pem|certs/ca-certificates\.crt)|usr/share/zoneinfo/(?:[\w-]+/){0,3}[\w+.-]+"
 )
+_SURROUNDINGS = {
+    "etc/ssl/certs/ca-certificates.crt": b"-----BEGIN CERTIFICATE-----",
+    "etc/ssl/cert.pem": b"-----BEGIN CERTIFICATE-----",
+    "etc/services": b"https",
+    "etc/protocols": b"tcp",
+    "usr/share/zoneinfo/Europe/Berlin": b"TZif",
+}
 _ALPINE_ALIAS = re.compile(r"bin|sbin|lib(?:32|64|x32)?")
 _ALPINE_FOLDERS = {"dev", "proc", "run", "sys", "tmp", "var/task"}
 
 
-def verify(check: Check) -> str | None:
-    """Say what could not be tried here, if anything; a fault raises."""
-    flavour, architecture = check.output.name.removesuffix(".oci.tar").rsplit("-", 2)[-2:]
+def verify(check: Check) -> Verdict:
+    """Verify one image; a fault raises `VerificationError`."""
+    flavour, architecture = check.variant.flavour, check.variant.architecture
     try:
         image, _ = oci.read_archive(check.path)
-    except (KeyError, IndexError, ValueError) as error:
-        raise VerificationError(f"{check.output.path}: no such archive as is made here: {error!r}") from error
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        raise VerificationError(f"{check.output.path}: not an archive that this tooling makes: {error!r}") from error
     # Older versions of skopeo open the archive itself only as root.
     layout = check.folder / "layout"
     unpack(check.path, layout)
@@ -58,18 +69,19 @@ def verify(check: Check) -> str | None:
     tree = oci.added_by(image)
     _require_modes(check, tree)
     _require_payload(check, tree, recipes=flavour == "ubi")  # which installs the RPM, with all that is in it
-    if flavour != "ubi":  # the others stand on nothing, so all that they need must be among what they carry
+    if flavour != "ubi":  # the others have no base, so they must contain everything that they need
         _require_self_contained(check, tree, architecture)
         _require_kinds(check, image.layers[-1], tree)
+        _require_surroundings(check, tree)
     if flavour == "alpine":
         _require_alpine(check, tree)
     if flavour == "micro":
         _require_layers(check, tree, architecture)
-    return container.require_runs(check, flavour, architecture)
+    return container.require_runs(check)
 
 
 def _require_settings(check: Check, config: dict[str, Any], flavour: str, architecture: str) -> None:
-    """What an engine reads off the image, as skopeo reads it."""
+    """Compare the settings that engines read with the expected ones; skopeo reads them here."""
     release = check.project.release
     user = f"{release.images.user}:{release.images.user}"
     settings = config.get("config", {})
@@ -96,7 +108,7 @@ def _require_settings(check: Check, config: dict[str, Any], flavour: str, archit
 
 
 def _require_labels(check: Check, config: dict[str, Any], manifest: dict[str, Any], flavour: str) -> None:
-    """Red Hat's labels and all OCI keys, the latter as annotations of the manifest too."""
+    """Compare Red Hat's labels and all OCI keys; the OCI keys are annotations of the manifest, too."""
     release = check.project.release
     version = release.version.oci
     expected = {
@@ -110,7 +122,7 @@ def _require_labels(check: Check, config: dict[str, Any], manifest: dict[str, An
         f"{_OCI}title": release.name,
         f"{_OCI}description": release.summary,
         f"{_OCI}version": version,
-        f"{_OCI}revision": release.version.tag,
+        f"{_OCI}revision": source_state(check.project.root, release.version.tag).revision,
         f"{_OCI}created": f"{release.date}T00:00:00Z",
         f"{_OCI}licenses": release.license,
         f"{_OCI}source": release.home,
@@ -127,8 +139,8 @@ def _require_labels(check: Check, config: dict[str, Any], manifest: dict[str, An
     check.require_equal(manifest.get("annotations"), {key: labels[key] for key in own}, "annotations")
 
 
-def _require_modes(check: Check, tree: Tree) -> None:
-    """Nobody but root owns or may write anything, except in /tmp, and nothing gives rights away."""
+def _require_modes(check: Check, tree: FileTree) -> None:
+    """Only root owns files or may write them, except in /tmp; there are no set-id files and no leftovers."""
     check.require_equal(
         sorted(name for name, entry in tree.items() if (entry.uid, entry.gid) != (0, 0)), [], "files not of root"
     )
@@ -143,16 +155,16 @@ def _require_modes(check: Check, tree: Tree) -> None:
     check.require_equal(sorted(filter(_LEFTOVERS.fullmatch, files)), [], "leftovers")
 
 
-def _require_payload(check: Check, tree: Tree, *, recipes: bool) -> None:
-    """The payload's files, their modes, the names that lead to the launcher, byte code of these very sources.
+def _require_payload(check: Check, tree: FileTree, *, recipes: bool) -> None:
+    """The payload's files and modes, the links to the launcher, and byte code of exactly these sources.
 
-    What can compile nothing has no use for the recipes, and goes without them.
+    An image without `recipes` is one that can compile nothing, and so has no use for them.
     """
     inside = {name: entry for name, entry in tree.items() if f"{name}/".startswith(_PAYLOAD)}
     others = {name for name, entry in inside.items() if entry.kind not in (tarfile.REGTYPE, tarfile.DIRTYPE)}
     check.require_equal(sorted(others), [], "neither files nor folders in the payload")
     files = {name: entry for name, entry in inside.items() if entry.kind == tarfile.REGTYPE}
-    sources = {name: entry for name, entry in files.items() if not name.endswith(".pyc")}
+    sources = {name: entry for name, entry in files.items() if not is_byte_code(name.removeprefix(_PAYLOAD))}
     require_same_payload(
         check,
         {name.removeprefix(_PAYLOAD): hashlib.sha256(entry.data).hexdigest() for name, entry in sources.items()},
@@ -165,6 +177,8 @@ def _require_payload(check: Check, tree: Tree, *, recipes: bool) -> None:
         check.require(name in tree and tree[name].kind == tarfile.SYMTYPE, f"{name} is a symbolic link")
         target = posixpath.normpath(posixpath.join(posixpath.dirname(name), tree[name].target))
         check.require_equal(target, _LAUNCHER, f"where {name} leads")
+    byte_code = {name.removeprefix(_PAYLOAD): entry.data for name, entry in files.items() if name not in sources}
+    require_start_file(check, byte_code)
     modules = modules_of(payload_of(check))
     compiled = {
         f"{found['folder']}{found['module']}.py": entry
@@ -174,31 +188,40 @@ def _require_payload(check: Check, tree: Tree, *, recipes: bool) -> None:
     check.require_same_set(set(compiled), modules, "modules with byte code")
     for module, entry in compiled.items():
         check.require(len(entry.data) > 16, f"the byte code of {module} is whole")
-        # Bytes 4 to 8 say that a hash of the source follows, rather than its time, which no image keeps.
-        check.require(entry.data[4] & 1 == 1, f"the byte code of {module} goes by its source's hash")
-        # The hash is keyed with the byte code's own magic number; importlib knows this Python's alone.
+        # Bytes 4 to 8 say that a hash of the source follows, and not its time, which no image keeps.
+        check.require(entry.data[4] & 1 == 1, f"the byte code of {module} has its source's hash")
+        # The hash depends on the byte code's own magic number; importlib only knows that of this Python.
         magic = int.from_bytes(entry.data[:4], "little")
         source = _imp.source_hash(magic, tree[f"{_PAYLOAD}{module}"].data)
         check.require_equal(entry.data[8:16], source, f"source that the byte code of {module} is of")
 
 
-def _require_self_contained(check: Check, tree: Tree, architecture: str) -> None:
-    """Every ELF file is of the architecture, and each library that it names is in the image."""
+def _require_self_contained(check: Check, tree: FileTree, architecture: str) -> None:
+    """Every ELF file is for the architecture, and each library that it names is in the image."""
     names = {posixpath.basename(name) for name in tree}
     for name, entry in tree.items():
         program = elf.parse(entry.data)
         if program is None:
             continue
         check.require_equal(program.machine, architecture, f"architecture of {name}")
-        check.require_equal(sorted(set(program.needed) - names), [], f"libraries that {name} lacks")
+        check.require_equal(
+            sorted(set(program.needed) - names), [], f"libraries that {name} needs and that are missing"
+        )
         if program.interpreter:
             check.require(bool(tars.follow(tree, program.interpreter)), f"{name} finds its {program.interpreter}")
-    check.require("licenses/faas-runtime/LICENSE" in tree, "/licenses holds the licence")
+    check.require("licenses/faas-runtime/LICENSE" in tree, "/licenses has the licence")
     licence = tree["licenses/faas-runtime/LICENSE"].data
     check.require(licence == shipped(check).get("LICENSE"), "the licence is that of the source tarball")
 
 
-def _require_kinds(check: Check, layer: bytes, tree: Tree) -> None:
+def _require_surroundings(check: Check, tree: FileTree) -> None:
+    """What functions read without saying so: the certificates of the authorities, services, time zones."""
+    for name, part in _SURROUNDINGS.items():
+        found = list(tars.follow(tree, name).values())
+        check.require(bool(found) and part in found[-1].data, f"{name} is there, with {part!r} in it")
+
+
+def _require_kinds(check: Check, layer: bytes, tree: FileTree) -> None:
     """No devices, pipes or capabilities, and no entry twice; `ubi` may have what its packages bring."""
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         members = [member for member in archive if tars.clean(member.name)]
@@ -208,14 +231,17 @@ def _require_kinds(check: Check, layer: bytes, tree: Tree) -> None:
     check.require_equal(sorted(name for name, entry in tree.items() if entry.attributes), [], "files with capabilities")
 
 
-def _require_alpine(check: Check, tree: Tree) -> None:
-    """Nothing but what the Containerfile makes and carries over; the accounts to the letter."""
+def _require_alpine(check: Check, tree: FileTree) -> None:
+    """Only what the Containerfile makes and copies; the files of accounts have the exact text."""
     user = check.project.release.images.user
     known = {name for name, entry in tree.items() if entry.kind != tarfile.DIRTYPE and _ALPINE_FILE.fullmatch(name)}
     known |= {name for name, entry in tree.items() if entry.kind == tarfile.SYMTYPE and _ALPINE_ALIAS.fullmatch(name)}
     folders = {str(parent) for name in known | _ALPINE_FOLDERS for parent in Path(name, "x").parents} - known - {"."}
     known |= {name for name, entry in tree.items() if entry.kind == tarfile.DIRTYPE and name in folders}
-    check.require_equal(sorted(set(tree) - known), [], "files that nothing here carries")
+    check.require_equal(sorted(set(tree) - known), [], "files that do not belong there")
+    lists = (entry.data.decode() for name, entry in tree.items() if name.endswith("lib/apk/db/installed"))
+    owned = {entry.partition("\nP:")[2].split("\n")[0] for text in lists for entry in text.split("\n\n")}
+    check.require_equal(sorted({"ca-certificates-bundle", "musl", "tzdata"} - owned), [], "packages not listed")
     accounts = {
         "etc/passwd": f"root:x:0:0:root:/:/sbin/nologin\nfaas:x:{user}:{user}::/var/task:/sbin/nologin\n",
         "etc/group": f"root:x:0:\nfaas:x:{user}:\n",
@@ -225,9 +251,9 @@ def _require_alpine(check: Check, tree: Tree) -> None:
         check.require_equal(tree[name].data, text.encode(), name)
 
 
-def _require_layers(check: Check, tree: Tree, architecture: str) -> None:
-    """The image is the two layers that were made for it, entry for entry, and nothing that the engine added."""
-    folder = check.project.dist / "micro"
-    expected = {**tars.read(folder / f"root-{architecture}.tar"), **tars.read(folder / "runtime.tar")}
+def _require_layers(check: Check, tree: FileTree, architecture: str) -> None:
+    """The image is the two layers that were made for it, entry for entry; the engine added nothing."""
+    layers = (micro_layers.root(architecture), micro_layers.RUNTIME)
+    expected = {name: entry for path in layers for name, entry in tars.read(check.project.dist / path).items()}
     check.require_same_set(set(tree), set(expected), "files")
     check.require_equal(sorted(name for name in tree if tree[name] != expected[name]), [], "files that differ")

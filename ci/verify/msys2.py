@@ -1,17 +1,19 @@
 """The MSYS2 packages, opened with bsdtar and pacman and installed into an empty root.
 
-No Windows is at hand: the launcher is started by the POSIX script of the package, with the host's Python standing in
-for the environment's. The `.cmd` is held against the script, not started.
+There is no Windows here: the POSIX script of the package starts the launcher, with the host's Python in place of the
+environment's. The `.cmd` is compared with the script and not started.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections import defaultdict
 from pathlib import Path
 
-from ci.builders.msys2 import ENVIRONMENTS, package_name
+from ci.manifest.msys2 import ENVIRONMENTS
+from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check, launcher, require_answers
 from ci.verify.payload import LAUNCHER, payload_of, require_payload, require_same_bytes
 
@@ -19,13 +21,12 @@ _FILE, _PROGRAM = "644", "755"
 _METADATA = (".BUILDINFO", ".MTREE", ".PKGINFO")
 
 
-def verify(check: Check) -> str | None:
-    """Verify one environment's package; return a note on what was not tried."""
-    release = check.project.release
-    (environment,) = (one for one in release.msys2.environments if package_name(release, one) == check.output.name)
+def verify(check: Check) -> Verdict:
+    """Verify one environment's package; a fault raises `VerificationError`."""
+    release, environment = check.project.release, check.variant.environment
     _require_info(check, environment)
     root = check.folder / "root"
-    note = _install(check, root)
+    untried = _install(check, root)
     _require_files(check, environment)
     prefix = root / environment
     require_payload(check, prefix / "lib" / "faas-runtime")
@@ -40,11 +41,11 @@ def verify(check: Check) -> str | None:
     _require_hooks(check, environment, root)
     (prefix / "bin" / "python").symlink_to(Path(sys.executable).resolve())
     require_answers(check, launcher(prefix / "bin" / "faas-runtime"))
-    return "; ".join(part for part in ("the .cmd was not started: no Windows here", note) if part)
+    return Verdict(untried=("the .cmd was not started: no Windows here", *untried))
 
 
 def _require_info(check: Check, environment: str) -> None:
-    """Hold what the package says of itself against the manifest."""
+    """Compare the package's own description with the manifest."""
     release = check.project.release
     prefix = ENVIRONMENTS[environment].package_prefix
     text = check.run.output("bsdtar", "-xOf", check.path, ".PKGINFO")
@@ -53,8 +54,8 @@ def _require_info(check: Check, environment: str) -> None:
         if not line.startswith("#"):
             key, _, value = line.partition(" = ")
             found[key].append(value)
-    # How much room the files take on the disk of whoever built it; and what makepkg writes from 6.1 on.
-    check.require(len(size := found.pop("size", [])) == 1 and size[0].isdecimal(), ".PKGINFO tells one size")
+    # The size depends on the file system that it was built on; makepkg writes xdata from version 6.1 on.
+    check.require(len(size := found.pop("size", [])) == 1 and size[0].isdecimal(), ".PKGINFO has one size")
     check.require(found.pop("xdata", ["pkgtype=pkg"]) == ["pkgtype=pkg"], "it is a plain package")
     expected = {
         "pkgname": f"{prefix}-{release.name}",
@@ -71,21 +72,21 @@ def _require_info(check: Check, environment: str) -> None:
     check.require_equal(dict(found), {key: [value] for key, value in expected.items()}, ".PKGINFO")
 
 
-def _install(check: Check, root: Path) -> str | None:
-    """Install the package with pacman; where only root could, unpack it."""
+def _install(check: Check, root: Path) -> tuple[str, ...]:
+    """Install the package with pacman; only unpack it if this is not root. Return what was not tried."""
     root.mkdir()
     if os.geteuid() != 0:
         check.run("bsdtar", "-xf", check.path, "-C", root)
-        return "unpacked, not installed: pacman --root needs root"
+        return ("unpacked, not installed: pacman --root needs root",)
     database = root / "var" / "lib" / "pacman"
     database.mkdir(parents=True)
     config = check.folder / "pacman.conf"
-    config.write_text("[options]\nArchitecture = auto\nSigLevel = Never\n")
+    config.write_text("[options]\nArchitecture = auto\nSigLevel = Never\n", encoding="utf-8")
     options = ("--config", config, "--root", root, "--dbpath", database, "--cachedir", check.folder / "cache")
     hooks = ("--hookdir", check.folder / "hooks", "--noscriptlet")
     check.run("pacman", *options, *hooks, "--nodeps", "--nodeps", "--noconfirm", "-U", check.path)
     check.run("pacman", *options, "-Qkk")
-    return None
+    return ()
 
 
 def _require_files(check: Check, environment: str) -> None:
@@ -102,14 +103,16 @@ def _require_files(check: Check, environment: str) -> None:
         "share/man/man1/faas-runtime.1.gz": _FILE,
     }
     expected = {f"{environment}/{path}": mode for path, mode in inside.items()}
-    expected |= {f"{hook}-{name}.hook": _FILE for name in ("clean", "compile")} | dict.fromkeys(_METADATA, _FILE)
+    expected |= {f"{hook}-{name}.hook": _FILE for name in ("clean", "compile", "start")} | dict.fromkeys(
+        _METADATA, _FILE
+    )
     listing = check.run.output(
         *("bsdtar", "-cf", "-", "--format=mtree", "--options", "!all,mode,uid,gid,time,type", f"@{check.path}")
     )
     entries = {}
     for line in listing.splitlines()[1:]:
         name, *fields = line.split()
-        entries[name.removeprefix("./")] = dict(field.split("=") for field in fields)
+        entries[_unescaped(name).removeprefix("./")] = dict(field.split("=") for field in fields)
     files = {name: entry["mode"] for name, entry in entries.items() if entry["type"] == "file"}
     folders = {name: entry["mode"] for name, entry in entries.items() if entry["type"] == "dir"}
     check.require_same_set(set(entries), set(files) | set(folders), "files and folders")
@@ -123,8 +126,14 @@ def _require_files(check: Check, environment: str) -> None:
     check.require_equal(times, {float(release.epoch)}, "times")
 
 
+def _unescaped(name: str) -> str:
+    """A name of an mtree, where spaces and all bytes beyond ASCII are octal numbers (mtree(5))."""
+    octal = re.compile(rb"\\([0-7]{3})")
+    return octal.sub(lambda found: bytes([int(found[1], 8)]), name.encode()).decode(errors="surrogateescape")
+
+
 def _require_commands(check: Check, prefix: Path) -> None:
-    """The script for MSYS2's shells and the one for Windows's own start the same program with the same options."""
+    """The script for MSYS2's shells and the one for Windows start the same program with the same options."""
     script = (prefix / "bin" / "faas-runtime").read_bytes()
     batch = (prefix / "bin" / "faas-runtime.cmd").read_bytes()
     line = b'exec "${0%/*}/python" -IS "${0%/*}/../lib/faas-runtime/bin/faas-runtime" "$@"\n'
@@ -135,19 +144,22 @@ def _require_commands(check: Check, prefix: Path) -> None:
 
 
 def _require_hooks(check: Check, environment: str, root: Path) -> None:
-    """The hooks that make and remove byte code, to the letter: pacman runs them as they are."""
+    """Compare the hooks that make and remove byte code with the exact text: pacman runs them as they are."""
     package = f"{ENVIRONMENTS[environment].package_prefix}-{check.project.release.name}"
     code = f"{environment}/lib/faas-runtime/faas_runtime"
     python = f"{environment}/bin/python.exe"
     compiling = f"/{python} -IS -m compileall -q --invalidation-mode checked-hash -x faas_runtime.recipes. /{code}"
+    starting = f"/{python} -IS /{code}/start_file.py"
     cleaning = f"/usr/bin/find /{code} -name __pycache__ -prune -exec rm -rf {{}} +"
     hooks = {
         "clean": ("Upgrade", "Remove", "Removing the byte code of {}", "Pre", cleaning),
         "compile": ("Install", "Upgrade", "Compiling {} for Python", "Post", compiling),
+        "start": ("Install", "Upgrade", "Compiling the start of {} for Python", "Post", starting),
     }
     for name, (first, second, description, when, command) in hooks.items():
         trigger = f"[Trigger]\nType = Path\nOperation = {first}\nOperation = {second}\n"
         trigger += f"Target = {code}/*\nTarget = {python}\n"
         action = f"[Action]\nDescription = {description.format(package)}...\nWhen = {when}Transaction\n"
-        found = (root / "usr" / "share" / "libalpm" / "hooks" / f"{package}-{name}.hook").read_text()
+        hook = root / "usr" / "share" / "libalpm" / "hooks" / f"{package}-{name}.hook"
+        found = hook.read_text(encoding="utf-8")
         check.require_equal(found, f"{trigger}\n{action}Exec = {command}\n", f"{name}.hook")

@@ -1,47 +1,60 @@
-"""The payload as the source tarball has it: every package must ship these very bytes."""
+"""The payload as it is in the source tarball: every package must ship exactly these bytes."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 import tarfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ci.errors import VerificationError
+from ci.core.errors import VerificationError
 from ci.verify.check import Check
 
 LAUNCHER = "bin/faas-runtime"
 PACKAGE = "faas_runtime/"
 RECIPES = f"{PACKAGE}recipes/"
+DIGEST = f"{PACKAGE}payload.sha256"
+# The byte code of the modules that every start needs.
+_START_FILE = re.compile(rf"{PACKAGE}__pycache__/start\.[\w-]+")
+_MAGIC_SIZE = 4  # bytes of the number that the byte code of each version of Python begins with
 
 
 def payload_of(check: Check) -> dict[str, str]:
     """From the payload's paths (below `lib/faas-runtime/`) to the SHA-256 of each file, read from the sdist."""
-    release = check.project.release
-    sdist = check.project.dist / "sdist" / release.sdist_name
-    top = release.sdist_name.removesuffix(".tar.gz") + "/"
-    payload: dict[str, str] = {}
-    with tarfile.open(sdist) as archive:
-        for member in archive:
-            path = member.name.removeprefix(top)
-            content = archive.extractfile(member)
-            if content is not None and (path == LAUNCHER or path.startswith(PACKAGE)):
-                payload[path] = hashlib.sha256(content.read()).hexdigest()
-    return payload
+    return {
+        path: hashlib.sha256(data).hexdigest()
+        for path, data in shipped(check).items()
+        if path == LAUNCHER or path.startswith(PACKAGE)
+    }
 
 
 def modules_of(paths: Iterable[str]) -> set[str]:
-    """Those of the payload's paths that are Python and get byte code; in the recipes, a file *.py is a template."""
+    """Those of the payload's paths that get byte code: Python modules, but not templates in the recipes."""
     return {path for path in paths if path.endswith(".py") and not path.startswith(RECIPES)}
+
+
+def is_byte_code(path: str) -> bool:
+    """Whether a path below the payload's folder is of what Python compiled: a module, or the file for every start."""
+    return path.endswith(".pyc") or _START_FILE.fullmatch(path) is not None
+
+
+def require_start_file(check: Check, files: Mapping[str, bytes]) -> None:
+    """Among what Python compiled there is one file for every start: of the same Python, and of this very payload."""
+    magic = {data[:_MAGIC_SIZE] for path, data in files.items() if path.endswith(".pyc")}
+    check.require_equal(len(magic), 1, "number of Pythons that the byte code is of")
+    start = [data for path, data in files.items() if _START_FILE.fullmatch(path)]
+    check.require_equal(len(start), 1, "number of files of byte code for every start")
+    check.require_equal(start[0][:_MAGIC_SIZE], magic.pop(), "Python that the byte code for every start is of")
+    check.require(shipped(check)[DIGEST] in start[0], "the byte code for every start is of the payload")
 
 
 def shipped(check: Check) -> dict[str, bytes]:
     """All files of the source tarball, by their paths in it."""
-    release = check.project.release
-    top = release.sdist_name.removesuffix(".tar.gz") + "/"
+    top = check.project.release.sdist_top + "/"
     files: dict[str, bytes] = {}
-    with tarfile.open(check.project.dist / "sdist" / release.sdist_name) as archive:
+    with tarfile.open(check.project.sdist) as archive:
         for member in archive:
             content = archive.extractfile(member)
             if content is not None:
@@ -50,7 +63,7 @@ def shipped(check: Check) -> dict[str, bytes]:
 
 
 def require_same_bytes(check: Check, found: Mapping[str, Path]) -> None:
-    """Each file holds what the source tarball has under the path given for it; where it is compressed, unpacked."""
+    """Each file has the bytes of the source tarball's file at the path given for it, after unpacking a `.gz`."""
     expected = shipped(check)
     for path, file in found.items():
         check.require(file.is_file() and not file.is_symlink(), f"{file.name} is a file")
@@ -64,7 +77,7 @@ def require_same_bytes(check: Check, found: Mapping[str, Path]) -> None:
 
 
 def require_payload(check: Check, folder: Path) -> None:
-    """The folder holds the payload, byte for byte, and nothing else but what Python compiled of it."""
+    """The folder has the payload, byte for byte, and nothing else except what Python compiled of it."""
     others = [path for path in folder.rglob("*") if path.is_symlink() or not (path.is_file() or path.is_dir())]
     check.require_equal(sorted(map(str, others)), [], "neither files nor folders in the payload")
     check.require_equal(sorted(map(str, (folder / RECIPES).rglob("*.pyc"))), [], "byte code among the recipes")
@@ -73,7 +86,7 @@ def require_payload(check: Check, folder: Path) -> None:
         {
             path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
             for path in folder.rglob("*")
-            if path.is_file() and path.suffix != ".pyc"
+            if path.is_file() and not is_byte_code(path.relative_to(folder).as_posix())
         },
     )
 

@@ -1,4 +1,4 @@
-"""An image outside of Lambda: with no Runtime API in sight it has to answer events at its own port, 8080."""
+"""An image outside of Lambda: without a Runtime API it has to answer events at its own port, 8080."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from ci.engines import Engine
-from ci.errors import CommandFailed, VerificationError
-from ci.run import Runner
+from ci.core.errors import CommandFailed, VerificationError
+from ci.core.run import Runner
+from ci.images.engines import Engine
 from ci.verify.check import EVENT, Check, Function, expected_answer, tail
 
 PORT = 8080
 _CLIENT = Path(__file__).parent / "client_in_image.py"
 _TASK_ROOT = "/var/task"
-_PATIENCE_S = 60.0
+_START_TIMEOUT_S = 60.0
 
 
 def require_serves(check: Check, engine: Engine, image: str, name: str, task: Path, function: Function) -> None:
-    """Start a container with nothing but the function, and hold its answer to one event against what it must be.
+    """Start a container with only the function, and compare its answer to one event with the right one.
 
     `task` is a folder with the function's library that the container may read.
     """
@@ -41,24 +41,24 @@ def served(
 ) -> tuple[str, bytes]:
     """Start a container without a Runtime API, post it one event, and return head and body of the answer.
 
-    The container has a network of its own, in which its own Python asks: port 8080 of this machine may be another's,
-    and not every machine lets an engine publish one. buildah has the host's network alone, hence another port there.
+    The container has its own network, and its own Python sends the event: port 8080 of this machine may be in use, and
+    not every machine lets an engine publish a port. buildah only has the host's network, so it gets another port.
     """
     port, environment, words = PORT, {}, list(arguments)
-    asking: Sequence[str | Path] = (engine.name, "exec", "--interactive", name, "/usr/bin/python3")
+    client: Sequence[str | Path] = (engine.name, "exec", "--interactive", name, "/usr/bin/python3")
     if engine.name == "buildah":
         port = _free_port()
         environment = {"FAAS_RUNTIME_LISTEN": f"127.0.0.1:{port}"}
         words = ["/var/runtime/bootstrap", *arguments]
-        asking = (sys.executable,)
+        client = (sys.executable,)
     argv = engine.start_command(image, *words, name=name, environment=environment, mounts=mounts, network="none")
     log = run.log.with_suffix(".served.log")
     log.unlink(missing_ok=True)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + _START_TIMEOUT_S
     with run.start(*argv, log=log) as child:
-        while True:  # it takes a moment to come up
+        while True:  # until it listens
             try:
-                printed = run.output(*asking, "-IS", "-", str(port), EVENT.decode(), stdin=_CLIENT.read_bytes())
+                printed = run.output(*client, "-IS", "-", str(port), EVENT.decode(), stdin=_CLIENT.read_bytes())
             except CommandFailed as error:
                 if child.poll() is not None or time.monotonic() > deadline:
                     raise CommandFailed(f"no answer at port {port}\n{tail(log)}\n  log: {log}") from error

@@ -1,4 +1,4 @@
-"""Faults planted in an image, which is made here of entries and settings: no engine takes part."""
+"""Faults planted in an image. It is made of entries and settings, without a container engine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from ci import bases, tars
-from ci.errors import VerificationError
-from ci.jobs import Project
-from ci.tars import Entry, Tree
+from ci.core import tars
+from ci.core.errors import VerificationError
+from ci.core.tars import Entry, FileTree
+from ci.images import bases
+from ci.pipeline.jobs import Project, Variant, Verdict
 from ci.verify import container, image
 from ci.verify.check import Check
 from ci.verify.payload import RECIPES, payload_of, shipped
@@ -27,7 +28,7 @@ def check(built: Project, checking: Checking) -> Check:
     return checking("image", built.dist / "images" / "faas-runtime-0.1.0-alpine-amd64.oci.tar")
 
 
-def alpine(check: Check) -> Tree:
+def alpine(check: Check) -> FileTree:
     """What the Containerfile of alpine makes, with the names that Alpine gives."""
     user = check.project.release.images.user
     files = shipped(check)
@@ -49,12 +50,20 @@ def alpine(check: Check) -> Tree:
         ),
         "etc/group": tars.file(f"root:x:0:\nfaas:x:{user}:\n".encode()),
     }
+    packages = "C:Q1\nP:musl\n\nC:Q1\nP:ca-certificates-bundle\n\nC:Q1\nP:tzdata\n\n"
+    tree["lib/apk/db/installed"] = tars.file(packages.encode())
     empty = {name: tars.folder() for name in ("dev", "proc", "run", "sys", "tmp", "var/task")}
     return tars.with_parents({**tree, **empty})
 
 
 def test_what_alpine_carries_passes(check: Check) -> None:
     image._require_alpine(check, alpine(check))
+
+
+def test_a_package_that_is_not_listed_is_missed(check: Check) -> None:
+    tree = {**alpine(check), "lib/apk/db/installed": tars.file(b"C:Q1\nP:musl\n\nC:Q1\nP:tzdata\n\n")}
+    with pytest.raises(VerificationError, match=r"packages not listed: .*ca-certificates-bundle"):
+        image._require_alpine(check, tree)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +84,8 @@ def test_what_nothing_carries_is_refused(check: Check, path: str, entry: Entry) 
 
 
 def test_a_link_in_the_payload_is_refused(check: Check) -> None:
-    tree = {**alpine(check), f"{PAYLOAD}/faas_runtime/loop.py": tars.link("/var/task/loop.py")}
-    with pytest.raises(VerificationError, match=r"neither files nor folders in the payload: .*loop.py"):
+    tree = {**alpine(check), f"{PAYLOAD}/faas_runtime/serving.py": tars.link("/var/task/serving.py")}
+    with pytest.raises(VerificationError, match=r"neither files nor folders in the payload: .*serving.py"):
         image._require_payload(check, tree, recipes=False)
 
 
@@ -141,6 +150,7 @@ def test_without_a_function_nothing_is_claimed(check: Check, monkeypatch: pytest
         def remove(self, *_: object) -> None: ...
 
     monkeypatch.setattr(bases, "emulation_missing", lambda _: "")
-    monkeypatch.setattr(container, "_engine_that_runs", lambda *_: Started())
-    note = container.require_runs(dataclasses.replace(check, functions=()), "alpine", "amd64")
-    assert note == "not run: no function for musl/x86_64 could be built here"
+    monkeypatch.setattr(container, "engine_that_runs", lambda *_: Started())
+    variant = Variant(flavour="alpine", architecture="amd64", libc="musl")
+    verdict = container.require_runs(dataclasses.replace(check, functions=(), variant=variant))
+    assert verdict == Verdict(not_run="no function for musl/x86_64 could be built here")

@@ -1,4 +1,4 @@
-"""An image without a Runtime API, played by programs of this machine: what answers as it must passes, no other."""
+"""The verification of an image without a Runtime API, with programs of this machine in place of the image."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from ci.engines import Engine
-from ci.errors import VerificationError
-from ci.jobs import Project
-from ci.run import Runner
-from ci.verify.check import Check
+from ci.core.errors import VerificationError
+from ci.core.run import Runner
+from ci.images.engines import Engine
+from ci.pipeline.jobs import Project
+from ci.verify.check import Check, Function
 from ci.verify.served import require_serves
-from tests.support import ROOT, c_function
+from tests.support import ROOT
 from tests.verify.conftest import Checking
 
 LISTENING = "import os, socket; s = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); c, _ = s.accept(); "
@@ -23,8 +23,8 @@ SAYS = LISTENING + "c.recv(9999); c.sendall(b'HTTP/1.1 {} OK\\r\\nX-Amzn-Request
 
 
 @dataclass(frozen=True, kw_only=True)
-class Player(Engine):
-    """Plays buildah, which runs what it is told on the host's network; a program takes the image's part."""
+class StandInEngine(Engine):
+    """A stand-in for buildah: it starts a program of this machine, on the host's network, in place of the image."""
 
     name: str = "buildah"
     program: tuple[str | Path, ...]
@@ -41,6 +41,7 @@ class Player(Engine):
         environment: Mapping[str, str] | None = None,
         mounts: Mapping[Path, str] | None = None,
         network: str = "host",
+        entrypoint: str = "",
     ) -> list[str]:
         address = (environment or {})["FAAS_RUNTIME_LISTEN"]
         (task,) = mounts or {}
@@ -53,10 +54,9 @@ def check(built: Project, checking: Checking) -> Check:
     return checking("image", built.dist / "images" / "faas-runtime-0.1.0-micro-amd64.oci.tar")
 
 
-def test_the_runtime_itself_passes(check: Check, tmp_path: Path) -> None:
-    function = c_function(tmp_path / "function")
-    player = Player(program=(sys.executable, "-I", "-S", ROOT / "runtime" / "bin" / "faas-runtime"))
-    require_serves(check, player, "image", "name", function.library.parent, function)
+def test_the_runtime_itself_passes(check: Check, c_function: Function) -> None:
+    engine = StandInEngine(program=(sys.executable, "-I", "-S", ROOT / "runtime" / "bin" / "faas-runtime"))
+    require_serves(check, engine, "image", "name", c_function.library.parent, c_function)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,9 @@ def test_the_runtime_itself_passes(check: Check, tmp_path: Path) -> None:
         (SAYS.format(200, ""), "answer at port 8080: found b''"),
     ],
 )
-def test_another_answer_or_none_is_refused(check: Check, tmp_path: Path, program: str, said: str) -> None:
-    function = c_function(tmp_path / "function")
+def test_another_answer_or_none_is_refused(
+    check: Check, c_function: Function, tmp_path: Path, program: str, said: str
+) -> None:
+    engine = StandInEngine(program=(sys.executable, "-c", program))
     with pytest.raises(VerificationError, match=said):
-        require_serves(check, Player(program=(sys.executable, "-c", program)), "image", "name", tmp_path, function)
+        require_serves(check, engine, "image", "name", tmp_path, c_function)

@@ -1,0 +1,66 @@
+"""The jobs that verify artefacts: one for each, after everything that it reads was built."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+from ci.core.errors import VerificationError
+from ci.core.resolve import resolve
+from ci.core.tools import Tool
+from ci.kinds import Kind, kind_named
+from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
+from ci.pipeline.report import verification_of
+from ci.verify.check import built_function, can_run, check_of
+
+# What Python raises for archives that it cannot read.
+_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
+
+
+def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
+    """The verification of every artefact of `builds`, with the example functions among them that can be built here."""
+    return tuple(_job(project, build, output, builds) for build in builds for output in build.outputs if output.kind)
+
+
+def not_tried(builds: Iterable[Job]) -> tuple[str, ...]:
+    """The example functions that no artefact is asked to run here, each with the reason."""
+    return tuple(f"{job.id}: {job.unavailable}" for job in builds if job.variant.language and job.unavailable)
+
+
+def _job(project: Project, build: Job, output: Output, builds: Sequence[Job]) -> Job:
+    kind = kind_named(output.kind)
+    read = {builder.name for builder in kind.verified_with}
+    needed = [job for job in builds if job.builder in read]
+    functions = [job for job in needed if can_run(build.variant, job)]
+    others = [job for job in needed if not job.variant.language]
+    return Job(
+        id=verification_of(output),
+        builder="verify",
+        variant=build.variant,
+        outputs=(),
+        build=partial(_verify, kind=kind, build=build, output=output, functions=functions),
+        tools=tuple(Tool(name=name, minimum=minimum) for name, minimum in kind.tools.items()),
+        inputs=(project.root / "ci" / "verify", project.root / "ci" / "lint", *_keys(project)),
+        values={"waivers": repr(project.release.waivers), "keys": repr(project.release.keys)},
+        after=tuple(dict.fromkeys((build.id, *(job.id for job in others), *(job.id for job in functions)))),
+    )
+
+
+def _keys(project: Project) -> tuple[Path, ...]:
+    folder = project.root / "ci" / "keys"
+    return (folder,) if folder.is_dir() else ()
+
+
+def _verify(work: Workspace, *, kind: Kind, build: Job, output: Output, functions: Sequence[Job]) -> Verdict:
+    check = check_of(work, output, (built_function(work, job) for job in functions), build.variant)
+    try:
+        verdict = resolve(kind.verifier)(check)
+    except _DAMAGED as error:
+        raise VerificationError(f"{output.path}: an archive is damaged: {error}") from error
+    assert isinstance(verdict, Verdict), f"{kind.verifier} returns no verdict"
+    return verdict
