@@ -9,13 +9,13 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
 
+import noxfile
 from noxfile import alone
-from tests.support import ROOT, copy_checkout, search_path
+from tests.support import ROOT, copy_checkout, search_path, wait_for
 
 BOOTSTRAP = ROOT / "ci" / "bootstrap"
 # What the script itself is made of; everything else counts as missing.
@@ -116,7 +116,7 @@ def test_an_old_python_is_told(bare_path: Path) -> None:
     (bare_path / "python3").chmod(0o755)
     done = bootstrap(bare_path, "snapshot")
     assert done.returncode == 12
-    assert "Python 3.11 or later is needed" in done.stderr
+    assert "Python 3.11 or later is not on PATH" in done.stderr
 
 
 def test_the_script_is_sound() -> None:
@@ -137,7 +137,7 @@ def test_nox_ends_with_the_exit_code_of_what_it_ran(tmp_path: Path) -> None:
 
 STAND_IN_PYTHON = """#!/bin/sh
 case "$1 ${2-}" in
-    "-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo made >>"${0%/*}/made" ;;
+    "-I "*/ci/make_environment.py) mkdir -p "$3/bin" && cp "$0" "$3/bin/python" && echo made >>"${0%/*}/made" ;;
     "-m nox") echo "$@" ;;
     "-V ") echo Python 3.11.2 ;;
 esac
@@ -197,7 +197,7 @@ def end(number, frame):
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, end if "handles" in sys.argv else signal.SIG_DFL)
 Path("begun").touch()
-time.sleep(60)
+signal.pause()
 """
 
 
@@ -209,13 +209,81 @@ def test_nox_hands_signals_on_and_waits(tmp_path: Path, number: signal.Signals, 
     (checkout / "ci" / "__main__.py").write_text(STAND_IN_CI)
     argv = [sys.executable, "-m", "nox", "-s", "snapshot", "--", *(["handles"] if handles else [])]
     with subprocess.Popen(argv, cwd=checkout, start_new_session=True) as nox:
-        deadline = time.monotonic() + 20
-        while not (checkout / "begun").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for((checkout / "begun").exists, "nox has started the program")
         nox.send_signal(number)
         code = nox.wait(20)
     assert code == (130 if handles else 128 + number)
     assert not handles or (checkout / "ended").read_text() == number.name
+
+
+class StandInSession:
+    """A stand-in for nox's session, which notes what it is asked to run."""
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self.posargs: list[str] = []
+
+    def run(self, *command: str, external: bool) -> None:
+        """Make the environment, in which nothing but a Python is looked for."""
+        self.made.append(command[-1])
+        programs = Path(command[-2], "bin")
+        programs.mkdir(parents=True, exist_ok=True)
+        (programs / "python").unlink(missing_ok=True)
+        (programs / "python").symlink_to(sys.executable)
+
+
+def test_an_environment_whose_python_is_gone_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(noxfile, "ROOT", tmp_path)
+    session = StandInSession()
+    for rounds in (1, 1, 2):
+        if rounds == 2:
+            python = tmp_path / ".nox" / "tests" / "bin" / "python"
+            python.unlink()
+            python.symlink_to("/nowhere/python3")
+        noxfile.environment(session, "tests")  # type: ignore[arg-type]
+        assert len(session.made) == rounds
+
+
+def test_lint_starts_no_script_that_names_another_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script of pip begins with the path of its Python, which is another one after the checkout was moved."""
+    started: list[str] = []
+    monkeypatch.setattr(noxfile, "environment", lambda *_: Path(sys.prefix) / "bin")
+    monkeypatch.setattr(
+        noxfile, "run", lambda programs, *command, **_: started.append(shutil.which(command[0], path=programs))
+    )
+    noxfile.lint(StandInSession())
+    assert len(started) == 4
+    for program in started:
+        assert Path(program).read_bytes()[:2] != b"#!", program
+
+
+def test_fuzz_leaves_nothing_in_the_environment_of_later_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    factors: list[str] = []
+    monkeypatch.setattr(noxfile, "environment", lambda *_: Path("bin"))
+    monkeypatch.setattr(noxfile, "run", lambda *_, **variables: factors.append(variables["FAAS_FUZZ_FACTOR"]))
+    before = dict(os.environ)
+    noxfile.fuzz(StandInSession())
+    assert set(factors) == {"50"}
+    assert dict(os.environ) == before
+
+
+def test_making_an_environment_can_be_interrupted(tmp_path: Path) -> None:
+    script = ROOT / "ci" / "make_environment.py"
+    argv = [sys.executable, "-I", str(script), str(tmp_path / "made"), str(ROOT / "ci" / "requirements" / "nox.txt")]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) as making:
+        assert making.stderr is not None
+        assert making.stderr.readline().startswith("making ")
+        making.send_signal(signal.SIGINT)
+        said = making.stderr.read()
+    assert making.returncode == 130
+    assert "Traceback" not in said
+
+
+def waits_for(lock: Path) -> bool:
+    """Whether somebody waits for the lock on a file: proc_locks(5)."""
+    inode = f":{lock.stat().st_ino}"
+    lines = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return any("->" in words and any(word.endswith(inode) for word in words) for words in lines)
 
 
 def test_one_session_at_a_time_makes_an_environment(tmp_path: Path) -> None:
@@ -228,7 +296,7 @@ def test_one_session_at_a_time_makes_an_environment(tmp_path: Path) -> None:
     with alone(tmp_path / ".nox" / "lock"):
         thread = threading.Thread(target=second)
         thread.start()
-        time.sleep(0.3)
+        wait_for(lambda: order or waits_for(tmp_path / ".nox" / "lock"), "the second one waits")
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,14 +11,16 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 
+from tests.snapshots import checkout_for_tests
 from tests.support import ROOT, copy_checkout, run_ci, search_path
 
 
@@ -34,9 +37,9 @@ def sums(checkout: Path) -> dict[str, str]:
 
 def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
     document = report(snapshot)
-    jsonschema.validate(document, json.loads((ROOT / "ci" / "artifacts.schema.json").read_bytes()))
+    jsonschema.validate(document, json.loads((ROOT / "ci" / "pipeline" / "artifacts.schema.json").read_bytes()))
     status = {artifact["name"]: artifact["status"] for artifact in document["artifacts"]}
-    for kind in ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "image"):
+    for kind in ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "image", "image-index", "sbom"):
         assert any(a["kind"] == kind and a["status"] == "verified" for a in document["artifacts"]), (kind, status)
     assert [a["name"] for a in document["artifacts"] if a["kind"] == "msys2" and a["status"] == "verified"] == [
         f"mingw-w64-{prefix}-faas-runtime-0.1.0-1-any.pkg.tar.zst"
@@ -45,8 +48,25 @@ def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
     for artifact in document["artifacts"]:
         assert artifact["status"] in ("verified", "not run", "unavailable"), artifact
         if artifact["status"] != "verified":
-            assert artifact["kind"] == "image"
+            assert artifact["kind"] in ("image", "image-index", "sbom")
             assert artifact["reason"]
+    described = {
+        artifact["name"].rpartition(".")[0].rpartition(".")[0]: artifact
+        for artifact in document["artifacts"]
+        if artifact["kind"] == "sbom"
+    }
+    for artifact in document["artifacts"]:
+        if artifact["kind"] not in ("image-index", "sbom"):  # an index has no content of its own
+            sbom = described.pop(artifact["name"])
+            assert (sbom["status"] == "unavailable") == (artifact["status"] == "unavailable")
+            assert artifact["status"] != "unavailable" or sbom["reason"] == artifact["reason"]
+    assert not described
+
+
+def test_the_page_shows_every_artifact(snapshot: Path) -> None:
+    page = (snapshot / "dist" / "report.html").read_text(encoding="utf-8")
+    assert [one["name"] for one in report(snapshot)["artifacts"] if f">{one['name']}</code>" not in page] == []
+    assert "Not rebuilt: run nox -s reproduce." in page
 
 
 def test_the_sums_are_those_of_the_files(snapshot: Path) -> None:
@@ -58,47 +78,76 @@ def test_the_sums_are_those_of_the_files(snapshot: Path) -> None:
                for a in report(snapshot)["artifacts"] if "size" in a)  # fmt: skip
 
 
-def test_nothing_is_built_twice(snapshot: Path) -> None:
+def test_nothing_is_built_twice(snapshot: Path, options: list[str]) -> None:
     before = {path: path.stat().st_mtime_ns for path in (snapshot / "dist" / "logs").iterdir()}
-    again = run_ci(snapshot, "snapshot")
+    again = run_ci(snapshot, "snapshot", "--quick", *options)
     assert again.returncode == 0, again.stderr
     assert "started" not in again.stderr
     assert {path: path.stat().st_mtime_ns for path in (snapshot / "dist" / "logs").iterdir()} == before
-    planned = json.loads(run_ci(snapshot, "plan", "--json").stdout)
+    planned = json.loads(run_ci(snapshot, "plan", "--json", *options).stdout)
     assert {entry["state"] for entry in planned["artifacts"]} <= {"up to date", "unavailable"}
 
 
-def test_another_checkout_on_another_day_gives_the_same_bytes(snapshot: Path, tmp_path: Path) -> None:
-    second = copy_checkout(tmp_path / "a longer path" / "checkout")
+def test_another_checkout_on_another_day_gives_the_same_bytes(
+    snapshot: Path, options: list[str], tmp_path: Path
+) -> None:
+    second = checkout_for_tests(tmp_path / "a longer path" / "checkout")
     for number, path in enumerate(sorted(second.rglob("*"))):
-        os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number))
+        os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number), follow_symlinks=False)
     environment = {"TZ": "Pacific/Auckland", "LANG": "tr_TR.UTF-8", "HOSTNAME": "elsewhere"}
-    command = f"umask 077 && exec {sys.executable} -m ci snapshot"
+    command = f"umask 077 && exec {sys.executable} -m ci snapshot --quick {' '.join(options)}"
     done = subprocess.run(["sh", "-c", command], cwd=second, env={**os.environ, **environment}, check=False)
     assert done.returncode == 0
     assert sums(second) == sums(snapshot)
+    assert {path.rpartition("-0.1.0-")[2] for path in sums(second) if path.startswith("images/")} == {
+        *(f"{name}.oci.tar" for name in ("micro-amd64", "micro-arm64", "ubi-amd64", "alpine-amd64")),
+        "micro.oci-index.tar",
+    }
 
 
-def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(snapshot: Path, tmp_path: Path) -> None:
-    expected = sums(snapshot)
+@pytest.fixture
+def without_engines() -> Iterator[dict[str, str]]:
+    """A PATH with neither the container engines nor mmdebstrap, of which the user that makepkg runs as can read all."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        missing = ("buildah", "docker", "mmdebstrap", "podman")
+        yield {"PATH": str(search_path(Path(name, "bin"), without=missing))}
+
+
+def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(
+    snapshot: Path, without_engines: dict[str, str], tmp_path: Path
+) -> None:
     checkout = tmp_path / "checkout"
     shutil.copytree(snapshot, checkout, symlinks=True)
+    shutil.rmtree(checkout / "dist" / ".state" / "jobs")
+    # Without the images, which take longest, and move into place like everything else.
+    expected = {path: sha256 for path, sha256 in sums(snapshot).items() if ".oci" not in path}
     seed = random.randrange(10**6)
-    moments = random.Random(seed)
+    chosen = random.Random(seed)
     for _ in range(4):
-        for record in (checkout / "dist" / ".state" / "jobs").iterdir():
-            if "image" not in record.name:  # the images take minutes and move into place like everything else
-                record.unlink()
-        with subprocess.Popen([sys.executable, "-m", "ci", "snapshot"], cwd=checkout, stderr=subprocess.DEVNULL) as run:
-            time.sleep(moments.uniform(0.2, 6))
-            run.send_signal(moments.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-        for path in (checkout / "dist").glob("*/*"):
-            relative = path.relative_to(checkout / "dist").as_posix()
+        kill_at_some_point(checkout, chosen, without_engines)
+        for file in (checkout / "dist").glob("*/*"):
+            relative = file.relative_to(checkout / "dist").as_posix()
             if relative in expected:  # old or new, but whole: they are the same bytes
-                assert hashlib.sha256(path.read_bytes()).hexdigest() == expected[relative], f"seed {seed}"
-    done = run_ci(checkout, "snapshot")
+                assert hashlib.sha256(file.read_bytes()).hexdigest() == expected[relative], f"seed {seed}"
+    done = run_ci(checkout, "snapshot", "--quick", env=without_engines)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
     assert sums(checkout) == expected, f"seed {seed}"
+
+
+def kill_at_some_point(checkout: Path, chosen: random.Random, path: Mapping[str, str]) -> None:
+    """Start a snapshot, and kill it soon after a job has started or ended, if it has not ended by then."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "ci", "snapshot", "--quick"],
+        cwd=checkout, env={**os.environ, **path}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    ) as run:  # fmt: skip
+        assert run.stderr is not None
+        for _ in islice(run.stderr, chosen.randint(1, 16)):
+            pass
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            run.wait(chosen.uniform(0, 0.5))
+        run.send_signal(chosen.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
+        run.stderr.read()
 
 
 @pytest.fixture
@@ -109,7 +158,7 @@ def unbuilt(tmp_path: Path) -> Path:
 def test_a_broken_manifest_tells_all_faults_and_changes_nothing(unbuilt: Path) -> None:
     manifest = unbuilt / "release.yaml"
     manifest.write_text(manifest.read_text().replace("summary:", "sumary:").replace('"0.1.0"', "0.10"))
-    done = run_ci(unbuilt, "snapshot")
+    done = run_ci(unbuilt, "snapshot", "--quick")
     assert done.returncode == 10
     assert "release.yaml:" in done.stderr
     assert "sumary" in done.stderr
@@ -118,7 +167,9 @@ def test_a_broken_manifest_tells_all_faults_and_changes_nothing(unbuilt: Path) -
 
 
 def test_a_missing_tool_is_told_before_anything_is_built(unbuilt: Path, tmp_path: Path) -> None:
-    done = run_ci(unbuilt, "snapshot", env={"PATH": str(search_path(tmp_path / "bin", without=["rpmbuild"]))})
+    done = run_ci(
+        unbuilt, "snapshot", "--quick", env={"PATH": str(search_path(tmp_path / "bin", without=["rpmbuild"]))}
+    )
     assert done.returncode == 12
     assert "rpmbuild: not found on PATH" in done.stderr
     assert "ci/bootstrap" in done.stderr
@@ -129,7 +180,7 @@ def test_a_tool_that_is_too_old_is_told_before_anything_is_built(unbuilt: Path, 
     programs = search_path(tmp_path / "bin", without=["rpmbuild"])
     (programs / "rpmbuild").write_text("#!/bin/sh\necho RPM version 4.11.3\n")
     (programs / "rpmbuild").chmod(0o755)
-    done = run_ci(unbuilt, "snapshot", env={"PATH": str(programs)})
+    done = run_ci(unbuilt, "snapshot", "--quick", env={"PATH": str(programs)})
     assert done.returncode == 12
     assert "rpmbuild: version 4.11.3 is too old" in done.stderr
     assert not (unbuilt / "dist" / "sdist").exists()
@@ -137,7 +188,7 @@ def test_a_tool_that_is_too_old_is_told_before_anything_is_built(unbuilt: Path, 
 
 def test_a_dist_that_cannot_be_written_is_told(unbuilt: Path) -> None:
     (unbuilt / "dist").write_text("not a folder")
-    done = run_ci(unbuilt, "snapshot")
+    done = run_ci(unbuilt, "snapshot", "--quick")
     assert done.returncode == 15
     assert "dist" in done.stderr
     assert (unbuilt / "dist").read_text() == "not a folder"
@@ -154,7 +205,7 @@ def small_disk(unbuilt: Path) -> Iterator[Path]:
 
 
 def test_a_full_disk_is_told_before_anything_is_built(small_disk: Path) -> None:
-    done = run_ci(small_disk, "snapshot")
+    done = run_ci(small_disk, "snapshot", "--quick")
     assert done.returncode == 15
     assert "MB are free" in done.stderr
     assert not (small_disk / "dist" / "sdist").exists()
@@ -162,7 +213,7 @@ def test_a_full_disk_is_told_before_anything_is_built(small_disk: Path) -> None:
 
 def test_two_runs_at_once_do_not_meet(unbuilt: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-m", "ci", "snapshot"], cwd=unbuilt, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ci", "snapshot", "--quick"], cwd=unbuilt, stderr=subprocess.PIPE, text=True
     ) as first:
         assert first.stderr is not None
         first.stderr.readline()  # it has begun, and so holds the lock

@@ -1,0 +1,96 @@
+"""The yum repository: RPMs, metadata that is a function of them alone, and its signature.
+
+Clients check both: `gpgcheck=1` the packages, `repo_gpgcheck=1` the metadata.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from ci.core.errors import VerificationError
+from ci.core.files import fresh_folder
+from ci.core.rpm_signature import require_signature
+from ci.core.run import Runner
+from ci.release import trees
+from ci.release.trees import Making
+
+_METADATA = "repodata"
+_INDEX = "repomd.xml"
+_REPOSITORY = """\
+[{name}]
+name={name}
+baseurl={url}/
+enabled=1
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey={url}/{keys}
+"""
+# EL 8 and later read any compression, older ones and Satellite gzip alone. The option came with createrepo_c 0.17.
+_COMPRESSION = "--general-compress-type"
+
+
+def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Making) -> None:
+    """Make the tree with these signed RPMs and those of the previous one, which a folder holds as it was published.
+
+    `VerificationError` names each package that no key of `making.public_keys` has signed.
+    """
+    before = trees.previous_hash(previous)
+    fresh_folder(tree)
+    earlier = sorted(previous.glob("*.rpm")) if previous else []
+    there = trees.collect(tree, packages, earlier)
+    require_signed(there, making.public_keys, making.run)
+    _set_build_times(there, making.run)
+    index(tree, making)
+    if previous:
+        _keep_metadata(previous, tree)
+    release, url = making.release, f"{making.url}/yum"
+    text = _REPOSITORY.format(name=release.name, url=url, keys=trees.KEYS)
+    (tree / f"{release.name}.repo").write_text(text, encoding="utf-8")
+    shutil.copyfile(making.public_keys, tree / trees.KEYS)
+    trees.write_record(tree, release, before)
+    for folder in (tree, tree / _METADATA):
+        os.utime(folder, (release.epoch, release.epoch))
+
+
+def index(tree: Path, making: Making) -> None:
+    """Write the metadata of the RPMs in a folder, and sign it. It replaces what was there."""
+    shutil.rmtree(tree / _METADATA, ignore_errors=True)
+    epoch = making.release.epoch
+    options = ["--quiet", "--no-database", "--workers=1", f"--revision={epoch}", "--set-timestamp-to-revision"]
+    if _COMPRESSION in making.run.output("createrepo_c", "--help"):
+        options.append(f"{_COMPRESSION}=gz")
+    making.run("createrepo_c", *options, tree)
+    listed = tree / _METADATA / _INDEX
+    making.gpg.detach_sign(listed, listed.with_name(f"{_INDEX}.asc"), armour=True, key=making.key)
+
+
+def require_signed(packages: Sequence[Path], public_keys: Path, run: Runner) -> None:
+    """Raise `VerificationError` that names each RPM that no key of a file has signed."""
+    faults = []
+    for package in packages:
+        try:
+            require_signature(package, [public_keys], run)
+        except VerificationError as error:
+            faults.append(f"{package.name}: no key of {public_keys.name} has signed it ({error})")
+    if faults:
+        raise VerificationError("\n".join(faults), hint="sign it, or take it out of the tree")
+
+
+def _set_build_times(packages: Sequence[Path], run: Runner) -> None:
+    """Give each RPM the time of its build, which the metadata repeats: that of a copy would differ each time."""
+    for package in packages:
+        built = int(run.output("rpm", "--nosignature", "-qp", "--qf", "%{BUILDTIME}", package))
+        os.utime(package, (built, built))
+
+
+def _keep_metadata(previous: Path, tree: Path) -> None:
+    """Keep the files that the previous index names: a client that has just read that index asks for them."""
+    text = (previous / _METADATA / _INDEX).read_text(encoding="utf-8")
+    for name in sorted(set(re.findall(rf'href="{_METADATA}/([\w.-]+)"', text))):
+        kept = tree / _METADATA / name
+        if not kept.exists() and (previous / _METADATA / name).is_file():
+            shutil.copyfile(previous / _METADATA / name, kept)
