@@ -1,4 +1,4 @@
-"""`nox -s bench`: measure, print tables, write `dist/bench/`; exit code 1 where a promise is not kept."""
+"""`nox -s bench`: measure, print tables, write `dist/bench/`; exit code 1 where a target is missed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import contenders, document, emulator, runtime, soak, tooling
-from ci.bench.contenders import Subject
-from ci.bench.workshop import ROOT
-from ci.errors import ReleaseError
+from ci.bench import clients, document, emulator, image, runtime, soak, tooling
+from ci.bench.clients import Subject
+from ci.bench.paths import ROOT
+from ci.core.errors import ReleaseError
 
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
+    "image": lambda chosen: image.measure(),
     "tooling": lambda chosen: tooling.measure(chosen.rounds),
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
@@ -22,30 +23,40 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
 
 
 def _subject(chosen: argparse.Namespace) -> Subject:
-    return contenders.choose(chosen.runtime, chosen.python)
+    return clients.choose(chosen.runtime, chosen.python)
+
+
+def _part(text: str) -> str:
+    if text not in PARTS:
+        raise argparse.ArgumentTypeError(f"there is no part {text}; expected any of {', '.join(PARTS)}")
+    return text
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, found {text}")
+    return int(text)
 
 
 def main() -> int:
-    """Measure the parts that were asked for, or all."""
-    parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", choices=[[], *PARTS], default=[], help=f"of {', '.join(PARTS)}; default: all"
-    )
-    parser.add_argument("--rounds", type=int, default=5, help="how often each measurement is repeated")
-    parser.add_argument("--invokes", type=int, default=soak.INVOKES, help="how long the soak is")
-    parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", help="another tree, to compare versions")
+    """Measure the parts that are named, or all; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__, allow_abbrev=False)
+    parser.add_argument("parts", nargs="*", metavar="PART", type=_part, help=f"any of {', '.join(PARTS)}; default: all")
+    parser.add_argument("--rounds", type=_count, default=5, help="how often each measurement is repeated")
+    parser.add_argument("--invokes", type=_count, default=soak.INVOKES, help="how many invokes the soak makes")
+    parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", help="the tree of another version")
     parser.add_argument("--python", help="the interpreter for the runtime; default: the one that its launcher names")
     parser.add_argument("--document", action="store_true", help="put the results into OPTIMIZATION.md and docs/")
     chosen = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started ends too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that started programs are ended too
     try:
-        kept = [PARTS[part](chosen) for part in chosen.parts or PARTS]
+        met = [PARTS[part](chosen) for part in chosen.parts or PARTS]
         if chosen.document:
             document.write()
     except ReleaseError as error:
         print(f"error: {error}" + (f"\nwhat to do: {error.hint}" if error.hint else ""), file=sys.stderr)
         return error.exit_code
-    return 0 if all(kept) else 1
+    return 0 if all(met) else 1
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from ci.bench.figures import Figure
 
 # Panels in reading order; each has its own scale, which begins at 0.
-PANELS = ("processor", "latency", "start", "latency 1 MiB", "latency 6 MiB", "memory 6 MiB")
+PANELS = ("processor", "billed", "latency", "latency 50 ms", "start", "latency 1 MiB", "latency 6 MiB", "memory 6 MiB")
 COLUMNS = 2
 WIDTH, MARGIN, GAP = 960, 28, 36
 PANEL_WIDTH = (WIDTH - 2 * MARGIN - (COLUMNS - 1) * GAP) / COLUMNS
@@ -25,7 +25,7 @@ _STYLE = (
 
 
 def draw(figures: Mapping[str, Figure], titles: Mapping[str, str], subtitle: str = "") -> str:
-    """The chart of the medians; who has a value in no figure of a panel is left out of that panel."""
+    """The chart of the medians; a client without a value in a panel is left out of it."""
     shown = [figures[key] for key in PANELS if key in figures]
     rows = [shown[start : start + COLUMNS] for start in range(0, len(shown), COLUMNS)]
     parts, top = [], float(TOP)

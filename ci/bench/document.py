@@ -1,32 +1,31 @@
-"""The last results as they stand in the repository: tables in OPTIMIZATION.md, the chart in docs/.
+"""Writes the last results into the repository: the tables in OPTIMIZATION.md, the chart in docs/.
 
-Between the two marks of its name, a section of the document is generated; everything else in it is written by
-people.
+A section of the document between two marks with its name is generated; everything else in it is written by people.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ci.bench.figures import exact, number
-from ci.bench.workshop import RESULTS, ROOT
-from ci.errors import UsageError
-from ci.files import write_atomically
+from ci.bench.paths import RESULTS, ROOT
+from ci.core.errors import UsageError
+from ci.core.files import write_atomically
 
 DOCUMENT = ROOT / "OPTIMIZATION.md"
 CHART = ROOT / "docs" / "bench.svg"
 
 
 def write() -> None:
-    """Put what lies in `dist/bench` into the document, and the chart beside it."""
-    text = DOCUMENT.read_text()
-    for name, render in (("runtime", runtime_section), ("emulator", runtime_section), ("soak", soak_section)):
+    """Write the results in `dist/bench` into the document, and copy the chart."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name, render in SECTIONS.items():
         result = RESULTS / f"{name}.json"
         if result.exists():
-            text = replace_section(text, name, render(json.loads(result.read_text())))
+            text = replace_section(text, name, render(json.loads(result.read_text(encoding="utf-8"))))
     write_atomically(DOCUMENT, text.encode())
     chart = RESULTS / "runtime.svg"
     if chart.exists():
@@ -34,7 +33,7 @@ def write() -> None:
 
 
 def replace_section(text: str, name: str, content: str) -> str:
-    """The document with this between the marks of `name`."""
+    """The text with new content between the marks of a section; `UsageError` if there are no such marks."""
     begin, end = f"<!-- bench {name}: generated -->\n", f"<!-- bench {name}: end -->"
     if text.count(begin) != 1 or text.count(end) != 1:
         raise UsageError(f"{DOCUMENT.name}: expected once each: {begin.strip()} and {end}")
@@ -43,7 +42,7 @@ def replace_section(text: str, name: str, content: str) -> str:
 
 
 def runtime_section(result: Mapping[str, Any]) -> str:
-    """What was measured, what is promised, and on what machine."""
+    """The section of a part: the machine, the medians, the targets, what is missing, the versions."""
     titles = result["titles"]
     figures = [
         [figure["what"] + (f", {figure['unit']}" if figure["unit"] else ""), *(_cell(figure, key) for key in titles)]
@@ -54,7 +53,7 @@ def runtime_section(result: Mapping[str, Any]) -> str:
         "",
         *_table(["median", *titles.values()], figures),
         "",
-        *_promises(result["promises"]),
+        *_targets(result["targets"]),
         "",
         *_missing(result["figures"].values(), titles),
         _versions(result["versions"]),
@@ -63,9 +62,9 @@ def runtime_section(result: Mapping[str, Any]) -> str:
 
 
 def soak_section(result: Mapping[str, Any]) -> str:
-    """Whether memory and descriptors stay as they are."""
+    """The section of the soak: the machine, the targets, and the memory at the start and at the end."""
     samples = result["samples"]
-    lines = [f"`{result['command']}`, on {_machine(result)}.", "", *_promises(result["promises"]), ""]
+    lines = [f"`{result['command']}`, on {_machine(result)}.", "", *_targets(result["targets"]), ""]
     if samples:
         lines += [
             f"Resident memory after the first thousandth {samples[0][1]} KiB, after the last {samples[-1][1]} KiB.",
@@ -74,13 +73,35 @@ def soak_section(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _promises(promises: Iterable[Mapping[str, Any]]) -> list[str]:
-    return _table(["promised", "limit", "measured", "kept"], [_promise(promise) for promise in promises])
+def tooling_section(result: Mapping[str, Any]) -> str:
+    """The section of the tooling: the targets."""
+    return "\n".join([f"`{result['command']}`:", "", *_targets(result["targets"]), ""])
 
 
-def _promise(promise: Mapping[str, Any]) -> list[str]:
-    verdict = "not measured" if promise["measured"] is None else "yes" if promise["kept"] else "**no**"
-    return [promise["what"], promise["promised"], exact(promise["measured"]), verdict]
+def image_section(result: Mapping[str, Any]) -> str:
+    """The section of the image: the targets, and the parts of it for each architecture."""
+    lines = [f"`{result['command']}`:", "", *_targets(result["targets"]), ""]
+    for architecture, rows in result["parts"].items():
+        lines += [*_table([f"part, {architecture}", "entries", "unpacked", "compressed"], rows), ""]
+    return "\n".join(lines)
+
+
+SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "runtime": runtime_section,
+    "emulator": runtime_section,
+    "soak": soak_section,
+    "tooling": tooling_section,
+    "image": image_section,
+}
+
+
+def _targets(targets: Iterable[Mapping[str, Any]]) -> list[str]:
+    return _table(["target", "limit", "measured", "met"], [_target(target) for target in targets])
+
+
+def _target(target: Mapping[str, Any]) -> list[str]:
+    verdict = "not measured" if target["measured"] is None else "yes" if target["met"] else "**no**"
+    return [target["what"], target["limit"], exact(target["measured"]), verdict]
 
 
 def _cell(figure: Mapping[str, Any], key: str) -> str:

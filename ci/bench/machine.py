@@ -1,4 +1,4 @@
-"""What a figure depends on beside the programs: the processor, the kernel, the interpreter."""
+"""What a figure depends on besides the programs: the processor, the kernel, the interpreter."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import platform
 import re
 from pathlib import Path
 
-from ci.bench.contenders import Subject
-from ci.run import Runner
+from ci.bench.clients import Subject
+from ci.core.run import Runner
 
 
 def facts(run: Runner, subject: Subject) -> dict[str, str]:
-    """The machine in a few words, without anything that only concerns its owner."""
+    """The machine in a few words, without anything private."""
     version = run.output(subject.python, "-I", "-S", "-c", "import sys; print(sys.version.split()[0])").strip()
     return {
         "processor": _processor(),
@@ -24,5 +24,5 @@ def facts(run: Runner, subject: Subject) -> dict[str, str]:
 
 
 def _processor() -> str:
-    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE)
     return re.sub(r"\s+", " ", found[1]) if found else platform.machine()

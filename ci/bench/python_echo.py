@@ -1,6 +1,6 @@
-"""The contender in Python: a function for AWS's own client that answers with its event."""
+"""The client in Python: a function for AWS's own client that answers with its event."""
 
 
 def handler(event: object, context: object) -> object:
-    """Answer with the event."""
+    """Return the event."""
     return event

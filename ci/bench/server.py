@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ci.errors import HostError
-from ci.run import Argument, Runner
+from ci.core.errors import HostError
+from ci.core.run import Argument, Runner
 
 SOURCES = Path(__file__).resolve().parent / "native"
 INCLUDE = SOURCES.parents[2] / "runtime" / "include"
-_COMPILE = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}")
+COMPILE = ("-std=c11", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,13 +32,15 @@ class Native:
 
 @dataclass(frozen=True, kw_only=True)
 class Load:
-    """What a process is given to do: events of one size, after `warmup` small ones that do not count."""
+    """The events that a process gets: all of one size, after `warmup` small ones that do not count."""
 
     invokes: int
     warmup: int = 0
     size: int = 100
     pollers: int = 1
     samples: int = 0
+    pause: int = 0
+    """Milliseconds between the request for an event and the event."""
     timeout: int = 120
 
     def options(self) -> tuple[str, ...]:
@@ -48,7 +50,7 @@ class Load:
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """How a process is started; nothing but this and the base environment is in its environment."""
+    """How a process is started. It gets the base environment and these variables, and no others."""
 
     argv: tuple[Argument, ...]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -56,18 +58,20 @@ class Command:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What the server saw of one process. Without invokes, only its start."""
+    """What the server measured of one process. Without invokes, only its start."""
 
     start_wall_ms: float
     start_processor_ms: float
     processor_us: float = 0.0
     p50_us: float = 0.0
+    billed_us: float = 0.0
+    """The median of the times from an event until the next one is asked for."""
     invokes_per_s: float = 0.0
     idle_kb: int = 0
     peak_kb: int = 0
     most_in_flight: int = 0
     samples: Sequence[tuple[int, int, int]] = ()
-    """Answers so far, resident memory in KiB, open descriptors."""
+    """For each sample: answers so far, resident memory in KiB, open descriptors."""
 
 
 def compile_native(run: Runner, folder: Path) -> Native:
@@ -76,17 +80,17 @@ def compile_native(run: Runner, folder: Path) -> Native:
     task_root.mkdir(parents=True, exist_ok=True)
     native = Native(server=folder / "server", client=folder / "client", task_root=task_root)
     server = [SOURCES / name for name in ("server.c", "events.c", "http.c", "process.c")]
-    run("gcc", *_COMPILE, "-pthread", "-o", native.server, *server)
-    run("gcc", *_COMPILE, "-o", native.client, SOURCES / "client.c")
+    run("gcc", *COMPILE, "-pthread", "-o", native.server, *server)
+    run("gcc", *COMPILE, "-o", native.client, SOURCES / "client.c")
     library = task_root / "libecho.so"
-    run("gcc", *_COMPILE, "-shared", "-fPIC", "-fvisibility=hidden", "-o", library, SOURCES / "echo.c")
+    run("gcc", *COMPILE, "-shared", "-fPIC", "-fvisibility=hidden", "-o", library, SOURCES / "echo.c")
     return native
 
 
 def compile_callers(run: Runner, folder: Path) -> Path:
-    """Compile the callers of an invoke API."""
+    """Compile the program that calls an invoke API; returns its path."""
     program = folder / "callers"
-    run("gcc", *_COMPILE, "-pthread", "-o", program, SOURCES / "callers.c", SOURCES / "http.c")
+    run("gcc", *COMPILE, "-pthread", "-o", program, *(SOURCES / name for name in ("callers.c", "http.c", "process.c")))
     return program
 
 
@@ -99,11 +103,11 @@ class Server:
     core: int
 
     def measure(self, command: Command, load: Load) -> Run:
-        """Give the load to a fresh process. A wrong answer, an error or an early end raises `CommandFailed`."""
+        """Start a process and give it the load. A wrong answer, an error or an early end raises `CommandFailed`."""
         return _read(self._output(command, load.options()))
 
     def start_and_end(self, command: Command) -> Run:
-        """How long a program takes that starts, does nothing and ends."""
+        """Measure a program that starts, does nothing and ends."""
         return _read(self._output(command, ("--until-exit",)))
 
     def _output(self, command: Command, options: Sequence[str]) -> dict[str, Any]:
@@ -121,6 +125,7 @@ def _read(answer: Mapping[str, Any]) -> Run:
         start_processor_ms=processor,
         processor_us=answer["processor_us"],
         p50_us=answer["latency_us"]["p50"],
+        billed_us=answer["billed_us"]["p50"],
         invokes_per_s=answer["invokes"] / answer["wall_s"],
         idle_kb=answer["resident_kb"]["idle"],
         peak_kb=answer["resident_kb"]["peak"],
@@ -130,9 +135,9 @@ def _read(answer: Mapping[str, Any]) -> Run:
 
 
 def choose_core() -> int:
-    """The core to measure on, which this process leaves from now on if there is another one."""
+    """The core to measure on. If there is another one, this process no longer runs on the chosen one."""
     if not sys.platform.startswith("linux"):
-        raise HostError("the bench reads processor times and memory as Linux tells them", hint="run it on Linux")
+        raise HostError("the bench reads processor times and memory from Linux", hint="run it on Linux")
     cores = os.sched_getaffinity(0)
     chosen = max(cores)
     if len(cores) > 1:

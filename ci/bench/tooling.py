@@ -1,137 +1,182 @@
-"""What the tooling costs beside the outside tools that it runs, all in one run on one machine.
+"""What the tooling costs in addition to the outside tools that it runs, and how that grows.
 
-Three figures, each a median over rounds: the RPM session against its own rpmbuild calls, a snapshot with nothing to do
-against `nox -l`, and a snapshot from clean against its longest chain of outside tools. What outside tools took is read
-from the logs, where the runner writes the seconds of each call. The checkout that is measured is a copy: `dist/` of
-this one stays as it is.
+Runs with nothing to do are compared with `python -c pass` of the same environment, so that the targets hold on every
+machine. A snapshot from clean is compared with the least that its outside tools need. Further files in the payload show
+what each of them costs, and that the second half of them costs no more than the first. The measured checkout is a copy:
+`dist/` of this one does not change.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import statistics
-import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ci import builders, verify
-from ci.commands import open_project
-from ci.console import Console
-from ci.files import write_atomically
-from ci.jobs import Job, Options
-from ci.plan import in_order
-from ci.run import base_environment
+from ci import kinds
+from ci.bench.figures import COLUMNS, Target, all_met
+from ci.bench.paths import LOG, ROOT
+from ci.bench.setup import save
+from ci.commands.running import jobs_of, open_project, probe
+from ci.core.console import Console
+from ci.core.run import Runner
+from ci.core.state import read_json
+from ci.pipeline.jobs import Job, Options
+from ci.pipeline.plan import in_order
+from ci.verify import verifications
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 _SECONDS = re.compile(r"^# exit 0 after ([0-9.]+) s$", re.MULTILINE)
+_FURTHER_FILES = 3000
 
-# What the project promises; the table has them beside what was measured.
-RPM_EXTRA_SECONDS = 0.5
-IDLE_EXTRA_SECONDS = 1.0
+# The targets; the table has them beside the measured values. A start is the time of `python -c pass`.
 CLEAN_RATIO = 1.2
+IDLE_RPM_STARTS = 20.0
+RPM_STARTS = 25.0
+IDLE_SNAPSHOT_STARTS = 45.0
+STARTS_PER_ARTIFACT = 3.0
+STARTS_PER_100_FILES = 150.0
+IDLE_STARTS_PER_100_FILES = 3.0
+GROWTH = 2.0  # the cost of the second half would be three times that of the first, if it grew quadratically
+
+# Runs a command of the tooling, and prints the processor time of the programs that it has run.
+_COUNTED = """
+import resource, sys
+from ci.__main__ import main
+code = main(sys.argv[1:])
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(f"outside tools: {used.ru_utime + used.ru_stime}")
+sys.exit(code)
+"""
 
 
 def measure(rounds: int) -> bool:
-    """Measure, print the table, write `dist/bench/tooling.json`; returns whether every promise is kept."""
+    """Measure, print the table, write `dist/bench/tooling.json`; returns whether every target is met."""
     with tempfile.TemporaryDirectory(prefix="faas-bench-") as scratch:
         copy = Path(scratch, "checkout")
-        ignored = shutil.ignore_patterns("dist", ".git", "__pycache__", ".pytest_cache", "target")
+        ignored = shutil.ignore_patterns("dist", ".git", ".nox", ".venv", "__pycache__", ".pytest_cache", "target")
         shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
-        results = [
-            *_clean(copy, max(1, rounds // 2)),
-            _idle(copy, rounds),
+        clean = [_clean(copy) for _ in range(max(1, rounds // 2))]
+        targets = [
+            Target(
+                what=f"snapshot from clean / the least that its tools need on {os.cpu_count()} processors",
+                measured=statistics.median(wall / least for wall, least in clean),
+                most=CLEAN_RATIO,
+            ),
+            *_nothing_to_do(copy, rounds),
             _rpm(copy, rounds),
+            *_growth(copy, statistics.median(wall for wall, _ in clean), rounds),
         ]
-    rows = [[str(r["what"]), str(r["measured"]), str(r["promised"]), "yes" if r["kept"] else "NO"] for r in results]
-    Console().table("Cost of the tooling", ["what", ">measured", ">promised", "kept"], rows)
-    write_atomically(ROOT / "dist" / "bench" / "tooling.json", json.dumps(results, indent=2).encode() + b"\n")
-    return all(bool(result["kept"]) for result in results)
+    Console().table("Cost of the tooling", COLUMNS, [target.row() for target in targets])
+    command = f"nox -s bench -- tooling --rounds {rounds}"
+    save("tooling", {"command": command, "targets": [target.data() for target in targets]})
+    return all_met(targets)
 
 
-def _clean(copy: Path, rounds: int) -> list[dict[str, object]]:
-    """A snapshot from clean against its longest chain of outside tools, and against what they need at the least.
+def _clean(copy: Path) -> tuple[float, float]:
+    """The seconds of a snapshot from clean, and the least that its outside tools can need.
 
-    All tools together keep every processor busy for a while that no order of work can shorten: the sum of their
-    seconds divided by the number of processors. Where that is longer than the longest chain, it is the limit.
+    No order of work takes less than the processor time of all tools divided by the number of processors, nor less than
+    the longest chain of jobs of which each needs the one before it.
     """
-    walls, chains, floors = [], [], []
-    processors = os.cpu_count() or 1
-    for _ in range(rounds):
-        shutil.rmtree(copy / "dist", ignore_errors=True)
-        walls.append(_timed(lambda: _nox(copy, "-s", "snapshot")))
-        jobs = _jobs(copy)
-        chains.append(longest_chain(jobs, lambda job: _tool_seconds(copy, job.id)))
-        floors.append(max(chains[-1], sum(_tool_seconds(copy, job.id) for job in jobs) / processors))
-    seconds = {"snapshot": walls, "chain": chains, "floor": floors}
+    shutil.rmtree(copy / "dist", ignore_errors=True)
+    started = time.monotonic()
+    printed = _python(copy, "-c", _COUNTED, "snapshot")
+    wall = time.monotonic() - started
+    used = float(printed.rpartition("outside tools: ")[2])
+    chain = longest_chain(_jobs(copy), lambda job: _tool_seconds(copy, job.id))
+    return wall, max(chain, used / (os.cpu_count() or 1))
+
+
+def _nothing_to_do(copy: Path, rounds: int) -> list[Target]:
+    rpm = _starts(copy, rounds, lambda: _ci(copy, "rpm"))
+    sdist = _starts(copy, rounds, lambda: _ci(copy, "sdist"))
+    snapshot = _starts(copy, rounds, lambda: _ci(copy, "snapshot"))
+    artifacts = read_json(copy / "dist" / "artifacts.json")["artifacts"]
+    further = len([one for one in artifacts if one["kind"] not in ("sdist", "wheel")])
     return [
-        _ratio("snapshot from clean / its longest chain of outside tools", walls, chains, seconds),
-        _ratio(f"snapshot from clean / the least its tools need on {processors} processors", walls, floors, seconds),
+        _of_starts("rpm with nothing to do", rpm, IDLE_RPM_STARTS),
+        _of_starts("snapshot with nothing to do", snapshot, IDLE_SNAPSHOT_STARTS),
+        _of_starts("snapshot with nothing to do, each artefact", (snapshot - sdist) / further, STARTS_PER_ARTIFACT),
     ]
 
 
-def _ratio(what: str, walls: list[float], limits: list[float], seconds: dict[str, list[float]]) -> dict[str, object]:
-    ratio = statistics.median(wall / limit for wall, limit in zip(walls, limits, strict=True))
-    return {
-        "what": what,
-        "measured": f"{ratio:.2f}",
-        "promised": f"{CLEAN_RATIO:.2f}",
-        "kept": ratio <= CLEAN_RATIO,
-        "seconds": seconds,
-    }
+def _rpm(copy: Path, rounds: int) -> Target:
+    """What an RPM takes beyond its calls of rpmbuild."""
 
-
-def _idle(copy: Path, rounds: int) -> dict[str, object]:
-    extra = [_timed(lambda: _nox(copy, "-s", "snapshot")) - _timed(lambda: _nox(copy, "-l")) for _ in range(rounds)]
-    seconds = statistics.median(extra)
-    return {
-        "what": "snapshot with nothing to do - nox -l",
-        "measured": f"{seconds:.2f} s",
-        "promised": f"{IDLE_EXTRA_SECONDS:.2f} s",
-        "kept": seconds <= IDLE_EXTRA_SECONDS,
-        "seconds": extra,
-    }
-
-
-def _rpm(copy: Path, rounds: int) -> dict[str, object]:
-    extra = []
-    for _ in range(rounds):
+    def build() -> float:
         (copy / "dist" / ".state" / "jobs" / "rpm.json").unlink()
-        wall = _timed(lambda: _nox(copy, "-s", "rpm"))
-        extra.append(wall - _timed(lambda: _nox(copy, "-l")) - _tool_seconds(copy, "rpm"))
-    seconds = statistics.median(extra)
-    return {
-        "what": "nox -s rpm - nox's start - its rpmbuild calls",
-        "measured": f"{seconds:.2f} s",
-        "promised": f"{RPM_EXTRA_SECONDS:.2f} s",
-        "kept": seconds <= RPM_EXTRA_SECONDS,
-        "seconds": extra,
-    }
+        return _ci(copy, "rpm") - _tool_seconds(copy, "rpm")
+
+    return _of_starts("rpm, without its rpmbuild calls", _starts(copy, rounds, build), RPM_STARTS)
 
 
-def _nox(copy: Path, *arguments: str) -> None:
-    nox = shutil.which("nox") or str(ROOT / ".venv" / "bin" / "nox")
-    subprocess.run([nox, *arguments], cwd=copy, env=base_environment(), check=True, capture_output=True)
+def _growth(copy: Path, clean: float, rounds: int) -> list[Target]:
+    """What further files in the payload cost: of each, and of each in the second half compared with the first."""
+    half = _FURTHER_FILES // 2
+    idle = _starts(copy, rounds, lambda: _ci(copy, "snapshot"))
+    _add_files(copy, half)
+    first = _clean(copy)[0] - clean
+    _add_files(copy, half)
+    second = _clean(copy)[0] - first - clean
+    hundreds = _FURTHER_FILES / 100
+    bare = _starts(copy, rounds, lambda: (first + second) / hundreds)
+    idle_further = (_starts(copy, rounds, lambda: _ci(copy, "snapshot")) - idle) / hundreds
+    files = f"100 of {_FURTHER_FILES} further files"
+    return [
+        _of_starts(f"snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
+        _of_starts(f"snapshot with nothing to do, {files}", idle_further, IDLE_STARTS_PER_100_FILES),
+        Target(
+            what="snapshot from clean, second half of these files / first half", measured=second / first, most=GROWTH
+        ),
+    ]
 
 
-def _timed(action: Callable[[], None]) -> float:
+def _add_files(copy: Path, count: int) -> None:
+    """Add small modules to the payload."""
+    folder = copy / "runtime" / "faas_runtime" / "further"
+    folder.mkdir(exist_ok=True)
+    begin = len(list(folder.iterdir()))
+    for number in range(begin, begin + count):
+        (folder / f"module_{number}.py").write_text(f'"""Module {number} of many."""\n\nNUMBER = {number}\n')
+
+
+def _starts(copy: Path, rounds: int, action: Callable[[], float]) -> float:
+    """The seconds that an action returns, in starts of Python; the median of rounds with one of each."""
+    return statistics.median(action() / _timed(copy, "-c", "pass") for _ in range(rounds))
+
+
+def _of_starts(what: str, measured: float, most: float) -> Target:
+    return Target(what=f"{what} / python -c pass", measured=measured, most=most)
+
+
+def _ci(copy: Path, *arguments: str) -> float:
+    return _timed(copy, "-m", "ci", *arguments)
+
+
+def _timed(copy: Path, *arguments: str) -> float:
     started = time.monotonic()
-    action()
+    _python(copy, *arguments)
     return time.monotonic() - started
 
 
+def _python(copy: Path, *arguments: str) -> str:
+    return Runner(log=LOG.with_name("bench-tooling.log")).output(sys.executable, *arguments, cwd=copy)
+
+
 def _jobs(copy: Path) -> tuple[Job, ...]:
-    project = open_project(copy, Options())
-    builds = builders.all_jobs(project)
-    return (*builds, *verify.jobs(project, builds))
+    builders = kinds.builders_of(kinds.KINDS, verified=True)
+    project = probe(open_project(copy, Options()), builders)
+    builds = jobs_of(project, builders)
+    return (*builds, *verifications.jobs(project, builds))
 
 
 def longest_chain(jobs: Sequence[Job], seconds_of: Callable[[Job], float]) -> float:
-    """The greatest sum of seconds along any chain of jobs that come one after the other."""
+    """The greatest sum of seconds along any chain of jobs of which each needs the one before it."""
     sums: dict[str, float] = {}
     for job in in_order(jobs):
         sums[job.id] = seconds_of(job) + max((sums[earlier] for earlier in job.after), default=0.0)

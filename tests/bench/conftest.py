@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from ci.bench.server import INCLUDE, Command, Native, Server, compile_native
-from ci.run import Runner
+from ci.core.run import Runner
 from tests.support import not_there
 
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
 
-CommandOf = Callable[[str], Command]
+CommandOf = Callable[..., Command]
 
 
 @pytest.fixture(scope="session")
@@ -37,9 +37,9 @@ def command(native: Native, tmp_path_factory: pytest.TempPathFactory) -> Command
     gcc = ("gcc", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{INCLUDE}", "-shared", "-fPIC")
     subprocess.run([*gcc, "-o", str(bad), str(FUNCTIONS / "misbehaving.c")], check=True)
 
-    def of(symbol: str) -> Command:
+    def of(symbol: str, *options: str) -> Command:
         library = native.task_root / "libecho.so" if symbol in ("handle", "nap") else bad
-        return Command(argv=(native.client, library, symbol))
+        return Command(argv=(native.client, library, symbol, *options))
 
     return of
 

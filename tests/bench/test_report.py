@@ -1,4 +1,4 @@
-"""What is made of the figures: ratios, promises, the chart, the document, the file of a part."""
+"""What is made of the figures: ratios, targets, the chart, the document, the file of a part."""
 
 from __future__ import annotations
 
@@ -10,12 +10,23 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.bench import chart, contenders, document, runtime
-from ci.bench.figures import Figure, Promise, number
-from ci.errors import ToolError, UsageError
+from ci.bench import chart, clients, document, emulators, runtime, starts, tooling
+from ci.bench.figures import Figure, Target, number
+from ci.bench.server import Command
+from ci.bench.setup import NotMeasured
+from ci.core.console import Console
+from ci.core.errors import CommandFailed, ToolError, UsageError
+from ci.core.run import Runner
 from tests.support import ROOT, copy_checkout
 
-TITLES = {"c": "C", "runtime": "ours <&>", "rust": "Rust", "awslambdaric": "Python", runtime.BARE: "bare"}
+TITLES = {
+    "c": "C",
+    "runtime": "ours <&>",
+    "together": "C, 3 calls",
+    "rust": "Rust",
+    "awslambdaric": "Python",
+    starts.BARE: "bare",
+}
 
 
 def all_figures(**values: float) -> dict[str, Figure]:
@@ -24,6 +35,7 @@ def all_figures(**values: float) -> dict[str, Figure]:
         for key in TITLES:
             figure.add(key, values.get(key, 10.0))
     figures["pollers"].values = {"runtime": [8.1]}
+    figures["answer more"].values = {"runtime": [values.get("runtime", 10.0) / 100]}
     return figures
 
 
@@ -38,37 +50,37 @@ def test_ratios_are_of_values_side_by_side() -> None:
     assert (figure.text("runtime"), figure.text("nobody")) == ("30.0 µs", "-")
 
 
-def test_a_failure_takes_back_the_rounds_before() -> None:
+def test_a_failure_removes_the_rounds_before() -> None:
     figure = Figure(key="k", what="w", unit="µs")
     figure.add("rust", 1.0)
-    figure.fail("rust", "it fell over")
+    figure.fail("rust", "it crashed")
     figure.fail("rust", "again")
     assert figure.text("rust") == "not measured"
-    assert figure.missing == {"rust": "it fell over"}
+    assert figure.missing == {"rust": "it crashed"}
 
 
 @pytest.mark.parametrize(
-    ("promise", "kept", "limit"),
+    ("target", "met", "limit"),
     [
-        (Promise(what="w", measured=1.35, most=1.35), True, "at most 1.35"),
-        (Promise(what="w", measured=1.36, most=1.35), False, "at most 1.35"),
-        (Promise(what="w", measured=0.25, below=0.25), False, "under 0.25"),
-        (Promise(what="w", measured=0.24, below=0.25), True, "under 0.25"),
-        (Promise(what="w", measured=7.1, least=7.2, most=8.8), False, "7.2 to 8.8"),
-        (Promise(what="w", measured=9.0, least=7.2, most=8.8), False, "7.2 to 8.8"),
-        (Promise(what="w", measured=None, most=1, reason="why"), False, "at most 1"),
+        (Target(what="w", measured=1.35, most=1.35), True, "at most 1.35"),
+        (Target(what="w", measured=1.36, most=1.35), False, "at most 1.35"),
+        (Target(what="w", measured=0.25, below=0.25), False, "under 0.25"),
+        (Target(what="w", measured=0.24, below=0.25), True, "under 0.25"),
+        (Target(what="w", measured=7.1, least=7.2, most=8.8), False, "7.2 to 8.8"),
+        (Target(what="w", measured=9.0, least=7.2, most=8.8), False, "7.2 to 8.8"),
+        (Target(what="w", measured=None, most=1, reason="why"), False, "at most 1"),
     ],
 )
-def test_promises(promise: Promise, kept: bool, limit: str) -> None:
-    assert (promise.kept, promise.limit) == (kept, limit)
-    assert promise.row()[-1] == ("not measured" if promise.measured is None else "yes" if kept else "NO")
+def test_targets(target: Target, met: bool, limit: str) -> None:
+    assert (target.met, target.limit) == (met, limit)
+    assert target.row()[-1] == ("not measured" if target.measured is None else "yes" if met else "NO")
 
 
-def test_what_is_promised_is_compared_with_the_right_contender() -> None:
-    kept = runtime._promises(all_figures(c=9, runtime=10, rust=11, awslambdaric=50) | memory(2.0))
-    assert [promise.kept for promise in kept] == [True] * 10
-    broken = runtime._promises(all_figures(c=1, runtime=100, rust=1, awslambdaric=1) | memory(3.1))
-    assert [promise.kept for promise in broken] == [False] * 9 + [True]
+def test_targets_compare_with_the_right_client() -> None:
+    met = runtime._targets(all_figures(c=10, together=8, runtime=10, rust=13, awslambdaric=50) | memory(2.0))
+    assert [target.met for target in met] == [True] * 16
+    missed = runtime._targets(all_figures(c=1, together=1, runtime=100, rust=1, awslambdaric=1) | memory(3.1))
+    assert [target.met for target in missed] == [False] * 15 + [True]
 
 
 def memory(payloads: float) -> dict[str, Figure]:
@@ -76,15 +88,15 @@ def memory(payloads: float) -> dict[str, Figure]:
     return {key: Figure(key=key, what=key, unit="", values={"runtime": [payloads]}) for key in keys}
 
 
-def test_a_contender_that_is_missing_is_told_and_not_taken_for_kept() -> None:
+def test_a_target_of_a_missing_client_is_reported_and_not_met() -> None:
     figures = all_figures(c=9, runtime=10, rust=11, awslambdaric=50)
     figures["latency"].fail("rust", "cargo: not found on PATH")
-    promise = runtime._promises(figures)[2]
-    assert promise.data() == {
+    target = runtime._targets(figures)[4]
+    assert target.data() == {
         "what": "latency p50 / lambda_runtime (Rust)",
         "measured": None,
-        "promised": "under 1",
-        "kept": False,
+        "limit": "under 1",
+        "met": False,
         "not_measured": "cargo: not found on PATH",
     }
 
@@ -101,7 +113,7 @@ def test_the_chart_is_svg_with_a_bar_for_each_value() -> None:
     assert len(bars) == len(chart.PANELS) * len(TITLES) - 1
     widths = [float(bar.get("width", "")) for bar in bars[: len(TITLES)]]
     assert widths.index(max(widths)) == list(TITLES).index("awslambdaric")
-    assert widths[1] == pytest.approx(widths[3] / 4, abs=0.1)
+    assert widths[1] == pytest.approx(widths[4] / 4, abs=0.1)
     assert sum(element.text == "not measured" for element in svg.iter()) == 1
 
 
@@ -114,22 +126,104 @@ def test_the_document_keeps_what_people_wrote() -> None:
         document.replace_section(text, "soak", "new")
 
 
-def test_the_document_of_the_repository_has_both_sections() -> None:
+def test_the_document_of_the_repository_has_all_sections() -> None:
     text = document.DOCUMENT.read_text()
-    for name in ("runtime", "soak"):
+    for name in document.SECTIONS:
         assert "new" in document.replace_section(text, name, "new")
     assert ElementTree.fromstring(document.CHART.read_text()).tag.endswith("svg")
     assert str(ROOT) not in text + document.CHART.read_text()
 
 
 def test_another_tree_and_interpreter_may_be_measured(tmp_path: Path) -> None:
-    subject = contenders.choose(ROOT / "runtime", sys.executable)
+    subject = clients.choose(ROOT / "runtime", sys.executable)
     assert subject.python == sys.executable
     assert subject.version
     with pytest.raises(ToolError, match="no such interpreter"):
-        contenders.choose(ROOT / "runtime", str(tmp_path / "python"))
+        clients.choose(ROOT / "runtime", str(tmp_path / "python"))
     with pytest.raises(UsageError, match="no such file"):
-        contenders.choose(tmp_path)
+        clients.choose(tmp_path)
+
+
+UTF_8 = """
+import pathlib, sys
+from ci.bench import clients, document, machine
+document.DOCUMENT = pathlib.Path(sys.argv[1])
+document.RESULTS = document.DOCUMENT.parent
+document.write()
+clients.choose(clients.BENCH.parents[1] / "runtime", sys.executable).version
+clients.crate_version(), clients._pinned_version(), machine._processor()
+"""
+
+
+def test_files_are_read_as_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
+    target = tmp_path / "OPTIMIZATION.md"
+    target.write_text("µs\n", encoding="utf-8")
+    strict = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning")
+    done = subprocess.run(
+        [sys.executable, *strict, "-c", UTF_8, str(target)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert target.read_text(encoding="utf-8") == "µs\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["all"], "there is no part all; expected any of image, tooling, runtime, emulator, soak"),
+        (["--rounds", "0"], "expected a number from 1 on, found 0"),
+        (["--rounds", "-1"], "expected a number from 1 on, found -1"),
+        (["--invokes", "0"], "expected a number from 1 on, found 0"),
+        (["--invokes", "1e6"], "expected a number from 1 on, found 1e6"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(words: list[str], said: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "ci.bench", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "[]" not in done.stderr
+
+
+def test_reasons_are_listed_in_the_order_of_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = all_figures()
+    for key in ("start", "latency", "processor"):
+        figures[key].fail("rust", f"why {key}")
+    runtime._print(Console(), list(figures.values()), TITLES, [])
+    said = [line.partition(" (")[0] for line in capsys.readouterr().err.splitlines()]
+    assert said == [f"not measured: Rust: why {key}" for key in ("processor", "latency", "start")]
+
+
+def failing(run: Runner, cwd: Path) -> Command:
+    run("sh", "-c", "echo some words; echo no compiler here; exit 1", cwd=cwd)
+    return Command(argv=())
+
+
+def absent(run: Runner) -> Command:
+    run("no-such-program")
+    return Command(argv=())
+
+
+def test_the_reason_for_a_missing_client_has_no_paths_of_this_machine(tmp_path: Path) -> None:
+    run = Runner(log=tmp_path / "log")
+    client = clients._if_available("rust", "Rust", "1", lambda: failing(run, ROOT))
+    assert client.reason == "some words; no compiler here"
+    client = clients._if_available("rust", "Rust", "1", lambda: absent(run))
+    assert client.reason == "no-such-program: not found on PATH"
+
+
+def test_a_process_that_has_ended_is_not_measured() -> None:
+    with subprocess.Popen(["true"]) as ended:
+        ended.wait()
+    with pytest.raises(NotMeasured, match=f"the processor time of process {ended.pid} cannot be read"):
+        emulators.processor_ns(ended.pid)
+
+
+def test_a_command_that_fails_is_reported_with_what_it_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tooling, "LOG", tmp_path / "log")
+    with pytest.raises(CommandFailed, match=r"failed with exit code 3\n  \| it went wrong"):
+        tooling._python(tmp_path, "-c", "print('it went wrong'); raise SystemExit(3)")
 
 
 def test_a_short_soak_of_the_real_runtime(tmp_path: Path) -> None:
@@ -139,7 +233,7 @@ def test_a_short_soak_of_the_real_runtime(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     result = json.loads((checkout / "dist" / "bench" / "soak.json").read_text())
     assert list(result) == [
-        "command", "invokes", "processor", "cores", "kernel", "libc", "interpreter", "versions", "promises", "columns",
+        "command", "invokes", "processor", "cores", "kernel", "libc", "interpreter", "versions", "targets", "columns",
         "samples",
     ]  # fmt: skip
     assert len(result["samples"]) == 1000

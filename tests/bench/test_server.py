@@ -1,4 +1,4 @@
-"""The server tells right answers from wrong ones, and its figures follow what it measures."""
+"""The server distinguishes right answers from wrong ones, and its figures follow what it measures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 from ci.bench.server import Command, Load, Native, Server
 from ci.bench.soak import judge
-from ci.errors import CommandFailed
+from ci.core.errors import CommandFailed
 from tests.bench.conftest import CommandOf
 
 FEW = Load(invokes=50, warmup=5)
@@ -43,7 +43,7 @@ def test_notices_an_early_end(server: Server, command: CommandOf) -> None:
 
 
 def test_notices_a_client_that_hangs(server: Server) -> None:
-    with pytest.raises(CommandFailed, match=r"exit code 4(.|\n)*time was over"):
+    with pytest.raises(CommandFailed, match=r"exit code 4(.|\n)*timed out"):
         server.measure(Command(argv=("sleep", "60")), Load(invokes=1, timeout=1))
 
 
@@ -61,8 +61,8 @@ def test_a_leak_shows_in_the_samples(server: Server, command: CommandOf) -> None
     load = Load(invokes=500, samples=10)
     sound, leaking = (server.measure(command(symbol), load) for symbol in ("handle", "leak"))
     assert [sample[0] for sample in sound.samples] == list(range(50, 501, 50))
-    assert [promise.kept for promise in judge(sound, 500)] == [True, True]
-    assert [promise.kept for promise in judge(leaking, 500)] == [False, False]
+    assert [target.met for target in judge(sound, 500)] == [True, True]
+    assert [target.met for target in judge(leaking, 500)] == [False, False]
 
 
 def test_samples_that_do_not_divide_the_invokes(server: Server, command: CommandOf) -> None:
@@ -77,6 +77,23 @@ def test_measures_a_start_and_an_end(server: Server) -> None:
         server.start_and_end(Command(argv=("false",)))
 
 
+@pytest.mark.parametrize("size", [100, 70_000])
+def test_an_answer_and_the_next_request_may_come_together(server: Server, command: CommandOf, size: int) -> None:
+    load = Load(invokes=20, warmup=3, size=size)
+    apart, together = server.measure(command("handle"), load), server.measure(command("handle", "together"), load)
+    assert apart.billed_us > apart.p50_us
+    assert together.billed_us >= together.p50_us
+    assert together.most_in_flight == 1
+    with pytest.raises(CommandFailed, match=r"exit code 1(.|\n)*a wrong answer"):
+        server.measure(command("flip", "together"), FEW)
+
+
+def test_the_pause_comes_before_an_event_and_is_no_part_of_its_time(server: Server, command: CommandOf) -> None:
+    run = server.measure(command("handle"), Load(invokes=5, warmup=100, pause=30))
+    assert run.invokes_per_s < 1000 / 30
+    assert run.billed_us < 1e6 / run.invokes_per_s / 2
+
+
 def test_a_start_alone_needs_no_invoke(server: Server, command: CommandOf) -> None:
     run = server.measure(command("handle"), Load(invokes=0))
     assert run.start_wall_ms > 0
@@ -88,9 +105,9 @@ def test_prints_json_of_a_stable_form(native: Native, command: CommandOf) -> Non
     printed = json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
     assert list(printed) == [
         "invokes", "size", "wrong", "errors", "connections", "most_in_flight", "start_wall_ms", "start_processor_ms",
-        "latency_us", "wall_s", "processor_us", "resident_kb", "descriptors", "samples",
+        "latency_us", "billed_us", "wall_s", "processor_us", "resident_kb", "descriptors", "samples",
     ]  # fmt: skip
-    assert list(printed["latency_us"]) == ["p50", "p90", "p99", "max", "mean"]
+    assert list(printed["latency_us"]) == list(printed["billed_us"]) == ["p50", "p90", "p99", "max", "mean"]
     assert list(printed["resident_kb"]) == ["idle", "end", "peak"]
 
 

@@ -1,15 +1,16 @@
 /*
- * Callers of an invoke API: each with a connection of its own, one event after the other.
+ * Calls an invoke API from several threads, each over its own connection, one event after the other.
  *
  *     callers --port N [--path PATH] [--connections N] [--invokes N] [--warmup N]
  *
- * Each event is a JSON string of 100 bytes that is like no other; it has to come back byte by byte. The first ones,
+ * Each event is a different JSON string of 100 bytes, and its answer must have the same bytes. The first ones,
  * --warmup of each connection, do not count. Prints one JSON object.
  *
- * Exit codes: 0 all was answered rightly; 1 a wrong answer, or none; 2 usage.
+ * Exit codes: 0 all answers are right; 1 a wrong answer, or none; 2 usage.
  */
 #define _GNU_SOURCE
 #include "http.h"
+#include "process.h"
 
 #include <arpa/inet.h>
 #include <getopt.h>
@@ -20,7 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { SIZE = 100, MOST = 1024 };
@@ -33,7 +33,7 @@ static struct {
 static pthread_barrier_t warm;
 static int64_t *latency;
 
-static void need(int condition, const char *what)
+static void require(int condition, const char *what)
 {
     if (!condition) {
         fprintf(stderr, "callers: %s\n", what);
@@ -41,19 +41,12 @@ static void need(int condition, const char *what)
     }
 }
 
-static int64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
 static int connect_to_port(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)option.port)};
     int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    need(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "nobody listens at the port");
+    require(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "nobody listens at the port");
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return fd;
 }
@@ -67,13 +60,13 @@ static void call(connection *to, int caller, int number)
                        "Content-Length: %d\r\n\r\n%s",
                        option.path, SIZE, event);
     request answer;
-    need(send_all(to->fd, head, (size_t)len) && read_request(to, &answer), "the connection was closed");
+    require(send_all(to->fd, head, (size_t)len) && read_request(to, &answer), "the connection was closed");
     int is_right = strncmp(answer.line, "HTTP/1.1 200", 12) == 0 && answer.body_len == SIZE
                    && memcmp(answer.body, event, SIZE) == 0;
-    need(is_right, "a wrong answer");
+    require(is_right, "a wrong answer");
 }
 
-static void *work(void *argument)
+static void *run_caller(void *argument)
 {
     int caller = (int)(intptr_t)argument;
     connection to = {.fd = connect_to_port()};
@@ -123,10 +116,10 @@ int main(int argc, char **argv)
     pthread_t threads[MOST];
     size_t all = (size_t)option.connections * (size_t)option.invokes;
     latency = calloc(all, sizeof *latency);
-    need(latency != NULL, "out of memory");
+    require(latency != NULL, "out of memory");
     pthread_barrier_init(&warm, NULL, (unsigned)option.connections + 1);
     for (int caller = 0; caller < option.connections; caller++)
-        need(pthread_create(&threads[caller], NULL, work, (void *)(intptr_t)caller) == 0, "no thread");
+        require(pthread_create(&threads[caller], NULL, run_caller, (void *)(intptr_t)caller) == 0, "no thread");
     pthread_barrier_wait(&warm);
     int64_t begun = now_ns();
     for (int caller = 0; caller < option.connections; caller++)

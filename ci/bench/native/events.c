@@ -14,76 +14,77 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NUMBER = 17 }; /* bytes at the beginning of each event that tell its number */
+enum { NUMBER = 17 }; /* bytes at the beginning of each event that hold its number */
 
-static const char DATE[] = "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\n";
-static const char ACCEPTED[] = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\n"
-                               "Date: Thu, 01 Jan 2026 00:00:00 GMT\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
-
-tally seen = {.guard = PTHREAD_MUTEX_INITIALIZER};
+results result = {.guard = PTHREAD_MUTEX_INITIALIZER};
 
 static load given;
 static size_t total;
 static int64_t *sent_at;
-static char *filler; /* of all events, behind their numbers */
+static char *filler; /* of all events, after their numbers */
 
 int prepare_events(const load *what)
 {
     given = *what;
     total = given.warmup + given.invokes;
     sent_at = calloc(total + 1, sizeof *sent_at);
-    seen.latency = calloc(total + 1, sizeof *seen.latency);
-    seen.samples = calloc(given.samples + 1, sizeof *seen.samples);
+    result.latency = calloc(total + 1, sizeof *result.latency);
+    result.billed = calloc(total + 1, sizeof *result.billed);
+    result.last = total;
+    result.samples = calloc(given.samples + 1, sizeof *result.samples);
     filler = malloc(given.size);
-    if (sent_at == NULL || seen.latency == NULL || seen.samples == NULL || filler == NULL)
+    if (sent_at == NULL || result.latency == NULL || result.billed == NULL || result.samples == NULL || filler == NULL)
         return 0;
     for (size_t i = 0; i < given.size; i++)
         filler[i] = (char)('a' + i % 23);
     filler[given.size - 1] = '"';
-    return sem_init(&seen.over, 0, 0) == 0;
+    return sem_init(&result.done, 0, 0) == 0;
 }
 
 static sample take_sample(void)
 {
-    pid_t pid = seen.child;
-    return (sample){now_ns(), processor_time_ns(pid), resident_kb(pid), descriptors(pid), seen.answered};
+    pid_t pid = result.child;
+    return (sample){now_ns(), processor_time_ns(pid), resident_kb(pid), descriptors(pid), result.answered};
 }
 
-/* With the guard held: all was answered, and what answered it is not needed any more. */
+/* With the guard held: all events are answered, and the process is not needed any more. */
 static void finish(void)
 {
-    seen.end = take_sample();
+    result.end = take_sample();
     if (given.samples)
-        seen.samples[seen.samples_taken++] = seen.end;
-    seen.peak_kb = peak_kb(seen.child);
-    seen.finished = 1;
-    if (seen.child != 0)
-        kill(seen.child, SIGKILL);
-    sem_post(&seen.over);
+        result.samples[result.samples_taken++] = result.end;
+    result.peak_kb = peak_kb(result.child);
+    result.finished = 1;
+    if (result.child != 0)
+        kill(result.child, SIGKILL);
+    sem_post(&result.done);
 }
 
-/* The number of the next event. Comes back only when there is one. */
-static size_t take_number(void)
+/* The number of the next event, which was asked for at that time. Does not return if there is none. */
+static size_t next_number(int64_t asked_at)
 {
-    pthread_mutex_lock(&seen.guard);
-    if (seen.first_next.wall == 0)
-        seen.first_next = take_sample();
-    while (seen.handed == total) {
-        if (seen.answered == total && !seen.finished)
+    pthread_mutex_lock(&result.guard);
+    if (result.last != total)
+        result.billed[result.last] = asked_at - sent_at[result.last];
+    result.last = total;
+    if (result.first_next.wall == 0)
+        result.first_next = take_sample();
+    while (result.sent == total) {
+        if (result.answered == total && !result.finished)
             finish();
-        pthread_mutex_unlock(&seen.guard);
+        pthread_mutex_unlock(&result.guard);
         for (;;)
-            pause(); /* as the platform does when there is nothing to do */
+            pause(); /* as Lambda does when there is no event */
     }
-    if (seen.handed == given.warmup)
-        seen.begin = take_sample();
-    else if (seen.handed > given.warmup && seen.samples_taken + 1 < given.samples &&
-             (seen.handed - given.warmup) % (given.invokes / given.samples) == 0)
-        seen.samples[seen.samples_taken++] = take_sample(); /* the last one is taken at the end */
-    size_t number = seen.handed++;
-    if (++seen.in_flight > seen.most_in_flight)
-        seen.most_in_flight = seen.in_flight;
-    pthread_mutex_unlock(&seen.guard);
+    if (result.sent == given.warmup)
+        result.begin = take_sample();
+    else if (result.sent > given.warmup && result.samples_taken + 1 < given.samples &&
+             (result.sent - given.warmup) % (given.invokes / given.samples) == 0)
+        result.samples[result.samples_taken++] = take_sample(); /* the last one is taken at the end */
+    size_t number = result.sent++;
+    if (++result.in_flight > result.most_in_flight)
+        result.most_in_flight = result.in_flight;
+    pthread_mutex_unlock(&result.guard);
     return number;
 }
 
@@ -99,11 +100,44 @@ static size_t size_of(size_t number)
     return number < given.warmup ? SMALL : given.size;
 }
 
-static int hand_out(int fd)
+static void pause_before(size_t number)
+{
+    struct timespec left = {(time_t)(given.pause / 1000), (long)(given.pause % 1000) * 1000000};
+    if (given.pause == 0 || number < given.warmup)
+        return;
+    while (nanosleep(&left, &left) != 0)
+        ;
+}
+
+/* The value of the header Date. It changes every second, as with any server. */
+static const char *date(void)
+{
+    static _Thread_local char text[40];
+    static _Thread_local time_t second;
+    time_t now = time(NULL);
+    struct tm parts;
+    if (now != second && gmtime_r(&now, &parts) != NULL)
+        strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    second = now;
+    return text;
+}
+
+static int send_receipt(int fd)
+{
+    char text[256];
+    int len = snprintf(text, sizeof text,
+                       "HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nDate: %s\r\n"
+                       "Content-Length: 16\r\n\r\n{\"status\":\"OK\"}\n",
+                       date());
+    return send_all(fd, text, (size_t)len);
+}
+
+static int send_event(int fd, int64_t asked_at)
 {
     char head[768], text[NUMBER];
-    size_t number = take_number(), size = size_of(number);
+    size_t number = next_number(asked_at), size = size_of(number);
     write_number(text, number);
+    pause_before(number);
     int head_len = snprintf(
         head, sizeof head,
         "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -111,9 +145,9 @@ static int hand_out(int fd)
         "Lambda-Runtime-Deadline-Ms: %" PRId64 "\r\n"
         "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:012345678912:function:bench\r\n"
         "Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c8%08zx;Parent=9a9197af755a6419;Sampled=1\r\n"
-        "%sContent-Length: %zu\r\n\r\n",
-        number, (int64_t)time(NULL) * 1000 + 300000, number & 0xffffffff, DATE, size);
-    /* The filler's end, as its last byte closes the string. */
+        "Date: %s\r\nContent-Length: %zu\r\n\r\n",
+        number, (int64_t)time(NULL) * 1000 + 300000, number & 0xffffffff, date(), size);
+    /* The end of the filler: its last byte closes the string. */
     struct iovec parts[] = {{head, (size_t)head_len},
                             {text, NUMBER},
                             {filler + given.size - (size - NUMBER), size - NUMBER}};
@@ -144,28 +178,28 @@ static void report(const char *what, const request *answer)
             answer->body);
 }
 
-/* An outcome has been read: notes how long it took, and whether it is right. */
-static void settle(const request *answer)
+/* Records how long an answer took that came at that time, and whether it is right. */
+static void record_answer(const request *answer, int64_t now)
 {
-    int64_t now = now_ns();
     const char *id = strstr(answer->line, "8476a536-e9f4-11e8-9739-");
     char *rest = NULL;
     size_t number = id != NULL ? strtoul(id + 24, &rest, 16) : total;
-    int known = number < total && sent_at[number] != 0 && seen.latency[number] == 0;
+    int known = number < total && sent_at[number] != 0 && result.latency[number] == 0;
     int is_error = strstr(answer->line, "/error ") != NULL;
     int right = known && strncmp(rest, "/response ", 10) == 0 && is_echo(number, answer);
 
-    pthread_mutex_lock(&seen.guard);
-    if (is_error && seen.errors++ == 0)
+    pthread_mutex_lock(&result.guard);
+    if (is_error && result.errors++ == 0)
         report("an error", answer);
-    else if (!is_error && !right && seen.wrong++ == 0)
+    else if (!is_error && !right && result.wrong++ == 0)
         report("a wrong answer", answer);
     if (known) {
-        seen.latency[number] = now - sent_at[number];
-        seen.answered++;
-        seen.in_flight--;
+        result.latency[number] = now - sent_at[number];
+        result.answered++;
+        result.in_flight--;
+        result.last = number;
     }
-    pthread_mutex_unlock(&seen.guard);
+    pthread_mutex_unlock(&result.guard);
 }
 
 void serve(int fd)
@@ -174,11 +208,11 @@ void serve(int fd)
     request got;
     while (read_request(&peer, &got)) {
         if (strstr(got.line, "/invocation/next ") != NULL) {
-            if (!hand_out(fd))
+            if (!send_event(fd, peer.received_at))
                 break;
         } else {
-            settle(&got);
-            if (!send_all(fd, ACCEPTED, sizeof ACCEPTED - 1))
+            record_answer(&got, peer.received_at);
+            if (!send_receipt(fd))
                 break;
         }
     }

@@ -1,4 +1,4 @@
-/* The events: numbered, handed out, and taken back. One for each connection at a time, from any thread. */
+/* The events: numbered, sent, and compared with their answers. One per connection at a time, from any thread. */
 #ifndef BENCH_EVENTS_H
 #define BENCH_EVENTS_H
 
@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { SMALL = 100 }; /* bytes of an event of the warm-up, and the least of any */
+enum { SMALL = 100 }; /* bytes of an event of the warm-up, and the least size of all */
 
 typedef struct sample {
     int64_t wall, processor;
@@ -18,25 +18,27 @@ typedef struct sample {
 } sample;
 
 typedef struct load {
-    size_t invokes, warmup, size, samples;
+    size_t invokes, warmup, size, samples, pause; /* the pause in milliseconds */
 } load;
 
-/* What was seen so far; the guard protects all of it. */
-typedef struct tally {
+/* What was measured so far; the guard protects all of it. */
+typedef struct results {
     pthread_mutex_t guard;
-    size_t handed, answered, wrong, errors, connections;
+    size_t sent, answered, wrong, errors, connections;
     int in_flight, most_in_flight, finished;
     sample first_next, begin, end, *samples;
     size_t samples_taken;
     long peak_kb;
-    int64_t *latency; /* by number, of those that were answered */
-    pid_t child;      /* the process that is measured; 0: none is known */
-    sem_t over;       /* posted when all was answered and more is asked for */
-} tally;
+    int64_t *latency; /* by number, of the events that were answered */
+    int64_t *billed;  /* by number: the time from the event until the request for the next one */
+    size_t last;      /* the number of the last event that was answered */
+    pid_t child;      /* the measured process; 0: unknown */
+    sem_t done;       /* posted when all events are answered and the client asks for another one */
+} results;
 
-extern tally seen;
+extern results result;
 
-/* Takes the load, and room for what will be seen of it; returns 0 where there is no memory. */
+/* Stores the load and allocates the results; returns 0 if there is not enough memory. */
 int prepare_events(const load *what);
 
 /* Serves one connection until its peer closes it. */

@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "http.h"
 
+#include "process.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ static int receive(connection *from)
     ssize_t got = recv(from->fd, from->buffer + from->filled, from->capacity - from->filled, 0);
     if (got <= 0)
         return 0;
+    from->received_at = now_ns();
     from->filled += (size_t)got;
     return 1;
 }
@@ -36,13 +39,13 @@ static void make_room(connection *in, size_t capacity)
         return;
     in->buffer = realloc(in->buffer, capacity);
     if (in->buffer == NULL) {
-        fputs("server: out of memory\n", stderr);
+        fputs("out of memory\n", stderr);
         exit(1);
     }
     in->capacity = capacity;
 }
 
-/* Makes the first `needed` bytes of the request be there. */
+/* Receives until the buffer has `needed` bytes of the request; returns 0 if the peer closes first. */
 static int receive_up_to(connection *from, size_t needed)
 {
     make_room(from, needed);
@@ -52,7 +55,7 @@ static int receive_up_to(connection *from, size_t needed)
     return 1;
 }
 
-/* The offset behind the next `end` from `start` on, receiving until it is there; 0: it never came. */
+/* Receives until there is an `end` at `start` or later; returns the offset after it, or 0 if the peer closes first. */
 static size_t receive_until(connection *from, size_t start, const char *end)
 {
     size_t len = strlen(end);
@@ -69,7 +72,7 @@ static size_t receive_until(connection *from, size_t start, const char *end)
     }
 }
 
-/* The value of a header in a head whose lines end with NUL bytes; NULL: it is not there. */
+/* The value of a header in a head whose lines end with NUL bytes; NULL: there is none. */
 static const char *header(const char *head, const char *end, const char *name)
 {
     size_t len = strlen(name);
@@ -79,7 +82,7 @@ static const char *header(const char *head, const char *end, const char *name)
     return NULL;
 }
 
-/* Joins the chunks from `start` on in place; returns the offset behind the last one, 0: they never came. */
+/* Joins the chunks from `start` on in place; returns the offset after the last one, or 0 if the peer closes first. */
 static size_t read_chunks(connection *from, size_t start, size_t *body_len)
 {
     size_t at = start, out = start;
@@ -97,7 +100,7 @@ static size_t read_chunks(connection *from, size_t start, size_t *body_len)
         at += size + 2;
     }
     *body_len = out - start;
-    for (;;) { /* trailers, and the empty line behind them */
+    for (;;) { /* trailers, and the empty line after them */
         size_t line = at;
         if ((at = receive_until(from, at, "\r\n")) == 0)
             return 0;

@@ -11,7 +11,7 @@
 
 pid_t start_process(char **command)
 {
-    pid_t pid = vfork(); /* not fork: what this process has in memory must not show in the other's start */
+    pid_t pid = vfork(); /* not fork, which takes longer the more memory this process has */
     if (pid != 0)
         return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);

@@ -1,11 +1,11 @@
-/* What the kernel knows about the process that is measured. Without one (pid 0), everything is 0. */
+/* What the kernel reports about the measured process. Without one (pid 0), everything is 0. */
 #ifndef BENCH_PROCESS_H
 #define BENCH_PROCESS_H
 
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Starts a command whose standard output goes to standard error, and which dies with this process. */
+/* Starts a command whose standard output goes to standard error, and which the kernel kills when this process ends. */
 pid_t start_process(char **command);
 
 int64_t now_ns(void);                /* of a clock that only goes forward */

@@ -1,4 +1,4 @@
-/* Functions that the bench has to notice: wrong answers, wasted time, leaks. Nothing is ever freed. */
+/* Functions whose faults the bench must notice: wrong answers, wasted time, leaks. They free nothing. */
 #include <faas.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -23,7 +23,7 @@ static char *copy_of(const faas_request *request)
     return memcpy(copy, request->payload, request->payload_len);
 }
 
-/* One bit in the last byte but one is wrong. */
+/* One bit of the byte before the last one is wrong. */
 HANDLER(flip)
 {
     char *copy = copy_of(request);
@@ -33,7 +33,7 @@ HANDLER(flip)
     return 0;
 }
 
-/* Answers with the event before: the right length, and of a form that is right. */
+/* Answers with the previous event, which has the right length and form. */
 HANDLER(stale)
 {
     static char *last;
@@ -50,7 +50,7 @@ HANDLER(shorten)
     return 0;
 }
 
-/* The right answer, after work that nobody needs. */
+/* The right answer, after useless work. */
 HANDLER(spin)
 {
     volatile unsigned turns = 0;

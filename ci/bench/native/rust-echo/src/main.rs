@@ -1,4 +1,4 @@
-//! The contender in Rust: AWS's runtime crate with a function that answers with its event.
+//! The client in Rust: AWS's runtime crate with a function that answers with its event.
 
 use lambda_runtime::{run, service_fn, Error, LambdaEvent};
 use serde_json::Value;

@@ -1,6 +1,6 @@
-"""Who is compared: the bare C client, this runtime, AWS's client in Python and AWS's crate in Rust.
+"""The clients of the Runtime API that are compared: bare ones in C, this runtime, AWS's in Python and in Rust.
 
-Each is prepared below `dist/.cache/bench`. One that cannot be had on this machine is named with the reason.
+Each is prepared below `dist/.cache/bench`. One that is not available on this machine is listed with the reason.
 """
 
 from __future__ import annotations
@@ -14,16 +14,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.bench.figures import in_short
 from ci.bench.server import SOURCES, Command, Native
-from ci.errors import ReleaseError, ToolError, UsageError
-from ci.files import fresh_folder
-from ci.run import Runner
+from ci.builders.sdist import DIGEST, digest_of
+from ci.core.errors import ReleaseError, ToolError, UsageError
+from ci.core.files import fresh_folder
+from ci.core.run import Runner
 
 BENCH = Path(__file__).resolve().parent
 REQUIREMENTS = BENCH / "awslambdaric.txt"
 CRATE = SOURCES / "rust-echo"
 
-# Variables that Lambda sets, and that AWS's clients insist on.
+# Variables that Lambda sets, and that AWS's clients need.
 _LAMBDA = {
     "AWS_LAMBDA_FUNCTION_NAME": "bench",
     "AWS_LAMBDA_FUNCTION_VERSION": "$LATEST",
@@ -35,8 +37,8 @@ _LAMBDA = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contender:
-    """One of those that are compared; `reason` says why it cannot be measured, if it cannot."""
+class MeasuredClient:
+    """One client; `reason` says why it cannot be measured, or is empty."""
 
     key: str
     title: str
@@ -47,7 +49,7 @@ class Contender:
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """The runtime that is measured: its tree, its interpreter, and the options that the launcher starts that with."""
+    """The runtime that is measured: its tree, its interpreter, and the options that its launcher gives to that."""
 
     tree: Path
     python: str
@@ -55,22 +57,24 @@ class Subject:
 
     @property
     def bare(self) -> Command:
-        """What every start is compared with."""
+        """The start of the interpreter alone, with which every start is compared."""
         return Command(argv=(self.python, "-I", "-S", "-c", "pass"))
 
     @property
     def version(self) -> str:
-        """The version that the tree tells."""
-        found = re.search(r'__version__ = "(.+)"', (self.tree / "faas_runtime" / "_version.py").read_text())
+        """The version of the tree."""
+        found = re.search(
+            r'__version__ = "(.+)"', (self.tree / "faas_runtime" / "_version.py").read_text(encoding="utf-8")
+        )
         return found[1] if found else ""
 
 
 def choose(tree: Path, python: str | None = None) -> Subject:
-    """A tree like `runtime/`, with the interpreter that was asked for, or else the one that its launcher names."""
+    """A tree like `runtime/`, with the named interpreter, or else the one that the tree's launcher names."""
     launcher = tree / "bin" / "faas-runtime"
     if not launcher.is_file():
-        raise UsageError(f"{launcher}: there is no such file", hint="--runtime wants a folder like runtime/")
-    named, *options = shlex.split(launcher.read_text().partition("\n")[0].removeprefix("#!"))
+        raise UsageError(f"{launcher}: there is no such file", hint="give --runtime a folder like runtime/")
+    named, *options = shlex.split(launcher.read_text(encoding="utf-8").partition("\n")[0].removeprefix("#!"))
     found = shutil.which(python or named)
     if found is None:
         raise ToolError(f"{python or named}: there is no such interpreter", hint="name another one with --python")
@@ -79,45 +83,52 @@ def choose(tree: Path, python: str | None = None) -> Subject:
 
 def prepare(
     run: Runner, native: Native, subject: Subject, folder: Path, *, only_own: bool = False
-) -> dict[str, Contender]:
-    """The contenders by their keys: the bare client, which is the limit, this runtime, and those of AWS."""
+) -> dict[str, MeasuredClient]:
+    """The clients by their keys: the bare clients, this runtime and, unless `only_own`, those of AWS."""
     own = {**_LAMBDA, "LAMBDA_TASK_ROOT": str(native.task_root), "_HANDLER": "echo.handle"}
-    client = Contender(
-        key="c",
-        title="bare C client",
-        version=run.output("gcc", "--version").partition("\n")[0],
-        command=Command(argv=(native.client, native.task_root / "libecho.so", "handle"), env=own),
+    compiler = run.output("gcc", "--version").partition("\n")[0]
+    bare = (native.client, native.task_root / "libecho.so", "handle")
+    client = MeasuredClient(key="c", title="bare C client", version=compiler, command=Command(argv=bare, env=own))
+    together = MeasuredClient(
+        key="together",
+        title="C client, three calls",
+        version=compiler,
+        command=Command(argv=(*bare, "together"), env=own),
     )
-    runtime = Contender(
+    runtime = MeasuredClient(
         key="runtime",
         title="faas-runtime",
         version=subject.version,
         command=Command(argv=(subject.python, *subject.options, _install(run, subject, folder)), env=own),
     )
     if only_own:
-        return {client.key: client, runtime.key: runtime}
-    rust = _if_it_can_be_had("rust", "lambda_runtime (Rust)", crate_version(), lambda: _rust(run, folder))
-    aws = _if_it_can_be_had(
+        return {each.key: each for each in (client, together, runtime)}
+    rust = _if_available("rust", "lambda_runtime (Rust)", crate_version(), lambda: _rust(run, folder))
+    aws = _if_available(
         "awslambdaric", "awslambdaric (Python)", _pinned_version(), lambda: _awslambdaric(run, subject, folder)
     )
-    return {contender.key: contender for contender in (client, runtime, rust, aws)}
+    return {each.key: each for each in (client, together, runtime, rust, aws)}
 
 
-def _if_it_can_be_had(key: str, title: str, version: str, make: Callable[[], Command]) -> Contender:
+def _if_available(key: str, title: str, version: str, make: Callable[[], Command]) -> MeasuredClient:
     try:
-        return Contender(key=key, title=title, version=version, command=make())
+        return MeasuredClient(key=key, title=title, version=version, command=make())
     except ReleaseError as error:
-        reason = str(error).replace("\n", " ")
-        return Contender(key=key, title=title, version=version, command=Command(argv=()), reason=reason)
+        return MeasuredClient(key=key, title=title, version=version, command=Command(argv=()), reason=in_short(error))
 
 
 def _install(run: Runner, subject: Subject, folder: Path) -> Path:
-    """The runtime as a package installs it, compiled; the checkout may change meanwhile. Returns the launcher."""
+    """Copy the runtime and compile it, as the RPM does: the checkout may change later. Returns the launcher."""
     target = fresh_folder(folder / "faas-runtime")
     for part in ("bin", "faas_runtime"):
         shutil.copytree(subject.tree / part, target / part, ignore=shutil.ignore_patterns("__pycache__"))
     compile_all = ("-IS", "-m", "compileall", "-q", "--invalidation-mode", "checked-hash")
+    files = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
+    (target / DIGEST).write_bytes(digest_of(files))
     run(subject.python, *compile_all, target / "faas_runtime")
+    start_file = target / "faas_runtime" / "start_file.py"
+    if start_file.exists():  # older trees have none
+        run(subject.python, "-IS", start_file)
     return target / "bin" / "faas-runtime"
 
 
@@ -141,11 +152,11 @@ def _rust(run: Runner, folder: Path) -> Command:
 
 
 def _pinned_version() -> str:
-    found = re.search(r"^awslambdaric==(\S+)", REQUIREMENTS.read_text(), re.MULTILINE)
+    found = re.search(r"^awslambdaric==(\S+)", REQUIREMENTS.read_text(encoding="utf-8"), re.MULTILINE)
     return found[1] if found else ""
 
 
 def crate_version() -> str:
     """The version of AWS's crate in the lock file."""
-    packages = tomllib.loads((CRATE / "Cargo.lock").read_text())["package"]
+    packages = tomllib.loads((CRATE / "Cargo.lock").read_text(encoding="utf-8"))["package"]
     return next(str(package["version"]) for package in packages if package["name"] == "lambda_runtime")
