@@ -1,28 +1,28 @@
-"""Runs the builders' jobs in a `dist/` of the test's own, without the plan and the scheduler around them."""
+"""Builds packages in a `dist/` of the tests' own, without the command line around it."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-from ci.builders import baked, brew, msys2, rpm, sdist
-from ci.jobs import Job, Project, Workspace
-from ci.manifest import load
-from ci.release import Release
-from ci.run import Runner
-from ci.tools import Toolbox
-from ci.versions import parse
+from ci import kinds
+from ci.commands.running import jobs_of, probe
+from ci.core.console import Console
+from ci.core.lock import exclusive
+from ci.core.run import Runner
+from ci.core.tools import Toolbox
+from ci.manifest.reader import load
+from ci.manifest.release import Release
+from ci.manifest.versions import parse
+from ci.pipeline.jobs import Job, Output, Project, Variant
+from ci.pipeline.plan import make_plan, require_tools
+from ci.pipeline.scheduler import Scheduler
+from ci.verify.check import Check, Function
+from tests.cache import CACHE
 from tests.support import ROOT
 
-BUILDERS: tuple[Callable[[Project], tuple[Job, ...]], ...] = (
-    sdist.jobs,
-    baked.jobs,
-    rpm.jobs,
-    msys2.jobs,
-    brew.jobs,
-)
+_PACKAGES = ("sdist", "baked", "rpm", "msys2", "brew", "sbom")
 
 
 def open_project(root: Path, dist: Path, release: Release | None = None) -> Project:
@@ -31,42 +31,41 @@ def open_project(root: Path, dist: Path, release: Release | None = None) -> Proj
         root=root,
         dist=dist,
         release=release or load(root / "release.yaml"),
-        toolbox=Toolbox(dist / ".state" / "tools.json"),
+        toolbox=Toolbox(CACHE / "tools.json"),  # each program is asked for its version once
     )
 
 
 def build(project: Project, *builders: str) -> Project:
-    """Build the jobs of the named builders (all by default), in their order."""
-    for jobs in BUILDERS:
-        for job in jobs(project):
-            if not builders or job.builder in builders:
-                _build(project, job)
+    """Run the jobs of the named builders, by default those of all packages.
+
+    What the other builders make is expected in `dist/` already. Raises what the first job that fails has raised.
+    """
+    wanted = builders or _PACKAGES
+    chosen = [builder for builder in kinds.builders_of(kinds.KINDS) if builder.name in wanted]
+    project = probe(project, chosen)
+    return _run(project, list(jobs_of(project, chosen)))
+
+
+def build_function(project: Project, name: str) -> Function:
+    """Run the job of one of the functions that artefacts are invoked with."""
+    project = probe(project, [kinds.FUNCTIONS])
+    (job,) = (job for job in jobs_of(project, [kinds.FUNCTIONS]) if job.id == name)
+    _run(project, [job])
+    return Function(language="c", library=project.dist / job.outputs[0].path)
+
+
+def _run(project: Project, jobs: list[Job]) -> Project:
+    names = {job.id for job in jobs}
+    chosen = [dataclasses.replace(job, after=tuple(one for one in job.after if one in names)) for job in jobs]
+    steps = make_plan(project, chosen)
+    require_tools(steps)
+    with exclusive(project.dist / ".state" / "lock", print) as lock:
+        outcomes = Scheduler(project=project, console=Console(), lock=lock).execute(steps)
+    for outcome in outcomes:
+        if outcome.error is not None:
+            raise outcome.error
+        assert outcome.record is not None, outcome.why
     return project
-
-
-def _build(project: Project, job: Job) -> None:
-    folder = project.dist / ".work" / job.id
-    shutil.rmtree(folder, ignore_errors=True)
-    (folder / "out").mkdir(parents=True)
-    (folder / "work").mkdir()
-    job.build(
-        Workspace(
-            project=project,
-            job=job.id,
-            folder=folder / "work",
-            out=folder / "out",
-            run=Runner(
-                log=project.dist / "logs" / f"{job.id}.log",
-                env={"SOURCE_DATE_EPOCH": str(project.release.epoch)},
-            ),
-        )
-    )
-    assert {path.name for path in (folder / "out").iterdir()} == {output.name for output in job.outputs}
-    for output in job.outputs:
-        target = project.dist / output.path
-        shutil.rmtree(target, ignore_errors=True)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        (folder / "out" / output.name).replace(target)
 
 
 def checkout_of(folder: Path, source: Path = ROOT) -> Path:
@@ -96,3 +95,23 @@ def main_rpm(project: Project) -> Path:
     """The main package."""
     release = project.release
     return project.dist / "rpm" / f"{release.name}-{release.version.rpm}-{release.rpm.release}.noarch.rpm"
+
+
+def check_of(
+    project: Project, kind: str, path: Path, folder: Path, *functions: Function, environment: str = ""
+) -> Check:
+    """The check of one artefact of a kind. `folder` is made, and its log lies beside it.
+
+    `environment` is the environment of an MSYS2 package, by default ucrt64.
+    """
+    variant = Variant(environment=environment or "ucrt64") if kind == "msys2" else Variant()
+    folder.mkdir()
+    return Check(
+        project=project,
+        output=Output(kind=kind, path=f"{path.parent.name}/{path.name}"),
+        variant=variant,
+        path=path,
+        folder=folder,
+        run=Runner(log=folder.with_suffix(".log")),
+        functions=functions,
+    )

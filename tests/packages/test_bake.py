@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ci.bake import COPIES, FILES, FOLDERS, MARKER, bake, drift
-from ci.errors import HostError, ManifestError, ReleaseError
-from ci.release import Release
+from ci.bake.render import COPIES, FILES, FOLDERS, MARKER, bake, drift
+from ci.core.errors import HostError, ManifestError, ReleaseError
+from ci.manifest.release import Release
 from tests.packages.support import checkout_of, with_version
 from tests.support import ROOT
 
@@ -41,7 +41,7 @@ def test_a_bake_into_an_empty_folder_holds_the_baked_places_alone(tmp_path: Path
         if source:
             assert path.read_bytes() == (ROOT / source).read_bytes()
         else:
-            assert MARKER in path.read_text().splitlines()[0]
+            assert MARKER in path.read_text()
 
 
 def test_the_recipes_know_the_images_of_the_release(tmp_path: Path, release: Release) -> None:
@@ -129,11 +129,26 @@ def test_a_link_in_the_place_of_a_file_is_drift(checkout: Path, release: Release
 
 def test_a_file_of_an_earlier_bake_goes_and_a_foreign_one_stays(checkout: Path, release: Release) -> None:
     stale, foreign = checkout / "specs" / "old.spec", checkout / "specs" / "notes"
+    script = checkout / "specs" / "old.sh"
     stale.write_text(f"# {MARKER}\n")
+    script.write_text(f"#!/bin/sh\n# {MARKER}\n")
     foreign.write_text("mine\n")
     bake(checkout, release, checkout)
     assert not stale.exists()
+    assert not script.exists()
     assert foreign.exists()
+
+
+@pytest.mark.parametrize("text", [f"#!/bin/sh\n# {MARKER}\n", f"project (1.0) unstable\n\n -- {MARKER}"])
+def test_a_rendered_file_may_have_its_marker_in_any_line(checkout: Path, release: Release, text: str) -> None:
+    template = checkout / "recipes" / "packages" / "{{cookiecutter.tree}}" / "msys2" / "script"
+    template.write_text(text)
+    bake(checkout, release, checkout)
+    assert (checkout / "msys2" / "script").read_text() == text
+    assert drift(checkout, release) == ""
+    template.unlink()
+    bake(checkout, release, checkout)
+    assert not (checkout / "msys2" / "script").exists()
 
 
 def test_a_folder_that_leads_elsewhere_is_refused(checkout: Path, release: Release, tmp_path: Path) -> None:
@@ -146,11 +161,36 @@ def test_a_folder_that_leads_elsewhere_is_refused(checkout: Path, release: Relea
 
 
 @pytest.mark.parametrize(
+    ("path", "data", "said"),
+    [
+        ("cookiecutter.json", b"{", "Expecting property name"),
+        ("{{cookiecutter.tree}}/msys2/notes", f"# {MARKER}\n# ".encode() + b"caf\xe9 " * 40, "can't decode byte 0xe9"),
+    ],
+)
+def test_a_template_that_cannot_be_read_is_no_fault_of_the_manifest(
+    checkout: Path, release: Release, path: str, data: bytes, said: str
+) -> None:
+    (checkout / "recipes" / "packages" / path).write_bytes(data)
+    with pytest.raises(ReleaseError, match=said) as caught:
+        drift(checkout, release)
+    assert str(caught.value).startswith("recipes/packages: ")
+    assert caught.value.hint == "fix the template"
+
+
+def test_a_file_where_a_rendered_folder_must_be_is_named(checkout: Path, release: Release) -> None:
+    shutil.rmtree(checkout / "specs")
+    (checkout / "specs").write_text("mine\n")
+    with pytest.raises(NotADirectoryError, match="must be a folder") as caught:
+        bake(checkout, release, checkout)
+    assert caught.value.filename == str(checkout / "specs")
+
+
+@pytest.mark.parametrize(
     ("path", "text", "said"),
     [
-        ("specs/{{cookiecutter._release.name}}.spec", "# nobody\n", "does not begin with"),
+        ("specs/{{cookiecutter._release.name}}.spec", "# nobody\n", "has no comment that says"),
         ("msys2/PKGBUILD", f"# {MARKER}\n{{{{ cookiecutter._release.nmae }}}}\n", "nmae"),
-        ("docs/page.md", f"# {MARKER}\n", "none of the places"),
+        ("docs/page.md", f"# {MARKER}\n", "not a place for a rendered file"),
     ],
 )
 def test_a_template_at_fault_is_told_and_changes_nothing(

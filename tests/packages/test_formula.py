@@ -7,30 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from ci.errors import CommandFailed, DriftError, VerificationError
-from ci.jobs import Output, Project
-from ci.run import Runner
+from ci.core.errors import CommandFailed, DriftError, VerificationError
+from ci.pipeline.jobs import Project, Verdict
 from ci.verify import formula as verify_formula
-from ci.verify.check import Check
-from tests.packages.support import build, open_project
-from tests.support import c_function
+from ci.verify.check import Check, Function
+from tests.packages.support import build, check_of, open_project
 
 
 @pytest.fixture
-def check(built: Project, tmp_path: Path) -> Check:
+def check(built: Project, c_function: Function, tmp_path: Path) -> Check:
     """A check of a formula that the test may spoil."""
-    path = tmp_path / f"{built.release.name}.rb"
+    path = tmp_path / "formulae" / f"{built.release.name}.rb"
+    path.parent.mkdir()
     shutil.copyfile(built.dist / "formulae" / path.name, path)
-    folder = tmp_path / "check"
-    folder.mkdir()
-    return Check(
-        project=built,
-        output=Output(kind="formula", path=f"formulae/{path.name}"),
-        path=path,
-        folder=folder,
-        run=Runner(log=tmp_path / "log"),
-        functions=(c_function(tmp_path / "function"),),
-    )
+    return check_of(built, "formula", path, tmp_path / "check", c_function)
 
 
 def spoil(check: Check, old: str, new: str) -> None:
@@ -40,7 +30,7 @@ def spoil(check: Check, old: str, new: str) -> None:
 
 
 def test_it_installs_and_its_own_test_passes(check: Check) -> None:
-    assert verify_formula.verify(check) == "installed and tested by a stand-in for brew"
+    assert verify_formula.verify(check) == Verdict(untried=("installed and tested by a stand-in for brew",))
     keg = check.folder / "Cellar" / check.project.release.name / check.project.release.version.homebrew
     assert keg.is_dir()
 
@@ -63,6 +53,12 @@ def test_a_test_block_that_fails_is_told(check: Check) -> None:
         verify_formula.verify(check)
 
 
+def test_a_keg_without_the_file_for_every_start_is_told(check: Check) -> None:
+    spoil(check, '    system python3, "-IS", libexec/"faas_runtime/start_file.py"\n', "")
+    with pytest.raises(VerificationError, match="number of files of byte code for every start: found 0, expected 1"):
+        verify_formula.verify(check)
+
+
 def test_a_file_too_many_is_told(check: Check) -> None:
     spoil(check, 'include.install "include/faas.h"', 'include.install "include/faas.h", "pyproject.toml"')
     with pytest.raises(VerificationError, match=r"include/pyproject\.toml"):
@@ -71,7 +67,7 @@ def test_a_file_too_many_is_told(check: Check) -> None:
 
 def test_a_formula_baked_for_another_tarball_is_not_shipped(built: Project, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
-    shutil.copytree(built.dist, dist, ignore=shutil.ignore_patterns(".work"))
+    shutil.copytree(built.dist, dist, ignore=shutil.ignore_patterns(".state"))
     tarball = dist / "sdist" / built.release.sdist_name
     tarball.write_bytes(tarball.read_bytes() + b"\0")
     with pytest.raises(DriftError, match="does not name the source tarball's sha256"):

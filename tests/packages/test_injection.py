@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from ci import quoting
-from ci.bake import bake
-from ci.builders.msys2 import ENVIRONMENTS, environment_variables, hand_over, prepare, unprivileged
+from ci.bake import quoting
+from ci.bake.render import bake
+from ci.builders.msys2 import environment_variables, give_to_user, prepare, unprivileged
 from ci.builders.rpm import definitions
-from ci.errors import ManifestError
-from ci.release import Release
-from ci.run import Runner
+from ci.core.errors import ManifestError
+from ci.core.run import Runner
+from ci.manifest.msys2 import ENVIRONMENTS
+from ci.manifest.release import Release
 from tests.support import ROOT
 
 # MARK stands for a file that must not come into being.
@@ -127,7 +128,7 @@ def test_makepkg_reads_the_text(baked: tuple[Release, Path], mark: Path, open_fo
     release, target = baked
     folder = open_folder / "build"
     config = prepare(release, "ucrt64", target / "msys2" / "PKGBUILD", folder)
-    hand_over(folder)
+    give_to_user(folder)
     printed = run.output(
         *unprivileged(), "makepkg", "--config", str(config), "--printsrcinfo",
         cwd=folder / "start", env=environment_variables(release, "ucrt64", folder),
@@ -149,6 +150,15 @@ load ARGV[0]
 require "json"
 puts JSON.generate(Formula::SAID)
 """
+
+
+def test_no_text_is_a_finding_of_shellcheck(mark: Path, tmp_path: Path, run: Runner) -> None:
+    texts = [*(text_of(name, mark) for name in NAMES), "for $HOME", "a `b` c", "5 $ a call", "$"]
+    lines = [f"v{number}={quoting.shell(text)}" for number, text in enumerate(texts)]
+    lines.append("set -- " + " ".join(f'"$v{number}"' for number in range(len(texts))))
+    script = tmp_path / "texts.sh"
+    script.write_text("\n".join(lines) + "\n")
+    run("shellcheck", "--norc", "-s", "bash", script)
 
 
 @pytest.mark.parametrize("baked", NAMES, indirect=True)
@@ -205,7 +215,8 @@ def test_what_ends_a_line_is_refused_by_the_quoting_too(function: object, text: 
         function(text)
 
 
-# What needs no quoting: strict patterns in ci/release.schema.json, numbers, enumerations, and what is made of them.
+# What needs no quoting: values with a strict pattern in the schema of the manifest, numbers, enumerations, and what is
+# made of them.
 PLAIN = re.compile(
     r"release\.(name|epoch|python|sdist_name|version|version\.(rpm|pacman|pep440|oci|tag)|(rpm|msys2)\.release"
     r"|images\.user|images\.micro\.(suite|python)|homebrew\.python)|entry\.version\.rpm|loop\.(first|last)"

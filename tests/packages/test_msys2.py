@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from ci.builders.msys2 import ENVIRONMENTS, hand_over, jobs, package_name, take_back
-from ci.errors import CommandFailed, VerificationError
-from ci.jobs import Output, Project
-from ci.run import Runner
+from ci.builders.msys2 import copy_from_user, give_to_user, jobs
+from ci.core.errors import CommandFailed, VerificationError
+from ci.core.run import Runner
+from ci.manifest import dist_paths
+from ci.manifest.msys2 import ENVIRONMENTS
+from ci.pipeline.jobs import Project, Verdict
 from ci.verify import msys2 as verify_msys2
-from ci.verify.check import Check
-from tests.packages.support import build, open_project
-from tests.support import c_function
+from ci.verify.check import Function
+from tests.packages.support import build, check_of, open_project
 
 CODE = Path("ucrt64/lib/faas-runtime/faas_runtime")
 
@@ -48,14 +49,18 @@ def pacman(run: Runner, root: Path, *words: str | Path) -> None:
 
 
 def package(project: Project, environment: str = "ucrt64") -> Path:
-    return project.dist / "msys2" / package_name(project.release, environment)
+    return project.dist / dist_paths.msys2(project.release, environment)
 
 
 def require_compiled(root: Path) -> None:
     sources = [path for path in (root / CODE).rglob("*.py") if not path.is_relative_to(root / CODE / "recipes")]
     compiled = set((root / CODE).rglob("__pycache__/*"))
-    assert root / CODE / "emulator" / "command.py" in sources
-    assert compiled == {path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc" for path in sources}
+    for name in ("commands/main.py", "emulator/cli.py", "sandbox/pool.py", "http_server/messages.py"):
+        assert root / CODE / name in sources
+    start_file = root / CODE / "__pycache__" / "start.cpython-311"
+    modules = {path.parent / "__pycache__" / f"{path.stem}.cpython-311.pyc" for path in sources}
+    assert compiled == modules | {start_file}
+    assert (root / CODE / "payload.sha256").read_bytes() in start_file.read_bytes()
 
 
 @pytest.fixture
@@ -75,8 +80,9 @@ def test_the_life_of_a_package(built: Project, older: Project, root: Path, tmp_p
     for gone in ("gone.py", "emulator/gone.py", "past"):
         assert not (root / CODE / gone).exists()
 
-    for folder in (CODE, CODE / "emulator"):
-        (root / folder / "__pycache__" / "loop.cpython-310.pyc").touch()
+    for folder in (CODE, CODE / "commands", CODE / "emulator"):
+        (root / folder / "__pycache__" / "serving.cpython-310.pyc").touch()
+    (root / CODE / "__pycache__" / "start.cpython-310").touch()
     pacman(run, root, "-U", stand_in_python(tmp_path, "3.15.0"))
     require_compiled(root)
 
@@ -104,42 +110,36 @@ def test_the_script_is_clean_and_hands_arguments_on(built: Project, tmp_path: Pa
     assert said == f"<-IS><{script.parent}/../lib/faas-runtime/bin/faas-runtime><two words><*>"
 
 
-def check_of(project: Project, path: Path, folder: Path) -> Check:
-    folder.mkdir()
-    return Check(
-        project=project,
-        output=Output(kind="msys2", path=f"msys2/{path.name}"),
-        path=path,
-        folder=folder,
-        run=Runner(log=folder.with_suffix(".log")),
-        functions=(c_function(folder.with_suffix(".function")),),
-    )
-
-
 @pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
-def test_verification_accepts_what_was_built(built: Project, tmp_path: Path, environment: str) -> None:
-    note = verify_msys2.verify(check_of(built, package(built, environment), tmp_path / "check"))
-    assert note == "the .cmd was not started: no Windows here"
+def test_verification_accepts_what_was_built(
+    built: Project, c_function: Function, tmp_path: Path, environment: str
+) -> None:
+    path = package(built, environment)
+    check = check_of(built, "msys2", path, tmp_path / "check", c_function, environment=environment)
+    assert verify_msys2.verify(check) == Verdict(untried=("the .cmd was not started: no Windows here",))
 
 
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        (CODE / "loop.py", "loop.py \\(SHA256 checksum mismatch"),
+        (CODE / "serving.py", "serving.py \\(SHA256 checksum mismatch"),
         (CODE / "more.py", "not expected .*more.py"),
         (Path("ucrt64/bin/faas-runtime.exe"), "not expected .*faas-runtime.exe"),
     ],
 )
-def test_verification_refuses_other_files(built: Project, tmp_path: Path, run: Runner, path: Path, said: str) -> None:
+def test_verification_refuses_other_files(
+    built: Project, c_function: Function, tmp_path: Path, run: Runner, path: Path, said: str
+) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
     run("bsdtar", "-xpf", package(built), "-C", tree)
     (tree / path).write_text("spoilt")
-    spoilt = tmp_path / package(built).name
+    spoilt = tmp_path / "msys2" / package(built).name
+    spoilt.parent.mkdir()
     names = sorted(one.name for one in tree.iterdir())
     run("bsdtar", "-caf", spoilt, "--uid", "0", "--gid", "0", "-C", tree, *names)
     with pytest.raises((CommandFailed, VerificationError), match=said):
-        verify_msys2.verify(check_of(built, spoilt, tmp_path / "check"))
+        verify_msys2.verify(check_of(built, "msys2", spoilt, tmp_path / "check", c_function))
 
 
 def test_there_is_a_job_for_each_environment_of_the_manifest(built: Project) -> None:
@@ -147,9 +147,8 @@ def test_there_is_a_job_for_each_environment_of_the_manifest(built: Project) -> 
 
 
 def test_without_a_function_nothing_passes(built: Project, tmp_path: Path) -> None:
-    check = check_of(built, package(built), tmp_path / "check")
-    with pytest.raises(VerificationError, match="there is no function to ask it with"):
-        verify_msys2.verify(Check(**{**vars(check), "functions": ()}))
+    with pytest.raises(VerificationError, match="there is no function that it could run"):
+        verify_msys2.verify(check_of(built, "msys2", package(built), tmp_path / "check"))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root hands anything over")
@@ -167,7 +166,7 @@ def test_what_is_handed_over_is_inside_the_folder(tmp_path: Path, monkeypatch: p
         real(path, uid, gid, follow_symlinks=follow_symlinks)
 
     monkeypatch.setattr(os, "chown", chown)
-    hand_over(folder)
+    give_to_user(folder)
     assert outside.stat().st_uid == 0
     assert set(order) == {folder, *folder.rglob("*")}
     assert {path.lstat().st_uid for path in order} == {65534}
@@ -179,15 +178,15 @@ def test_only_a_file_is_taken_back(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     os.mkfifo(tmp_path / "fifo")
     for name in ("link", "fifo", "absent"):
-        with pytest.raises(VerificationError, match="makepkg left"):
-            take_back(tmp_path / name, tmp_path / "copy")
-    take_back(tmp_path / "file", tmp_path / "copy")
+        with pytest.raises(VerificationError, match="makepkg made "):
+            copy_from_user(tmp_path / name, tmp_path / "copy")
+    copy_from_user(tmp_path / "file", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"package"
 
 
 def test_makepkg_takes_no_other_tarball(built: Project, tmp_path: Path) -> None:
     dist = tmp_path / "dist"
-    shutil.copytree(built.dist, dist, ignore=shutil.ignore_patterns(".work"))
+    shutil.copytree(built.dist, dist, ignore=shutil.ignore_patterns(".state"))
     tarball = dist / "sdist" / built.release.sdist_name
     tarball.write_bytes(tarball.read_bytes() + b"\0")
     with pytest.raises(CommandFailed, match="did not pass the validity check"):

@@ -7,10 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ci.bake import bake
-from ci.files import sha256_of
-from ci.jobs import Project
-from ci.manifest import load
+from ci.bake.render import bake
+from ci.core.files import sha256_of
+from ci.manifest.reader import load
+from ci.pipeline.jobs import Project
 from tests.packages.support import checkout_of
 from tests.support import ROOT
 
@@ -24,7 +24,7 @@ build(open_project(Path(sys.argv[1]), Path(sys.argv[2])))
 
 
 def hashes(dist: Path) -> dict[str, str]:
-    places = ("sdist", "rpm", "msys2", "formulae")
+    places = ("sdist", "rpm", "msys2", "formulae", "sbom")
     return {str(path.relative_to(dist)): sha256_of(path) for place in places for path in (dist / place).iterdir()}
 
 
@@ -51,4 +51,5 @@ def test_two_builds_agree(built: Project, tmp_path: Path) -> None:
         check=True,
     )
     assert hashes(tmp_path / "other dist") == hashes(built.dist)
-    assert len(hashes(built.dist)) == 2 + 3 + len(built.release.msys2.environments) + 1
+    artefacts = 2 + 3 + len(built.release.msys2.environments) + 1
+    assert len(hashes(built.dist)) == artefacts + 2 * artefacts  # each with two SBOMs

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from ci.builders import functions
 from ci.builders.rpm import jobs
-from ci.errors import CommandFailed
-from ci.jobs import Output, Project, Workspace
-from ci.run import Runner
+from ci.core.errors import CommandFailed
+from ci.core.run import Runner
+from ci.pipeline.jobs import Project, Verdict
 from ci.verify import rpm as verify_rpm
-from ci.verify.check import Check, Function
-from tests.packages.support import main_rpm, open_project
-from tests.support import ROOT
+from ci.verify.check import Function
+from tests.packages.support import check_of, main_rpm
 
 PYTHON_SPEC = """\
 Name: python3
@@ -36,6 +34,8 @@ ln -s python3.11 %{{buildroot}}/usr/bin/python3
 /usr/bin/python3
 """
 CODE = Path("usr/lib/faas-runtime/faas_runtime")
+START_FILE = "start.cpython-311"
+DIGEST = CODE / "payload.sha256"
 
 
 @pytest.fixture(scope="module")
@@ -68,10 +68,11 @@ def compiled(root: Path) -> set[str]:
 
 def require_compiled(root: Path) -> None:
     """Each module is compiled for the Python at hand, nothing else is, and Python accepts it without the clock."""
-    assert {"loop", "emulator/command"} < modules(root)
-    assert compiled(root) == {f"{name}.cpython-311.pyc" for name in modules(root)}
-    for path in (root / CODE).rglob("__pycache__/*"):
+    assert {"serving", "commands/main", "emulator/cli", "sandbox/pool", "http_server/messages"} < modules(root)
+    assert compiled(root) == {f"{name}.cpython-311.pyc" for name in modules(root)} | {START_FILE}
+    for path in (root / CODE).rglob("__pycache__/*.pyc"):
         assert path.read_bytes()[4:8] == b"\x03\0\0\0", "checked by the source's hash"
+    assert (root / DIGEST).read_bytes() in (root / CODE / "__pycache__" / START_FILE).read_bytes()
 
 
 def test_dnf_installs_it_with_what_it_requires(
@@ -103,8 +104,8 @@ def test_byte_code_is_used_and_stays_as_it_is(
     verbose = ("python3", "-v", "-IS", "/usr/bin/faas-runtime", "--version")
     run("chroot", "--userspec=65534:65534", stand_in_root, *verbose)
     log = run.log.read_text()
-    for name in ("__init__", "__main__"):
-        assert re.search(rf"matches \S*/faas_runtime/{name}\.py", log)
+    assert re.search(r"import 'faas_runtime\.__main__' # <\S*StartLoader", log)
+    assert re.search(r"matches \S*/faas_runtime/commands/main\.py", log), "not needed at every start"
     assert {path: path.stat().st_mtime_ns for path in (stand_in_root / CODE).rglob("*")} == before
 
 
@@ -141,6 +142,20 @@ def test_without_a_python_it_installs_and_one_that_comes_later_compiles(
     require_compiled(stand_in_root)
 
 
+def test_without_the_file_for_every_start_it_runs_from_its_modules(
+    built: Project, pythons: list[Path], stand_in_root: Path, run: Runner
+) -> None:
+    """A file of other sources, as after an upgrade whose trigger has failed, is as good as none."""
+    rpm(run, stand_in_root, "-i", pythons[0], main_rpm(built))
+    made = stand_in_root / CODE / "__pycache__" / START_FILE
+    digest = (stand_in_root / DIGEST).read_bytes()
+    made.write_bytes(made.read_bytes().replace(digest, b"0" * 64 + b"\n"))
+    run("chroot", stand_in_root, "python3", "-v", "-IS", "/usr/bin/faas-runtime", "--version")
+    log = run.log.read_text()
+    assert re.search(r"import 'faas_runtime\.__main__' # <\S*SourceFileLoader", log)
+    assert re.search(r"matches \S*/faas_runtime/__main__\.py", log)
+
+
 def test_a_removal_leaves_nothing_behind(
     built: Project, older: Project, pythons: list[Path], stand_in_root: Path, run: Runner
 ) -> None:
@@ -172,42 +187,18 @@ def test_a_stranger_builds_from_the_spec_alone(built: Project, tmp_path: Path, r
     assert len(list(tmp_path.glob("*RPMS/**/*.rpm"))) == 3
 
 
-@pytest.fixture(scope="module")
-def c_function(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Function:
-    """The C function, built by the job that the snapshot has for it from the recipes of this checkout."""
-    project = open_project(ROOT, built.dist, built.release)
-    job = next(job for job in functions.jobs(project) if job.id == "function-c")
-    folder = tmp_path_factory.mktemp("function")
-    (folder / "out").mkdir()
-    run = Runner(log=folder / "log")
-    job.build(Workspace(project=project, job=job.id, folder=folder, out=folder / "out", run=run))
-    return Function(language="c", library=folder / "out" / f"lib{functions.NAME}.so")
-
-
-def check_of(project: Project, output: Output, folder: Path, *usable: Function) -> Check:
-    folder.mkdir()
-    return Check(
-        project=project,
-        output=output,
-        path=project.dist / output.path,
-        folder=folder,
-        run=Runner(log=folder.with_suffix(".log")),
-        functions=usable,
-    )
-
-
 @pytest.mark.parametrize("kind", ["rpm", "rpm-devel", "srpm"])
 def test_verification_accepts_what_was_built(built: Project, c_function: Function, tmp_path: Path, kind: str) -> None:
     (output,) = (output for output in jobs(built)[0].outputs if output.kind == kind)
-    assert verify_rpm.verify(check_of(built, output, tmp_path / "check", c_function)) is None
+    check = check_of(built, kind, built.dist / output.path, tmp_path / "check", c_function)
+    assert verify_rpm.verify(check) == Verdict()
 
 
 def test_verification_refuses_a_package_that_was_changed(built: Project, tmp_path: Path) -> None:
-    spoilt = tmp_path / main_rpm(built).name
+    spoilt = tmp_path / "rpm" / main_rpm(built).name
+    spoilt.parent.mkdir()
     data = bytearray(main_rpm(built).read_bytes())
     data[-40] ^= 1
     spoilt.write_bytes(data)
-    output = Output(kind="rpm", path=f"rpm/{spoilt.name}")
-    check = check_of(built, output, tmp_path / "check")
     with pytest.raises(CommandFailed, match=r"NOT OK|BAD"):
-        verify_rpm.verify(Check(**{**vars(check), "path": spoilt}))
+        verify_rpm.verify(check_of(built, "rpm", spoilt, tmp_path / "check"))

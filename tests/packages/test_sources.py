@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ci.builders.sdist import RECIPES, jobs, sources
-from ci.errors import CommandFailed
-from ci.ledger import tree_hash
-from ci.release import Release
+from ci.builders.sdist import RECIPES, jobs, probe, sources
+from ci.core.errors import CommandFailed, VerificationError
+from ci.manifest.release import Release
+from ci.pipeline.ledger import tree_hash
 from tests.packages.support import build, checkout_of, open_project
 
 GIT = ("git", "-c", "user.name=tests", "-c", "user.email=tests@localhost", "-c", "init.defaultBranch=main")
@@ -41,18 +41,31 @@ def test_what_git_does_not_track_does_not_ship(clone: Path, release: Release) ->
     project = build(open_project(clone, clone / "dist", release), "sdist")
     with tarfile.open(project.dist / "sdist" / release.sdist_name) as archive:
         names = {member.name.partition("/")[2] for member in archive}
-    assert names - {"PKG-INFO"} <= set(before)
+    assert names - {"PKG-INFO", "faas_runtime/payload.sha256"} <= set(before)
     assert {"faas_runtime/emulator/__init__.py", f"{RECIPES}/rust-function/cookiecutter.json"} <= names
     assert f"{RECIPES}/rust-function/{{{{cookiecutter.name}}}}/.cargo/config.toml" in names
     assert not {Path(stray).name for stray in strays} & {Path(name).name for name in names}
 
 
-def test_files_ship_as_they_are_now_and_what_was_removed_does_not(clone: Path) -> None:
-    (clone / "runtime" / "faas_runtime" / "loop.py").write_text("# changed\n")
-    (clone / "runtime" / "faas_runtime" / "trace.py").unlink()
-    found = sources(clone)
-    assert found["faas_runtime/loop.py"].read_text() == "# changed\n"
-    assert "faas_runtime/trace.py" not in found
+def test_files_ship_as_they_are_now(clone: Path) -> None:
+    (clone / "runtime" / "faas_runtime" / "serving.py").write_text("# changed\n")
+    assert sources(clone)["faas_runtime/serving.py"].read_text() == "# changed\n"
+
+
+def test_a_file_that_is_deleted_but_tracked_is_refused(clone: Path) -> None:
+    """Without it, the source tarball would be neither what git has nor what its author meant."""
+    file = clone / "runtime" / "faas_runtime" / "trace.py"
+    file.unlink()
+    with pytest.raises(VerificationError) as caught:
+        sources(clone)
+    assert str(caught.value) == f"{file}: git tracks this file, but it is deleted"
+    assert caught.value.hint == "restore it with git restore, or delete it with git rm"
+    file.mkdir()
+    with pytest.raises(VerificationError, match=r"trace\.py: git tracks this file, but it is not a file"):
+        sources(clone)
+    file.rmdir()
+    git(clone, "rm", str(file))
+    assert "faas_runtime/trace.py" not in sources(clone)
 
 
 def test_a_file_that_is_tracked_from_now_on_is_built_anew(clone: Path, release: Release) -> None:
@@ -60,7 +73,7 @@ def test_a_file_that_is_tracked_from_now_on_is_built_anew(clone: Path, release: 
     project = open_project(clone, clone / "dist", release)
 
     def state() -> tuple[str, str]:
-        (job,) = jobs(project)
+        (job,) = jobs(project.with_facts(probe(project)))
         return tree_hash(*job.inputs), job.values["files"]
 
     before = state()
@@ -68,6 +81,18 @@ def test_a_file_that_is_tracked_from_now_on_is_built_anew(clone: Path, release: 
     assert state()[0] != before[0]
     git(clone, "mv", "runtime/faas_runtime/notes.py", "runtime/faas_runtime/emulator/notes.py")
     assert state()[1] != before[1]
+
+
+def test_the_note_about_git_goes_when_git_comes_back(clone: Path, release: Release) -> None:
+    """The files are the same, but the note of the earlier run is not true any more."""
+    (clone / ".git").rename(clone / ".gone")
+    project = open_project(clone, clone / "dist", release)
+    build(project, "sdist")
+    record = clone / "dist" / ".state" / "jobs" / "sdist.json"
+    assert "no git checkout" in record.read_text()
+    (clone / ".gone").rename(clone / ".git")
+    build(project, "sdist")
+    assert "no git checkout" not in record.read_text()
 
 
 def test_without_git_all_files_ship_and_the_note_says_so(tmp_path: Path, release: Release) -> None:
