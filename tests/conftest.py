@@ -1,18 +1,73 @@
-"""Which tests run: all but the long ones, unless somebody asks for them."""
+"""Which tests run, and in which order: all but the long ones, or those that a change can affect."""
 
 from __future__ import annotations
 
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+from tests import changed
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
+
+pytest_plugins = ["tests.snapshots"]
+
+AFFECTED = pytest.StashKey[set[str] | None]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--changed", nargs="?", const="", metavar="REVISION",
+        help="run only what the changes since a revision can affect (default: since the branch left main)",
+    )  # fmt: skip
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; run with `-m long`, and left out otherwise")
+    _heed_signals()
+    base = config.getoption("--changed")
+    config.stash[AFFECTED] = None if base is None else changed.affected(changed.changed_files(base))
+
+
+def _heed_signals() -> None:
+    """Heed the signals that a shell lets its background jobs ignore: what the tests start would ignore them, too."""
+    for name in ("SIGINT", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    affected = config.stash[AFFECTED]
+    if affected is None or not collection_path.match("test_*.py"):
+        return None
+    return collection_path.relative_to(changed.ROOT).as_posix() not in affected or None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("markexpr"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("long")]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    if not config.getoption("markexpr"):
+        left_out = [item for item in items if item.get_closest_marker("long")]
+        if left_out:
+            config.hook.pytest_deselected(items=left_out)
+            items[:] = [item for item in items if item not in left_out]
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        from tests import scheduling
+
+        scheduling.sort(items)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash[AFFECTED] is not None:
+        session.exitstatus = pytest.ExitCode.OK  # the change affects no test
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    from tests.scheduling import GroupScheduling
+
+    return GroupScheduling(config, log)

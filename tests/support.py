@@ -6,15 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
-
-from ci.bake import bake_recipe
-from ci.run import Runner
-from ci.verify.check import Function
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,6 +21,11 @@ def not_there(what: str, *, optional: bool = False) -> NoReturn:
     if os.environ.get("CI") and not optional:
         pytest.fail(f"{what} is not installed, and CI needs it", pytrace=False)
     pytest.skip(f"not run: {what} is not installed")
+
+
+def program(name: str) -> str:
+    """The path of a program."""
+    return shutil.which(name) or not_there(name)
 
 
 def copy_checkout(target: Path) -> Path:
@@ -60,9 +62,10 @@ def search_path(folder: Path, *, without: Iterable[str] = ()) -> Path:
     return folder
 
 
-def c_function(folder: Path) -> Function:
-    """The example function in C, built in a folder of its own: what an artefact is asked with."""
-    folder.mkdir()
-    made = bake_recipe(ROOT / "recipes" / "c-function", folder)
-    Runner(log=folder / "log")("make", cwd=made)
-    return Function(language="c", library=made / "libsimple_handler.so")
+def wait_for(is_true: Callable[[], object], what: str, seconds: float = 30) -> None:
+    """Wait until something is true; fail the test if it is not within the seconds."""
+    deadline = time.monotonic() + seconds
+    while not is_true():
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds} s: {what}")
+        time.sleep(0.01)
