@@ -13,22 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import Block, Step, pattern, steps
+from tests.docs.pages import Block, ConsoleStep, pattern, steps
 
-TIMEOUT_S = 600  # only for what hangs; a first build takes a while
-PATIENCE_S = 60  # the same for what runs already
+TIMEOUT_S = 600  # ends a command that hangs; a first build takes a while
+PATIENCE_S = 60  # the same for a command that is running already
 POLL_S = 0.05
-END_S = 5  # for what still runs when a page could not be followed
+END_S = 5  # for a command that is still running after a failure
 
 
 class Reader:
-    """A person at two terminals: one command after the other in the first, and one that keeps running in the second."""
+    """A reader with two terminals: the first runs one command after the other, the second one that keeps running."""
 
     def __init__(self, folder: Path, variables: Mapping[str, str], *, instead: tuple[str, str] = ("", "")) -> None:
         """Sit down in a folder, with these environment variables, and read one text for another wherever it stands."""
         self.folder = folder
         self._instead = instead
-        self._kept = folder / ".kept"  # what a shell knows and the next one has to
+        self._kept = folder / ".kept"  # what the next shell takes over from this one
         self._variables = dict(variables)
         self._log = folder / ".second-terminal"
         self._background: subprocess.Popen[bytes] | None = None
@@ -37,7 +37,7 @@ class Reader:
         self._kept.mkdir(parents=True)
         home = Path(variables["HOME"])
         home.mkdir(exist_ok=True)
-        (home / ".curlrc").write_text("no-progress-meter\n")  # it shows none on a terminal either
+        (home / ".curlrc").write_text("no-progress-meter\n")  # a terminal shows none either
         (self._kept / "folder").write_text(str(folder))
         (self._kept / "variables").write_text("")
 
@@ -46,7 +46,7 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         if self._background is not None:
-            _signal(self._background, signal.SIGINT)  # what it has started ends with it, unless it is killed
+            _signal(self._background, signal.SIGINT)  # it ends what it has started, unless it is killed
             try:
                 self._background.wait(END_S)
             except subprocess.TimeoutExpired:
@@ -55,7 +55,7 @@ class Reader:
 
     @property
     def working_folder(self) -> Path:
-        """Where `cd` has led."""
+        """The folder that `cd` has changed to."""
         return Path((self._kept / "folder").read_text().rstrip("\n"))
 
     def follow(self, blocks: Iterable[Block]) -> None:
@@ -74,7 +74,7 @@ class Reader:
             else:
                 pytest.fail(f"{block.place}: what is to be done with this block? It has no note")
 
-    def _steps(self, block: Block) -> list[Step]:
+    def _steps(self, block: Block) -> list[ConsoleStep]:
         shown, meant = self._instead
         return steps(replace(block, text=block.text.replace(shown, meant)) if shown else block)
 
@@ -92,7 +92,7 @@ class Reader:
             else:
                 self._run(block, step, may_fail=following is not None and following.command == "echo $?")
 
-    def _run(self, block: Block, step: Step, *, may_fail: bool) -> None:
+    def _run(self, block: Block, step: ConsoleStep, *, may_fail: bool) -> None:
         done = subprocess.run(
             self._shell(step.command),
             env=self._variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -106,14 +106,14 @@ class Reader:
             pytest.fail(f"{block.place}: exit code {self._code}: {step.command}\n{printed}", pytrace=False)
 
     def _shell(self, command: str) -> list[str]:
-        """A shell that knows what the one before it knew, and leaves its folder and its variables to the next."""
+        """A shell that begins with the folder and the variables of the previous one, and saves its own for the next."""
         kept = shlex.quote(str(self._kept))
         before = f'. {kept}/variables; cd "$(cat {kept}/folder)"; (exit {self._code})'
         after = f"code=$?; pwd > {kept}/folder; export -p > {kept}/variables; exit $code"
         return ["bash", "-c", f"{before}\n{command}\n{after}"]
 
     def _start(self, commands: list[str]) -> None:
-        """Open the second terminal, which knows nothing of what was set in the first one."""
+        """Open the second terminal. It has no variables of the first one."""
         assert self._background is None, "one command keeps running already"
         script = "\n".join([*commands[:-1], f"exec {commands[-1]}"])
         with self._log.open("wb") as output:
@@ -124,7 +124,7 @@ class Reader:
             )  # fmt: skip
         self._seen = 0
 
-    def _wait_for(self, block: Block, step: Step) -> None:
+    def _wait_for(self, block: Block, step: ConsoleStep) -> None:
         """Wait until the command that keeps running has printed the lines."""
         end = time.monotonic() + PATIENCE_S
         while True:
@@ -151,7 +151,7 @@ class Reader:
         assert text.count(before) == 1, f"{block.place}: these lines are not in {block.about}:\n{before}"
         file.write_text(text.replace(before, after))
 
-    def _complain(self, block: Block, step: Step, printed: str) -> None:
+    def _complain(self, block: Block, step: ConsoleStep, printed: str) -> None:
         expected = "\n".join(step.expected)
         pytest.fail(
             f"{block.place}: {step.command or 'what keeps running'}\n--- the page shows\n{expected}\n"
@@ -161,11 +161,11 @@ class Reader:
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
-    """As a terminal does: to the command and all that it has started."""
+    """Send the signal as a terminal does: to the command and all that it has started."""
     if process.poll() is None:
         os.killpg(process.pid, number)
 
 
 def _text(data: bytes) -> str:
     text = data.decode(errors="replace")
-    return text if text.endswith("\n") or not text else text + "\n"  # a terminal would show the prompt behind it
+    return text if text.endswith("\n") or not text else text + "\n"  # a terminal would show the prompt after it

@@ -1,11 +1,11 @@
-"""Reads the fenced blocks of the pages in docs/, and what their authors noted above them for the tests.
+"""Reads the fenced blocks of the pages in docs/, and the notes above them for the tests.
 
-An HTML comment on the line above a block is its note; who reads the rendered page does not see it:
+An HTML comment on the line above a block is its note; the rendered page does not show it:
 
     <!-- not run: REASON -->     the tests leave the block out, and list it
-    <!-- keeps running -->       a second terminal, opened in the same folder: the last command goes on meanwhile
+    <!-- keeps running -->       a second terminal, opened in the same folder: the last command keeps running
     <!-- source: PATH -->        the block shows exactly this file of the repository
-    <!-- part of: PATH -->       the block shows lines of this file, as they stand there
+    <!-- part of: PATH -->       the block shows lines of this file, unchanged
     <!-- file: PATH -->          the reader writes the block into this file, or, with the language `diff`, changes it
     <!-- shown -->               the block is to be read only
 
@@ -47,7 +47,7 @@ class Block:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class ConsoleStep:
     """A command of a console block and the lines that it prints; no command, or `^C`: see above."""
 
     command: str
@@ -88,18 +88,18 @@ def sections(page: str) -> dict[str, list[Block]]:
     return found
 
 
-def steps(block: Block) -> list[Step]:
+def steps(block: Block) -> list[ConsoleStep]:
     """The commands of a console block, each with what it prints."""
-    found: list[Step] = []
+    found: list[ConsoleStep] = []
     lines = iter(block.text.splitlines())
     for line in lines:
         if line.startswith("$ "):
             command = line.removeprefix("$ ")
             while command.endswith("\\"):
                 command += "\n" + next(lines)
-            found.append(Step(command=command, expected=[]))
+            found.append(ConsoleStep(command=command, expected=[]))
         elif line == "^C" or not found:
-            found.append(Step(command="^C" if line == "^C" else "", expected=[] if line == "^C" else [line]))
+            found.append(ConsoleStep(command="^C" if line == "^C" else "", expected=[] if line == "^C" else [line]))
         else:
             found[-1].expected.append(line)
     return found

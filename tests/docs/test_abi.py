@@ -1,4 +1,4 @@
-"""docs/abi.md tells the truth about the header, and its examples build, keep to the ABI and answer alike."""
+"""docs/abi.md agrees with the header, and its examples build, follow the ABI and give the same responses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.runtime_api import Answer, RuntimeApi
+from ci.core.runtime_api_stub import RuntimeApiStub, RuntimeResult
 from tests.docs.conftest import need
 from tests.docs.follow import TIMEOUT_S, Reader
 from tests.docs.pages import DOCS, sections
@@ -53,13 +53,13 @@ def test_types_are_the_header_s(structure: str) -> None:
         assert declaration in declared
 
 
-def test_every_symbol_and_error_of_the_header_is_told() -> None:
+def test_every_symbol_of_the_header_is_documented() -> None:
     text = (DOCS / "abi.md").read_text()
     for symbol in re.findall(r"FAAS_EXPORT \w+ (faas_\w+)\(", HEADER.read_text()):
         assert f"`{symbol}`" in text
 
 
-def test_the_header_can_be_had(reader: Callable[..., Reader]) -> None:
+def test_the_section_about_the_header_can_be_followed(reader: Callable[..., Reader]) -> None:
     person = reader()
     person.follow(sections("abi.md")["The header"])
     assert (person.folder / "faas.h").read_bytes() == HEADER.read_bytes()
@@ -67,7 +67,7 @@ def test_the_header_can_be_had(reader: Callable[..., Reader]) -> None:
 
 @pytest.fixture
 def c_function(reader: Callable[..., Reader]) -> Path:
-    """The folder in which somebody has followed the page's example in C."""
+    """The folder in which a reader has followed the page's example in C."""
     need("cc")
     person = reader(C, HEADER)
     person.follow(sections("abi.md")["Example in C"])
@@ -83,7 +83,7 @@ def zig_function(reader: Callable[..., Reader]) -> Path:
     return person.folder
 
 
-@pytest.mark.parametrize("language", ["c_function", "zig_function"])
+@pytest.mark.parametrize("language", ["c_function", pytest.param("zig_function", marks=pytest.mark.long)])
 def test_example_answers(language: str, request: pytest.FixtureRequest, programs: Path) -> None:
     folder: Path = request.getfixturevalue(language)
     answers = [ask(programs, folder, name, event) for name in ("handle", "blocks") for event in (EVENT, b"")]
@@ -95,8 +95,8 @@ def test_example_answers(language: str, request: pytest.FixtureRequest, programs
     assert (empty.kind, empty.body) == ("response", b"")
 
 
-def ask(programs: Path, folder: Path, name: str, event: bytes) -> Answer:
-    with RuntimeApi() as api:
+def ask(programs: Path, folder: Path, name: str, event: bytes) -> RuntimeResult:
+    with RuntimeApiStub() as api:
         variables = {"AWS_LAMBDA_RUNTIME_API": api.address, "LAMBDA_TASK_ROOT": str(folder)}
         command = [str(programs / "faas-runtime"), f"checksum.{name}"]
         with subprocess.Popen(command, env=variables, stderr=subprocess.DEVNULL) as process:

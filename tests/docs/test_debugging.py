@@ -1,4 +1,4 @@
-"""docs/debugging.md shows what its commands print: each section is followed in a fresh folder."""
+"""docs/debugging.md shows what its commands print: each section is followed in a new folder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED = {
     "Valgrind": ("valgrind",),
     "System calls": ("strace",),
     "Rust": ("cargo", "gdb"),
-    "Where the output is": (),
+    "Where the output goes": (),
 }
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 
@@ -39,7 +39,7 @@ def test_section(section: str, reader: Callable[..., Reader]) -> None:
     need("cc", *NEEDED[section])
     if section == "Core dumps" and CORE_PATTERN.read_text() != "core\n":
         not_there("a kernel that writes core dumps to the file `core`", optional=True)
-    person = reader(*FILES)
+    person = reader(*FILES, cargo=section == "Rust")
     found = sections(PAGE)
     person.follow(found[FIRST])
     person.follow(found[section])

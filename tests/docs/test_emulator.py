@@ -1,4 +1,4 @@
-"""docs/emulator.md: its commands are run one after the other, and its lists are those of the sources."""
+"""docs/emulator.md: its commands are run one after the other, and its lists are complete."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ def person(tmp_path: Path, programs: Path) -> Iterator[Reader]:
         yield reader
 
 
-def test_what_is_not_run() -> None:
+def test_the_blocks_that_are_not_run_are_known() -> None:
     assert [block.about for block in blocks(PAGE) if block.note == "not run"] == ["needs boto3"]
 
 
-def test_can_be_followed(person: Reader) -> None:
+def test_the_page_can_be_followed(person: Reader) -> None:
     need("bash", "cc", "curl", "make")
     person.follow(blocks(PAGE))
 
 
-def test_every_option_is_told() -> None:
-    source = (ROOT / "runtime" / "faas_runtime" / "emulator" / "command.py").read_text()
+def test_every_option_is_listed() -> None:
+    source = (ROOT / "runtime" / "faas_runtime" / "emulator" / "cli.py").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     assert len(options) > 8
     assert options <= set(re.findall(r"`(--[a-z-]+)[ `]", TEXT))
 
 
-def test_every_sample_is_told() -> None:
+def test_every_sample_is_listed() -> None:
     assert all(f"`{path.stem}`" in TEXT for path in SAMPLES.glob("*.json"))
 
 
-def test_every_default_is_told() -> None:
+def test_every_default_is_listed() -> None:
     sys.path.insert(0, str(ROOT / "runtime"))
     try:
-        from faas_runtime.emulator.command import DEFAULTS
+        from faas_runtime.emulator.cli import DEFAULTS
     finally:
         sys.path.pop(0)
     rows = {name: line for line in TEXT.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line)}

@@ -1,4 +1,4 @@
-"""The pages hold what they point to: files, sections of other pages, nothing of this machine; and how they are read."""
+"""The links of the pages lead somewhere, they contain no paths of a machine, and their blocks are read correctly."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from tests.docs.pages import ANY, DOCS, Block, blocks, pattern, steps
 from tests.support import ROOT
 
 PAGES = sorted(path.name for path in DOCS.glob("*.md"))
+BESIDE = ("../CONTRIBUTING.md", "../OPTIMIZATION.md", "../README.md")
+WIDTH = 120
 LINK = re.compile(r"\[[^]]+\]\(([^)\s]+)\)")
 MACHINE = re.compile(r"/root/|/home/\w|/Users/\w|/work/|/nix/|\.nox|pytest-of")
 
@@ -25,8 +27,8 @@ def anchors(path: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_links_lead_somewhere(page: str) -> None:
+@pytest.mark.parametrize("page", [*PAGES, *BESIDE])
+def test_links_lead_to_existing_pages(page: str) -> None:
     for link in LINK.findall(outside_blocks(page)):
         if link.startswith("https://"):
             continue
@@ -44,9 +46,16 @@ def test_every_section_is_in_the_contents(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_nothing_of_a_machine(page: str) -> None:
+def test_pages_have_no_paths_of_a_machine(page: str) -> None:
     for number, line in enumerate((DOCS / page).read_text().splitlines(), start=1):
         assert not MACHINE.search(line), f"{page}:{number}: {line}"
+
+
+@pytest.mark.parametrize("page", [*PAGES, *BESIDE])
+def test_lines_are_wrapped(page: str) -> None:
+    """Output, tables and what the bench writes cannot be wrapped."""
+    text = re.sub(r"(?ms)^<!-- bench (\w+): generated -->$.*?^<!-- bench \1: end -->$", "", outside_blocks(page))
+    assert [line for line in text.splitlines() if len(line) > WIDTH and not line.startswith("|")] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

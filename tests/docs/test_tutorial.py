@@ -1,4 +1,4 @@
-"""docs/tutorial.md can be followed to the letter: its commands are run one after the other in an empty folder."""
+"""docs/tutorial.md can be followed: its commands are run one after the other in an empty folder."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ NOT_RUN = [
     ("Install", "needs other systems"),
     ("Put it into an image", "needs the registries of the images"),
     ("Put it into an image", "needs the registries of the images"),
-    ("Give it to Lambda", "needs an account at AWS"),
+    ("Deploy it to Lambda", "needs an account at AWS"),
 ]
 
 
-def test_what_is_not_run() -> None:
+def test_the_blocks_that_are_not_run_are_known() -> None:
     assert [(block.section, block.about) for block in blocks(PAGE) if block.note == "not run"] == NOT_RUN
 
 
-def test_can_be_followed(tmp_path: Path, wheel: Path) -> None:
+def test_the_page_can_be_followed(tmp_path: Path, wheel: Path) -> None:
     need("bash", "cargo", "curl")
     folder = tmp_path / "work"
     folder.mkdir()
     shutil.copy(wheel, folder)
-    environment = variables(tmp_path / "home")
+    environment = variables(tmp_path / "home", cargo=True)
     port = free_port()
-    if port != PORT:  # somebody else's emulator runs here
+    if port != PORT:  # another emulator is running here
         environment["FAAS_RUNTIME_LISTEN"] = f"127.0.0.1:{port}"
     with Reader(folder, environment, instead=(f":{PORT}", f":{port}")) as person:
         for name, found in sections(PAGE).items():

@@ -1,4 +1,4 @@
-/* faulty: a handler for each fault that docs/debugging.md looks at. */
+/* faulty: a handler for each fault on the page docs/debugging.md. */
 #include <faas.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +24,7 @@ FAAS_EXPORT uint32_t faas_abi_version(void)
     return FAAS_ABI_VERSION;
 }
 
-/* Reads at the address NULL. */
+/* Reads from a NULL pointer. */
 FAAS_EXPORT int32_t crash(const faas_request *request, faas_response *response)
 {
     (void)request;
@@ -32,7 +32,7 @@ FAAS_EXPORT int32_t crash(const faas_request *request, faas_response *response)
     return count(42);
 }
 
-/* Reads one byte behind what it allocated. */
+/* Reads one byte after the end of its allocation. */
 FAAS_EXPORT int32_t overrun(const faas_request *request, faas_response *response)
 {
     char *copy = malloc(request->payload_len);
@@ -46,7 +46,7 @@ FAAS_EXPORT int32_t overrun(const faas_request *request, faas_response *response
     return sum == 0;
 }
 
-/* Adds up to more than an int32_t holds. */
+/* Overflows an int32_t. */
 FAAS_EXPORT int32_t overflow(const faas_request *request, faas_response *response)
 {
     int32_t total = INT32_MAX - 1;
@@ -57,7 +57,7 @@ FAAS_EXPORT int32_t overflow(const faas_request *request, faas_response *respons
     return total == 0;
 }
 
-/* Never comes back. */
+/* Never returns. */
 FAAS_EXPORT int32_t hang(const faas_request *request, faas_response *response)
 {
     volatile const size_t *len = &request->payload_len;
@@ -76,7 +76,7 @@ FAAS_EXPORT int32_t leave(const faas_request *request, faas_response *response)
     exit(3);
 }
 
-/* Prints a line, which stays in stdout's buffer. */
+/* Prints a line that stays in the buffer of stdout. */
 FAAS_EXPORT int32_t chatter(const faas_request *request, faas_response *response)
 {
     (void)response;
@@ -84,7 +84,7 @@ FAAS_EXPORT int32_t chatter(const faas_request *request, faas_response *response
     return 0;
 }
 
-/* Says what went wrong. */
+/* Returns an error. */
 FAAS_EXPORT int32_t refuse(const faas_request *request, faas_response *response)
 {
     (void)request;

@@ -1,0 +1,25 @@
+"""docs/releasing.md lists every exit code of the tooling, and every status of an artefact."""
+
+from __future__ import annotations
+
+import re
+
+from ci.core import errors
+from ci.pipeline.report import Status
+from tests.docs.pages import DOCS
+
+
+def section(name: str) -> str:
+    return (DOCS / "releasing.md").read_text().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+def test_every_exit_code_is_listed_once() -> None:
+    codes = [int(code) for code in re.findall(r"(?m)^\| (\d+) \|", section("Exit codes"))]
+    classes = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    raised = {kind.exit_code for kind in classes if issubclass(kind, errors.ReleaseError)}
+    assert codes == sorted({0, 130, 141} | raised)
+
+
+def test_every_status_is_listed_once() -> None:
+    rows = re.findall(r"(?m)^\| ([a-z ]+) \|", section("What a snapshot verifies"))
+    assert rows == ["status", *Status]
