@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +42,16 @@ def _heed_signals() -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """A secret that a test registers for its process would change how the logs of later tests are written."""
+    before = sys.modules.get("ci.core.masking")
+    attributes = dict(vars(before.PROCESS)) if before else None
+    yield
+    if after := sys.modules.get("ci.core.masking"):
+        vars(after.PROCESS).update(vars(after.Masks()) if attributes is None else attributes)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -76,8 +76,11 @@ class ProgramOutput:
     def started(self) -> None:
         """The program has its own copy of the descriptor."""
 
+    def wait(self) -> None:
+        """The program has ended: wait until all that it printed is in the log, or cannot be written there."""
+
     def ended(self) -> None:
-        """The program has ended; all that it printed is in the log when this returns."""
+        """As `wait`. What could not be written raises `OSError`."""
 
 
 class _MaskedOutput(ProgramOutput):
@@ -103,11 +106,15 @@ class _MaskedOutput(ProgramOutput):
             self._is_open = False
             os.close(self.descriptor)
 
-    def ended(self) -> None:
-        """Wait until the thread has nothing more to copy. What it could not write raises `OSError`."""
+    def wait(self) -> None:
+        """Wait until the thread has nothing more to copy."""
         self.started()
         self._has_ended.set()
         self._is_copied.wait(_DRAIN_SECONDS)
+
+    def ended(self) -> None:
+        """As `wait`. What the thread could not write raises `OSError`."""
+        self.wait()
         if self._error is not None:
             raise self._error
 

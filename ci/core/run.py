@@ -119,6 +119,26 @@ def ask(argv: Sequence[Argument], seconds: float) -> tuple[int, str]:
     return asked.returncode, asked.stdout.decode(errors="replace")
 
 
+class Program(subprocess.Popen[bytes]):
+    """A program that was started. Once it is said to have ended, all that it printed is in its log."""
+
+    output: ProgramOutput | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code; none while it runs."""
+        code = super().poll()
+        if code is not None and self.output is not None:
+            self.output.wait()
+        return code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, when it has ended. `TimeoutExpired` after so many seconds."""
+        code = super().wait(timeout)
+        if self.output is not None:
+            self.output.wait()
+        return code
+
+
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
     """Let signals that have handlers wait for the end of the block; the first one is then handled.
@@ -181,7 +201,7 @@ class Runner:
     @contextmanager
     def start(
         self, *argv: Argument, env: Mapping[str, str] | None = None, log: Path | None = None
-    ) -> Iterator[subprocess.Popen[bytes]]:
+    ) -> Iterator[Program]:
         """Start a program in `/` that runs while the block does; at its end it is killed with all that it started.
 
         Its output goes to `log`, or to the runner's own.
@@ -241,11 +261,11 @@ class Runner:
         *,
         has_input: bool = False,
         capture: bool = False,
-    ) -> subprocess.Popen[bytes]:
+    ) -> Program:
         started = []
         try:
             with _interrupts_held_back():
-                child = subprocess.Popen(
+                child = Program(
                     [str(word) for word in argv],
                     cwd=cwd or "/",  # not the current folder: cookiecutter changes that while it works
                     env=base_environment(env),
@@ -263,6 +283,7 @@ class Runner:
             raise
         finally:
             output.started()
+        started[0].output = output
         return started[0]
 
     def _refuse_secrets(self, argv: Sequence[Argument]) -> None:

@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
+from ci.core import run as run_module
 from ci.core.children import Children
 from ci.core.errors import CommandFailed, ToolError
 from ci.core.files import unpack
-from ci.core.run import Runner, ask, pasteable
+from ci.core.run import Program, Runner, ask, pasteable
 from ci.core.tools import Tool, Toolbox
 from tests.support import wait_for
 
@@ -118,13 +119,13 @@ def test_an_interrupt_while_a_program_is_started_ends_it(
 ) -> None:
     """It comes when the program runs already, but before anybody was told so."""
 
-    class Interrupted(subprocess.Popen[bytes]):
+    class Interrupted(Program):
         def __init__(self, *arguments: Any, **settings: Any) -> None:
             super().__init__(*arguments, **settings)
             noted(tmp_path / "note")
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
-    monkeypatch.setattr(subprocess, "Popen", Interrupted)
+    monkeypatch.setattr(run_module, "Program", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         run("sh", "-c", f"echo $$ > {tmp_path}/note; sleep 60; true")
     program = noted(tmp_path / "note")

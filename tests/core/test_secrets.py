@@ -145,6 +145,16 @@ def test_what_a_started_program_prints_is_masked(run: Runner, token: Secret, tmp
     assert "ready ***\n" in other.read_text()
 
 
+@pytest.mark.parametrize("way", ["poll", "wait"])
+def test_a_started_program_has_ended_when_its_output_is_in_the_log(run: Runner, token: Secret, way: str) -> None:
+    script = f"import os\nfor _ in range(20000): print(os.environ['T'], 'and {'x' * 20}')\nprint('last')"
+    with run.start(sys.executable, "-c", script, env={"T": token.reveal()}) as child:
+        if way == "poll":
+            wait_for(lambda: child.poll() is not None, "it has ended")
+        assert child.wait() == 0
+        assert run.log.read_text().endswith("\nlast\n")
+
+
 def test_what_outlives_a_program_is_not_waited_for_and_is_masked(run: Runner, token: Secret, tmp_path: Path) -> None:
     script = '(while [ ! -e "$1" ]; do sleep 0.05; done; echo "late $T") & echo early'
     begun = time.monotonic()

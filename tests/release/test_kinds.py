@@ -100,7 +100,7 @@ def test_jobs_are_made_without_asking_the_machine(project: Project, monkeypatch:
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("a builder asks the machine")
 
-    monkeypatch.setattr(subprocess, "Popen", refuse)
+    monkeypatch.setattr(subprocess.Popen, "__init__", refuse)
     monkeypatch.setattr(shutil, "which", refuse)
     assert len(jobs_of(project, BUILDERS)) > 10
 
