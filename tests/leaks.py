@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from ci.core.masking import Masks
 
@@ -35,14 +37,15 @@ class Processes:
     """Looks at all processes again and again while the block runs, as another user of the machine may do.
 
     `found` are the programs that had a secret in their arguments or environment, `seen` all programs that it saw.
-    The environment of `starter`, which was given a variable by the test, does not count.
+    The environment of the process that `start` has started, which the test gave a variable, does not count.
     """
 
     def __init__(self, masks: Masks) -> None:
         self._masks = masks
         self._end = threading.Event()
+        self._looking = threading.Lock()
         self._thread = threading.Thread(target=self._look, daemon=True)
-        self.starter = 0
+        self._starter = 0
         self.seen: set[str] = set()
         self.found: set[str] = set()
 
@@ -56,23 +59,34 @@ class Processes:
         self._end.set()
         self._thread.join()
 
+    def start(self, *argv: str, **options: Any) -> subprocess.Popen[str]:
+        """Start the process whose own environment does not count. Nothing is looked at before its number is known."""
+        with self._looking:
+            child = subprocess.Popen(argv, text=True, **options)
+            self._starter = child.pid
+        return child
+
     def _look(self) -> None:
         known: set[tuple[str, bytes]] = set()
         while not self._end.wait(0.001):
-            for process, what, data in _visible():
-                if (process, data) in known or (what == "environment" and self._is_of_starter(process, data)):
-                    continue
-                known.add((process, data))
-                name = data.split(b"\0")[0].decode(errors="replace") if what == "arguments" else process
-                self.seen.add(Path(name).name)
-                if self._masks.found_in(data.decode(errors="surrogateescape")):
-                    self.found.add(f"{what} of {name}")
+            with self._looking:
+                self._look_once(known)
+
+    def _look_once(self, known: set[tuple[str, bytes]]) -> None:
+        for process, what, data in _visible():
+            if (process, data) in known or (what == "environment" and self._is_of_starter(process, data)):
+                continue
+            known.add((process, data))
+            name = data.split(b"\0")[0].decode(errors="replace") if what == "arguments" else process
+            self.seen.add(Path(name).name)
+            if self._masks.found_in(data.decode(errors="surrogateescape")):
+                self.found.add(f"{what} of {name}")
 
     def _is_of_starter(self, process: str, environment: bytes) -> bool:
         """Whether it is the starter, or a copy of it that has not yet become the program that it is made for."""
-        if process == str(self.starter):
+        if process == str(self._starter):
             return True
-        starter = _read(str(self.starter), "cmdline")
+        starter = _read(str(self._starter), "cmdline")
         return _read(process, "cmdline") == starter or _read(process, "environ") != environment
 
 

@@ -70,16 +70,14 @@ def sign(
     masks = leaks.masks_of({"passphrase": PASSPHRASE, "other": WRONG, "key": leaks.private_key_text(keys.home)})
     with leaks.Processes(masks) as processes:
         environment = {**os.environ, "TMPDIR": str(temporary), **(env or {})}
-        with subprocess.Popen(
-            [sys.executable, *program, *map(str, words)],
+        with processes.start(
+            *(sys.executable, *program, *map(str, words)),
             cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
             pass_fds=pass_fds,
         ) as child:
-            processes.starter = child.pid
             printed, _ = child.communicate()
     assert not masks.found_in(printed), printed
     assert not processes.found
