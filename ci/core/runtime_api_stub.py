@@ -48,11 +48,18 @@ class RuntimeResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """An invocation that waits for the runtime."""
+    """An invocation that waits for the runtime. Its deadline is `time_limit_s` after the runtime gets it."""
 
     request_id: str
     payload: bytes
     headers: Mapping[str, str]
+    time_limit_s: float
+
+    def all_headers(self) -> dict[str, str]:
+        """The headers, if it is delivered now."""
+        deadline = str(int((time.time() + self.time_limit_s) * 1000))
+        found = {"Lambda-Runtime-Deadline-Ms": deadline, **self.headers}
+        return {name: value for name, value in found.items() if value}
 
 
 class NoResult(Exception):
@@ -111,7 +118,15 @@ class RuntimeApiStub:
         Further headers of the invocation are named without their prefix: `trace_id="Root=1-2"` is sent as
         `Lambda-Runtime-Trace-Id: Root=1-2`. An empty value leaves the header out.
         """
-        event = _event(payload, request_id or str(uuid.uuid4()), headers)
+        return self._result_of(_event(payload, request_id, headers, FUNCTION_TIMEOUT_S), timeout)
+
+    def invoke_with_time_limit(
+        self, payload: bytes, time_limit_s: float, *, timeout: float, request_id: str, **headers: str
+    ) -> RuntimeResult:
+        """As `invoke`. The function has `time_limit_s` from when the runtime gets the event, however long it starts."""
+        return self._result_of(_event(payload, request_id, headers, time_limit_s), timeout)
+
+    def _result_of(self, event: Event, timeout: float) -> RuntimeResult:
         results = self._waiting[event.request_id] = queue.Queue()
         self._events.put(event)
         try:
@@ -148,16 +163,15 @@ def _first(results: queue.Queue[RuntimeResult | None], timeout: float) -> Runtim
     return result
 
 
-def _event(payload: bytes, request_id: str, extra: Mapping[str, str]) -> Event:
+def _event(payload: bytes, request_id: str, extra: Mapping[str, str], time_limit_s: float) -> Event:
+    request_id = request_id or str(uuid.uuid4())
     headers = {
         "Lambda-Runtime-Aws-Request-Id": request_id,
-        "Lambda-Runtime-Deadline-Ms": str(int((time.time() + FUNCTION_TIMEOUT_S) * 1000)),
         "Lambda-Runtime-Invoked-Function-Arn": FUNCTION_ARN,
         "Lambda-Runtime-Trace-Id": TRACE_ID,
     }
     headers |= {f"Lambda-Runtime-{name.replace('_', '-').title()}": value for name, value in extra.items()}
-    given = {name: value for name, value in headers.items() if value}
-    return Event(request_id=request_id, payload=payload, headers=given)
+    return Event(request_id=request_id, payload=payload, headers=headers, time_limit_s=time_limit_s)
 
 
 class _Server(ThreadingHTTPServer):
@@ -193,7 +207,7 @@ class _Handler(BaseHTTPRequestHandler):
         if event is None:
             self.close_connection = True
             return
-        self._reply(200, event.payload, {"Content-Type": "application/json", **event.headers})
+        self._reply(200, event.payload, {"Content-Type": "application/json", **event.all_headers()})
 
     def do_POST(self) -> None:
         """POST response, error or init/error: give the result to whoever waits for it."""

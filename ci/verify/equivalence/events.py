@@ -37,14 +37,14 @@ class Ending:
     """A process and how it ends: by itself, or by a signal after its `event`, which gets no answer unless it is a stop.
 
     `variables` are added to its environment; an empty one is removed. `arguments` replace the handler's name.
-    `milliseconds` is the time that its event is given. `function` is the library that it loads.
+    `seconds` is the time that its event is given. `function` is the library that it loads.
     """
 
     name: str
     event: Event | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
-    milliseconds: int = 0
+    seconds: float = 0
     is_stopped: bool = False
     function: str = "c"
 
@@ -97,7 +97,7 @@ ENDING: tuple[Ending, ...] = (
     Ending(name="crash", event=Event(name="crash", how="crash")),
     Ending(name="abort", event=Event(name="abort", how="abort")),
     Ending(name="exit", event=Event(name="exit", how="exit")),
-    Ending(name="time-out", event=Event(name="time-out", how="hang"), milliseconds=300),
+    Ending(name="time-out", event=Event(name="time-out", how="hang"), seconds=0.5),
     Ending(name="stop", event=Event(name="stop", how="print"), is_stopped=True),
     Ending(name="error-logged-as-json", event=Event(name="json", how="fail"), variables=_JSON, is_stopped=True),
     Ending(name="panic", event=Event(name="panic", how="", payload=b"[1]"), is_stopped=True, function="rust"),

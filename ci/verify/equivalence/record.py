@@ -7,7 +7,6 @@ import json
 import signal
 import subprocess
 import threading
-import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -154,10 +153,14 @@ class _Session:
     ) -> RuntimeResult | None:
         event = ending.event
         assert event is not None
-        deadline = {"deadline_ms": str(int(time.time() * 1000) + ending.milliseconds)} if ending.milliseconds else {}
-        headers = {**event.all_headers, **deadline}
+        headers, timeout, request = event.all_headers, _END_TIMEOUT_S, f"request-{event.name}"
         try:
-            return api.invoke(event.payload, timeout=_END_TIMEOUT_S, request_id=f"request-{event.name}", **headers)
+            if not ending.seconds:
+                return api.invoke(event.payload, timeout=timeout, request_id=request, **headers)
+            del headers["deadline_ms"]
+            return api.invoke_with_time_limit(
+                event.payload, ending.seconds, timeout=timeout, request_id=request, **headers
+            )
         except NoResult:
             return None
 
