@@ -9,6 +9,7 @@ from ci.verify.equivalence import normal
 from ci.verify.equivalence.record import Answer, Record
 
 _CONTEXT = 40  # bytes of each side that a difference shows
+_PANIC = "panic"  # the event of the Rust function
 
 
 def differences(records: Sequence[Record]) -> list[str]:
@@ -25,11 +26,16 @@ def differences(records: Sequence[Record]) -> list[str]:
     return lines + [line for other in firsts[1:] for line in _compared(firsts[0], other, normal.across)]
 
 
+def without_panic(records: Sequence[Record]) -> list[str]:
+    """The artefacts that no function panicked in: there is no Rust function for every C library."""
+    return [record.artifact for record in records if _PANIC not in record.answers]
+
+
 def _compared(one: Record, other: Record, meaning: Callable[[str], str]) -> Iterator[str]:
     between = f"{other.artifact} and {one.artifact}"
     for name in dict.fromkeys((*one.answers, *other.answers)):
-        if name == "panic" and not (name in one.answers and name in other.answers):
-            continue  # there is no Rust function for every C library
+        if name == _PANIC and not (name in one.answers and name in other.answers):
+            continue  # the verdict says so, see `without_panic`
         if not (name in one.answers and name in other.answers):
             yield f"{between}: {name}: only one of them has this event"
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ci.core.errors import VerificationError
 from ci.core.tools import Tool
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import in_root, roots
+from ci.verify.check import Function
 from ci.verify.equivalence import compare
 from ci.verify.equivalence.installed import INSTALLERS, Artifact, rpm_in_root
 from ci.verify.equivalence.record import Installed, document, read, record
@@ -24,6 +26,7 @@ _PANICS = f"{GATE}-panics"
 _RUST = "function-rust"
 _FUNCTION, _PANICS_LIBRARY = "libfunction.so", "libpanics.so"
 _MOST_LINES = 20
+_NO_PANIC = Verdict(not_run="a panic: the Rust function could not be built here")
 
 
 def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
@@ -142,9 +145,9 @@ def _path(output: Output) -> str:
 def _record(work: Workspace, *, build: Job, output: Output, libc: str) -> Verdict:
     artifact = _artifact(work, build, output, _functions(work, libc))
     made = _write_record(work, output.path, f"{output.name}.json", INSTALLERS[output.kind](artifact))
-    if libc == "glibc" and _PANICS_LIBRARY not in artifact.functions:
-        return Verdict(not_run="a panic: the Rust function could not be built here")
-    return made
+    if libc != "glibc":
+        return replace(made, untried=(f"a panic: no Rust function is built for {libc}",))
+    return made if _PANICS_LIBRARY in artifact.functions else _NO_PANIC
 
 
 def _record_in_root_job(project: Project, build: Job, output: Output, suite: roots.Suite) -> Job:
@@ -158,6 +161,7 @@ def _record_in_root_job(project: Project, build: Job, output: Output, suite: roo
         tools=(Tool(name="bsdtar"),),
         inputs=(*_own_files(project), *(project.root / "ci" / "verify" / name for name in ("in_root.py", "roots.py"))),
         after=(build.id, roots.job_of(suite.name), f"{GATE}-function-glibc"),
+        after_available=(_PANICS,),
         unpacks=roots.BYTES,
         gate=GATE,
         title=f"{output.name} answers every event in a root of Debian {suite.name}",
@@ -166,12 +170,15 @@ def _record_in_root_job(project: Project, build: Job, output: Output, suite: roo
 
 
 def _record_in_root(work: Workspace, *, build: Job, output: Output, suite: roots.Suite) -> Verdict:
-    # The Rust function may need a newer C library than that of the root.
-    functions = {_FUNCTION: _functions(work, "glibc")[_FUNCTION]}
-    artifact = _artifact(work, build, output, functions)
     root = in_root.unpack(work, suite)
+    functions = _functions(work, "glibc")
+    rust = [Function(language="Rust", library=functions[name]) for name in (_PANICS_LIBRARY,) if name in functions]
+    usable, notes = in_root.runs_here(root, rust)
+    chosen = {_FUNCTION: functions[_FUNCTION], **{one.library.name: one.library for one in usable}}
+    artifact = _artifact(work, build, output, chosen)
     installed = rpm_in_root(artifact, root.folder, root.python)
-    return _write_record(work, f"{output.path} in {suite.name}", f"rpm-{suite.name}.json", installed)
+    made = _write_record(work, f"{output.path} in {suite.name}", f"rpm-{suite.name}.json", installed)
+    return replace(made, untried=tuple(f"a panic: {note}" for note in notes)) if rust else _NO_PANIC
 
 
 def _functions(work: Workspace, libc: str) -> dict[str, Path]:
@@ -206,4 +213,6 @@ def _compare(work: Workspace) -> Verdict:
     if len(records) < 2:
         return Verdict(not_run=f"there are {len(records)} artefacts to compare")
     groups = sorted({record.group for record in records})
-    return Verdict(notes=(f"byte for byte within, in meaning across {'; '.join(groups)}",))
+    without = compare.without_panic(records)
+    untried = (f"a panic was not compared: it was not tried with {', '.join(without)}",) if without else ()
+    return Verdict(untried=untried, notes=(f"byte for byte within, in meaning across {'; '.join(groups)}",))

@@ -176,16 +176,14 @@ class _Session:
             printed = self._normal(file.read().decode("utf-8", "backslashreplace"))
         if result is None:
             return Answer(log=printed)
-        headers = {name: self._normal(value) for name, value in sorted(result.headers.items())}
-        body = result.body
-        if result.kind != "response":
-            body = self._normal(body.decode("utf-8", "backslashreplace")).encode()
-            if headers.get("content-length") == str(len(result.body)):
-                headers["content-length"] = str(len(body))  # the document may contain a path, whose length differs
+        is_response = result.kind == "response"
+        lengths = {} if is_response else {"content-length": str(len(result.body))}
+        headers = {name: self._normal(value, lengths.get(name, "")) for name, value in sorted(result.headers.items())}
+        body = result.body if is_response else self._normal(result.body.decode("utf-8", "backslashreplace")).encode()
         return Answer(kind=result.kind, headers=headers, body=body, log=printed)
 
-    def _normal(self, text: str) -> str:
-        return normal.always(normal.places(text, self.installed.places))
+    def _normal(self, text: str, length: str = "") -> str:
+        return normal.always(text, normal.Known(places=self.installed.places, length=length))
 
 
 def _first_line(log: Path) -> int:
