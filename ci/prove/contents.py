@@ -18,6 +18,7 @@ from ci.core.run import Runner
 from ci.core.tars import Entry, FileTree
 from ci.images import image_index, oci
 from ci.prove import header
+from ci.sboms.packages import debian_licence
 from ci.verify import metadata
 
 # What is compared, in the order in which people read it. Each aspect is a mapping from names to values.
@@ -144,7 +145,10 @@ def _packages(source: Source, tree: FileTree) -> tuple[dict[str, str], dict[str,
     for path, entry in tree.items():
         if path.startswith("var/lib/dpkg/status") and entry.kind == tarfile.REGTYPE and not path.endswith(".md5sums"):
             for fields in _paragraphs(entry.data, ": "):
-                packages[fields.get("Package", "")] = fields.get("Version", "")
+                name = fields.get("Package", "")
+                packages[name] = fields.get("Version", "")
+                if stated := debian_licence(tree, name):
+                    licences[name] = stated.expression
         elif path.endswith("lib/apk/db/installed"):
             for fields in _paragraphs(entry.data, ":"):
                 packages[fields.get("P", "")] = fields.get("V", "")

@@ -74,11 +74,12 @@ def _dpkg(tree: FileTree, system: System) -> Iterable[Package]:
                     *("deb", system.name, name, version),
                     arch=fields.get("Architecture", ""), distro=_distro(system), upstream=upstream,
                 ),
-                licence=_copyright(tree, name),
+                licence=debian_licence(tree, name),
             )  # fmt: skip
 
 
-def _copyright(tree: FileTree, name: str) -> Licence | None:
+def debian_licence(tree: FileTree, name: str) -> Licence | None:
+    """The licence of a package of Debian, as its file in the image states it; None if that is not there."""
     found = list(tars.follow(tree, f"usr/share/doc/{name}/copyright").values())
     return licences.of_copyright_file(found[-1].data) if found else None
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ci.core.run import Runner
+from ci.prove import contents
 from ci.sboms import reading
 from tests.images.test_flavours import archive
 from tests.sboms.conftest import scanned
@@ -44,6 +46,20 @@ def test_every_package_of_debian_has_its_licence(built: Path) -> None:
     licences = [licence for document in listed for _, _, licence in document.packages.values()]
     assert len(licences) > 20
     assert "NOASSERTION" not in licences
+
+
+@pytest.mark.parametrize("flavour", ["micro", "alpine"])
+def test_a_comparison_reads_the_same_licences(built: Path, tmp_path: Path, flavour: str) -> None:
+    source = contents.Source(path=archive(built, flavour), folder=tmp_path, run=Runner(log=tmp_path / "log"))
+    found = contents.read("image", source, name="faas-runtime", version="0.1.0")
+    path, _ = documents(built, flavour)
+    listed = reading.read(path.name, path.read_bytes())
+    expected = {name: licence for name, _, licence in listed.packages.values() if name != "faas-runtime"}
+    assert found["packages"].keys() == expected.keys()
+    del found["licences"]["image"]
+    if flavour == "micro":
+        assert found["licences"] == expected
+    assert found["licences"].keys() == expected.keys()
 
 
 def test_ubi_has_our_package_as_rpm_lists_it(built: Path) -> None:

@@ -15,6 +15,15 @@ from ci.pipeline.finished import Dist
 from tests.support import ROOT
 
 EPOCH = 1795392000
+COPYRIGHT = b"""\
+Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
+
+Files: *
+License: LGPL-2.1+
+
+Files: posix/*
+License: Expat
+"""
 HEADER = (ROOT / "runtime" / "include" / "faas.h").read_bytes()
 
 
@@ -23,6 +32,7 @@ def image_tree() -> FileTree:
     return {
         "var": tars.folder(),
         "var/lib/dpkg/status.d/libc6": tars.file(b"Package: libc6\nVersion: 2.41-12\n\n"),
+        "usr/share/doc/libc6/copyright": tars.file(COPYRIGHT),
         "usr/lib/apk/db/installed": tars.file(b"P:musl\nV:1.2.5-r9\nL:MIT\n\nP:tzdata\nV:2026a\nL:Public-Domain\n"),
         "usr/bin/program": tars.file(b"#!/bin/sh\n", 0o755),
         "usr/bin/link": tars.link("program"),

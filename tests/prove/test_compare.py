@@ -67,6 +67,7 @@ def label(name: str, value: str) -> Callable[[FileTree, Settings], None]:
 
 
 DPKG, APK = "var/lib/dpkg/status.d/libc6", "usr/lib/apk/db/installed"
+COPYRIGHT = "usr/share/doc/libc6/copyright"
 # What is planted, and what must be found of it: the aspect, the name, and the values before and after.
 PLANTED = {
     "a package added to the base": (
@@ -81,6 +82,14 @@ PLANTED = {
         data(APK, b"2.5-r9", b"2.5-r10"), ("packages", "musl", "1.2.5-r9", "1.2.5-r10"),
     ),
     "a package's licence": (data(APK, b"MIT", b"GPL-3.0-only"), ("licences", "musl", "MIT", "GPL-3.0-only")),
+    "the licence of Debian's package": (
+        data(COPYRIGHT, b"LGPL-2.1+", b"GPL-3+"),
+        ("licences", "libc6", "LGPL-2.1-or-later AND MIT", "GPL-3.0-or-later AND MIT"),
+    ),
+    "a licence more of Debian's package": (
+        data(COPYRIGHT, b"License: Expat\n", b"License: Expat\n\nFiles: x\nLicense: Zlib\n"),
+        ("licences", "libc6", "LGPL-2.1-or-later AND MIT", "LGPL-2.1-or-later AND MIT AND Zlib"),
+    ),
     "the image's licence": (
         label("org.opencontainers.image.licenses", "MIT"), ("licences", "image", "Apache-2.0", "MIT"),
     ),
