@@ -106,7 +106,7 @@ def unknown_licence(document: Document) -> None:
         ("spdx", other_licence, "licence: found 'MIT'"),
         ("spdx", other_name, "name and version: found .*another"),
         ("spdx", other_time, "time: found '2026-01-01"),
-        ("cdx", other_artefact, "artefact: found .*000"),
+        ("cdx", other_artefact, "sha256 of the artefact: found .*000"),
         ("cdx", needs_nothing, r"needs .*: missing \['Python'\]"),
         ("cdx", one_package_more, r"packages: missing \[\], not expected \['x 1'\]"),
         ("cdx", unknown_key, "faults of the document: .*unheardOf"),
