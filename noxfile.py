@@ -201,22 +201,30 @@ def debian13(session: nox.Session) -> None:
     run(programs, "python", "-m", "pytest", "-m", "long", "tests/hosts", *session.posargs)
 
 
-# Files whose slowest tests are marked as long, so that `tests` stays short; `proofs` runs these.
-WITH_LONG_TESTS = (
-    "docs/test_abi",
-    "recipes/test_projects",
-    "release/test_bump",
-    "release/test_environment",
-    "release/test_paths",
+# What `proofs` runs besides `tests/proofs`: where tests are marked as `long`, which `tests` leaves out, or as `mutant`.
+WITH_PROOFS = (
+    "docs/test_abi.py",
+    "images/test_flavours.py",
+    "images/test_image_index.py",
+    "images/test_planted.py",
+    "prove/test_compare.py",
+    "prove/test_diffoscope.py",
+    "prove/test_reproduce.py",
+    "recipes/test_projects.py",
+    "release/test_bump.py",
+    "release/test_environment.py",
+    "release/test_paths.py",
+    "release/test_waivers.py",
+    "verify",
 )
 
 
 @nox.session(default=False)
 def proofs(session: nox.Session) -> None:
-    """Plant one fault at a time, and see each gate turn red; and the slowest tests. -- takes arguments of pytest."""
+    """Plant each fault, and see its proof turn red; and run the slowest tests. -- takes arguments of pytest."""
     programs = environment(session, "tests")
-    places = ["tests/proofs", *(f"tests/{name}.py" for name in WITH_LONG_TESTS)]
-    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long", *places, *session.posargs)
+    places = ["tests/proofs", *(f"tests/{name}" for name in WITH_PROOFS)]
+    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long or mutant", *places, *session.posargs)
 
 
 @nox.session(default=False)

@@ -243,6 +243,7 @@ def test_no_temporary_image_is_left_in_the_storage(built: Path) -> None:
     assert f"{REGISTRY}/faas-runtime" in listed.stdout
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(
     ("path", "data", "said"),
     [

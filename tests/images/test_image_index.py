@@ -249,6 +249,7 @@ FAULTS: dict[str, tuple[Callable[[FileTree, dict[str, Any]], object], str]] = {
 }
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_are_found(project: Project, tmp_path: Path, fault: str) -> None:
     change, said = FAULTS[fault]
@@ -258,6 +259,7 @@ def test_faults_are_found(project: Project, tmp_path: Path, fault: str) -> None:
     assert said in str(raised.value)
 
 
+@pytest.mark.mutant
 def test_an_image_of_another_build_is_found(project: Project, tmp_path: Path, release: Release) -> None:
     archives = [write_image(release, tmp_path / "dist", name, salt="other") for name in ("amd64", "arm64")]
     other = tmp_path / "other.tar"
@@ -266,6 +268,7 @@ def test_an_image_of_another_build_is_found(project: Project, tmp_path: Path, re
         verify(check_of(project, tmp_path / "check", other))
 
 
+@pytest.mark.mutant
 def test_a_damaged_image_gives_no_index(project: Project, tmp_path: Path, release: Release) -> None:
     archive = write_image(release, tmp_path / "dist", "amd64")
     tree = tars.read(archive)

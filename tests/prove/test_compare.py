@@ -125,6 +125,7 @@ PLANTED = {
 }  # fmt: skip
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("name", PLANTED)
 def test_one_change_is_found_and_nothing_else(name: str, tmp_path: Path, run: Runner) -> None:
     plant, (aspect, key, before, after) = PLANTED[name]
@@ -178,6 +179,7 @@ def test_the_version_in_a_path_is_no_change(tmp_path: Path, run: Runner) -> None
     )  # fmt: skip
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(("size", "fits"), [(90, True), (100, True), (105, True), (106, False)])
 def test_growth_has_a_budget(size: int, fits: bool) -> None:
     listings = [
@@ -220,6 +222,7 @@ def test_sboms_are_left_out(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.mutant
 def test_a_file_that_was_changed_since_is_refused(tmp_path: Path) -> None:
     write_image(tmp_path / IMAGE, image_tree(), image_settings())
     dist = listed(tmp_path, {IMAGE: "image"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -300,3 +301,13 @@ def test_one_session_at_a_time_makes_an_environment(tmp_path: Path) -> None:
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]
+
+
+def test_proofs_runs_every_file_in_which_faults_are_planted() -> None:
+    tests = ROOT / "tests"
+    mark = re.compile(r"^(?:@|pytestmark = )pytest\.mark\.mutant$", re.MULTILINE)
+    marked = [path for path in tests.rglob("test_*.py") if mark.search(path.read_text())]
+    assert len(marked) > 15
+    places = [tests / place for place in ("proofs", *noxfile.WITH_PROOFS)]
+    assert [path for path in places if not path.exists()] == []
+    assert [path for path in marked if not any(path.is_relative_to(place) for place in places)] == []

@@ -11,6 +11,8 @@ import pytest
 from ci.manifest.reader import load
 from tests.support import copy_checkout, run_ci
 
+pytestmark = pytest.mark.mutant
+
 UNTIL = 'until: "2027-11-30"'
 
 

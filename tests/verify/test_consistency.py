@@ -16,6 +16,8 @@ from ci.pipeline.jobs import Project, Workspace
 from ci.verify.consistency import gate, table
 from tests.verify.facts import changed_wheel, faults_of
 
+pytestmark = pytest.mark.mutant
+
 BUILDERS = (kinds.SDIST, kinds.RENDERED_TREE, kinds.RPM, kinds.MSYS2, kinds.BREW, kinds.SBOM)
 
 

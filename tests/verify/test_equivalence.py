@@ -67,6 +67,7 @@ def test_a_record_is_the_same_after_it_was_written_and_read(good: Record) -> Non
     assert read(document(good)) == good
 
 
+@pytest.mark.mutant
 def test_a_second_run_does_the_same_and_another_log_line_is_named(good: Record, built: Project, tmp_path: Path) -> None:
     again = recorded(built, tmp_path / "again")
     assert compare.differences([good, again]) == []
@@ -99,6 +100,7 @@ def test_what_is_printed_is_read_at_once_although_there_are_secrets(
     assert compare.differences([good, recorded(built, tmp_path / "again", masks=masks)]) == []
 
 
+@pytest.mark.mutant
 def test_a_difference_names_both_artefacts_the_event_and_the_byte(good: Record) -> None:
     spoilt = other(good)
     spoilt.answers["every-byte"].body = spoilt.answers["every-byte"].body[:300] + b"x" * 3796

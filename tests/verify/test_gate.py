@@ -15,6 +15,8 @@ from tests.verify.conftest import Spoiling
 
 __all__ = ["older"]
 
+pytestmark = pytest.mark.mutant
+
 SPEC = "specs/faas-runtime.spec"
 PKGBUILD = "msys2/PKGBUILD"
 

@@ -17,6 +17,8 @@ from ci.verify.check import Check
 from ci.verify.payload import RECIPES, payload_of, shipped
 from tests.verify.conftest import Checking
 
+pytestmark = pytest.mark.mutant
+
 PAYLOAD = "usr/lib/faas-runtime"
 ENV = [
     *(image._PATH, "FAAS_RUNTIME_LISTEN=*:8080", "LAMBDA_TASK_ROOT=/var/task", "LAMBDA_RUNTIME_DIR=/var/runtime"),

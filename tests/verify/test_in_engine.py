@@ -23,6 +23,8 @@ from ci.verify import in_engine, look_in_image
 from ci.verify.check import Check, Function, expected_answer
 from tests.packages.support import check_of
 
+pytestmark = pytest.mark.mutant
+
 NAME = "faas-runtime-0.1.0-micro-amd64.oci.tar"
 PROGRAM = "usr/lib/faas-runtime/bin/faas-runtime"
 NOTHING = "0000000000000000"

@@ -14,6 +14,8 @@ from ci.verify import in_prefix
 from ci.verify.check import Check, Function
 from tests.packages.support import check_of
 
+pytestmark = pytest.mark.mutant
+
 Planting = Callable[[str, str], Check]
 # The last line of the formula's `install`.
 INSTALL = '    chmod 0755, bin/"faas-runtime"\n'

@@ -12,6 +12,8 @@ from ci.pipeline.jobs import Project
 from ci.verify import msys2
 from tests.verify.conftest import Checking, Spoiling
 
+pytestmark = pytest.mark.mutant
+
 PKGBUILD = "msys2/PKGBUILD"
 DEPENDS = 'depends=("${MINGW_PACKAGE_PREFIX}-python>=3.9")\n'
 COMMANDS = "  _install_commands\n"

@@ -86,6 +86,7 @@ FAULTS: dict[str, tuple[dict[str, object], type[ReleaseError], str]] = {
 }
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_no_upgrade_can_begin_with(built: Project, older: Project, tmp_path: Path, fault: str) -> None:
     changes, kind, said = FAULTS[fault]

@@ -14,6 +14,8 @@ from ci.verify import rpm
 from tests.packages.support import check_of, open_project
 from tests.verify.conftest import Checking, Spoiling
 
+pytestmark = pytest.mark.mutant
+
 SPEC = "specs/faas-runtime.spec"
 REQUIRES = "Requires:       python3 >= 3.9\n"
 TOUCH = "find %{buildroot} -exec"

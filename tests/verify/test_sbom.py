@@ -21,6 +21,8 @@ from tests.packages.support import check_of, open_project
 from tests.sboms.conftest import write_image
 from tests.verify.conftest import Checking
 
+pytestmark = pytest.mark.mutant
+
 Document = dict[str, Any]
 Change = Callable[[Document], object]
 

@@ -17,6 +17,8 @@ from ci.verify import formula, sdist
 from tests.packages.support import check_of, checkout_of, open_project
 from tests.verify.conftest import Checking
 
+pytestmark = pytest.mark.mutant
+
 INFO = "faas_runtime-0.1.0.dist-info"
 SBOM = f"{INFO}/sboms/faas-runtime.cdx.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)

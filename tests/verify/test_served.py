@@ -18,6 +18,8 @@ from ci.verify.served import require_serves
 from tests.support import ROOT
 from tests.verify.conftest import Checking
 
+pytestmark = pytest.mark.mutant
+
 LISTENING = "import os, socket; s = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); c, _ = s.accept(); "
 SAYS = LISTENING + "c.recv(9999); c.sendall(b'HTTP/1.1 {} OK\\r\\nX-Amzn-RequestId: 1\\r\\n\\r\\n{}'); c.close()"
 

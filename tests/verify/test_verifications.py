@@ -27,6 +27,7 @@ def empty(good: Path) -> bytes:
     return b""
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("kind", ["sdist", "wheel", "image"])
 @pytest.mark.parametrize("damage", [truncated, rubbish, empty])
 def test_a_damaged_archive_is_refused(built: Project, tmp_path: Path, kind: str, damage: object) -> None:
