@@ -102,7 +102,7 @@ def reproduce(root: Path, console: Console, chosen: argparse.Namespace) -> None:
 
 def build_again(project: Project, console: Console) -> None:
     """Build the commit of `dist/` twice, write `reproducibility.json`, and raise an error if a file differs."""
-    from ci.prove import page
+    from ci.prove import proofs
     from ci.prove import reproduce as proof
 
     with working(project, console) as lock:
@@ -114,7 +114,7 @@ def build_again(project: Project, console: Console) -> None:
             compared = proof.compare(project, jobs, builds)
             length = proof.explain_at_length(project, builds, compared)
         proof.write(project, commit, builds, compared)
-        page.write(project.dist)
+        proofs.write(project.dist)
     proof.show(console, compared, builds.seen)
     proof.require_same(compared, length)
 
@@ -122,7 +122,7 @@ def build_again(project: Project, console: Console) -> None:
 def compare(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     """Say what changed in each artefact since a previous release, and refuse growth beyond the budgets."""
     from ci.prove import compare as comparison
-    from ci.prove import page, previous
+    from ci.prove import previous, proofs
 
     project = open_project(root, Options())
     with working(project, console), tempfile.TemporaryDirectory(prefix="faas-runtime-compare-") as scratch:
@@ -132,10 +132,11 @@ def compare(root: Path, console: Console, chosen: argparse.Namespace) -> None:
             old.unlink(missing_ok=True)
         run = Runner(log=log)
         after = finished.read(project.dist, "dist/", hint="build it first: nox -s snapshot")
+        proofs.write(project.dist)  # without the comparison that was removed
         before = previous.of(chosen.previous, root, Path(scratch), run, console.say)
         compared = comparison.compare(before, after, project.release.budgets, Path(scratch, "work"), run)
         comparison.write(path, before, after, compared)
-        page.write(project.dist)
+        proofs.write(project.dist)
     title = f"What changed since {before.title} ({before.document['version']})"
     console.table(title, ["artifact", ">before", ">now", ">growth", "changed"], comparison.rows(compared))
     console.say("details: dist/comparison.json, dist/report.html")
@@ -167,7 +168,7 @@ def _report(
     allow_missing: Sequence[str] = (),
 ) -> None:
     """Write `artifacts.json`, show the tables, and raise the first error."""
-    from ci.prove import page
+    from ci.prove import proofs
     from ci.verify import verifications
 
     artifacts = report.artifacts_of(outcomes)
@@ -180,7 +181,7 @@ def _report(
         stand_ins=stand_ins(project),
     )
     report.write(project.dist, project.release, source, artifacts, not_tried, gates, allowances)
-    page.write(project.dist)
+    proofs.write(project.dist)
     show(console, project, artifacts)
     _show_gates(console, gates)
     for reason in not_tried:

@@ -142,6 +142,7 @@ def write(
         "artifacts": entries,
         "quick": gates is None,
         "gates": [asdict(result) for result in gates or ()],
+        "proofs": [],  # see `ci.prove.proofs`
         "waivers": [_waiver(release, waiver) for waiver in release.waivers],
     }
     correct = (Status.VERIFIED, Status.NOT_RUN)

@@ -29,11 +29,15 @@ _SECTIONS: tuple[tuple[str, Callable[[Facts], Html]], ...] = (
 )
 
 
+def read(dist: Path) -> Facts:
+    """What is in `dist/`; `artifacts.json` must be there."""
+    documents = {name: read_json(dist / f"{name}.json") for name in ("comparison", "consistency", "reproducibility")}
+    return Facts(release=read_json(dist / "artifacts.json"), **documents)
+
+
 def write(dist: Path) -> None:
     """Write the page, whole or not at all; `artifacts.json` must be there."""
-    documents = {name: read_json(dist / f"{name}.json") for name in ("comparison", "consistency", "reproducibility")}
-    facts = Facts(release=read_json(dist / "artifacts.json"), **documents)
-    write_atomically(dist / PAGE, page(facts).encode())
+    write_atomically(dist / PAGE, page(read(dist)).encode())
 
 
 def page(facts: Facts) -> str:

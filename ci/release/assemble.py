@@ -1,14 +1,14 @@
 """Puts a release together in `dist/release/`: the files of the release page, signed, and the trees of the repositories.
 
     artefacts and SBOMs, each MSYS2 package with a signature beside it
-    the records of the build and of its proofs: artifacts.json, inputs.json, consistency.json, report.html, ...
+    the records of the build and of its proofs: artifacts.json, the proofs that it names, inputs.json, report.html
     the public keys, and verify.py, which checks all of it
     repositories.sha256     what is in yum/ and pacman/
     SHA256SUMS              all files above, and SHA256SUMS.asc, its signature
     *.dsse.json             statements about all files of SHA256SUMS, and the same as Sigstore bundles
 
-Nothing in it depends on the clock: the same commit, inputs and keys give the same bytes. The folder is made beside the
-old one and takes its place when it is complete.
+Nothing in it depends on the clock: the same commit, inputs, keys and proofs give the same bytes. The folder is made
+beside the old one and takes its place when it is complete.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def assemble(
     artifacts = list(_artifacts(dist, document))
     packages = _copy(artifacts, folder)
     _sign_packages(project, packages, signers, folder)
-    _add_records(project, folder)
+    _add_records(project, document, folder)
     _make_trees(project, packages, signers, previous, folder, run)
     _write_sums(folder)
     signers.gpg.detach_sign(folder / SUMS, folder / SIGNATURE, key=signers.package_key, armour=True)
@@ -119,9 +119,9 @@ def _sign_packages(project: Project, packages: Mapping[Path, str], signers: Sign
     package_signatures.sign_pacman(of_pacman, signers.gpg, folder, key=signers.package_key)
 
 
-def _add_records(project: Project, folder: Path) -> None:
+def _add_records(project: Project, document: Mapping[str, Any], folder: Path) -> None:
     """Add what was recorded of the build and its proofs, the public keys, and the program that verifies."""
-    for name in _RECORDS:
+    for name in dict.fromkeys((*_RECORDS, *(one["file"] for one in document["proofs"]))):
         source = project.dist / name
         if not source.is_file():
             raise UnavailableError(f"dist/{name} is missing", hint="make the release again: nox -s release")

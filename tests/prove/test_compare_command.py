@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 
 from ci.core import tars
+from ci.core.files import sha256_of
 from tests.prove.dists import image_settings, image_tree, listed, write_image
 from tests.support import ROOT, copy_checkout, run_ci
 
@@ -53,7 +54,27 @@ def test_growth_beyond_the_budget_fails(checkout: Path) -> None:
     assert f"({after} bytes)" in done.stderr
     assert f"({before} bytes) before; budgets.image is 5%" in done.stderr
     assert "beyond the budget" in (checkout / "dist" / "report.html").read_text()
+    assert proof(checkout) == ("comparison.json", "beyond a budget")
     assert run_ci(checkout, "compare", "dist").returncode == 0
+    assert proof(checkout) == ("comparison.json", "within budgets")
+
+
+def test_a_comparison_that_fails_leaves_none(checkout: Path) -> None:
+    assert run_ci(checkout, "compare", "previous").returncode == 0
+    assert proof(checkout) == ("comparison.json", "within budgets")
+    assert run_ci(checkout, "compare", "no-such-revision").returncode == 2
+    assert proof(checkout) is None
+    assert not (checkout / "dist" / "comparison.json").exists()
+
+
+def proof(checkout: Path) -> tuple[str, str] | None:
+    """The only proof that `artifacts.json` names, and its verdict."""
+    found = json.loads((checkout / "dist" / "artifacts.json").read_bytes())["proofs"]
+    if not found:
+        return None
+    (one,) = found
+    assert one["sha256"] == sha256_of(checkout / "dist" / one["file"])
+    return one["file"], one["verdict"]
 
 
 def test_without_a_snapshot_there_is_nothing_to_compare(checkout: Path) -> None:

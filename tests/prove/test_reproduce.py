@@ -57,6 +57,8 @@ def test_what_depends_on_its_surroundings_is_named(checkout: Path, fast: dict[st
     assert "shows the host name" in done.stderr
     verdict = json.loads((checkout / "dist" / "reproducibility.json").read_bytes())
     jsonschema.validate(verdict, json.loads((ROOT / "ci" / "pipeline" / "reproducibility.schema.json").read_bytes()))
+    proofs = json.loads((checkout / "dist" / "artifacts.json").read_bytes())["proofs"]
+    assert [(one["file"], one["verdict"]) for one in proofs] == [("reproducibility.json", "different")]
     verdicts = {entry["path"]: entry["verdict"] for entry in verdict["artifacts"]}
     different = [path for path, found in verdicts.items() if found == "different"]
     assert different == [FORMULA, *(f"sbom/faas-runtime.rb.{form}.json" for form in ("spdx", "cdx"))]

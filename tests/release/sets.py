@@ -169,6 +169,12 @@ def _write_documents(folder: Path, release: Release, artefacts: Sequence[tuple[s
         }
         for kind, name in artefacts
     ]
+    again = [
+        {"path": one["path"], "stage": False, "verdict": "same", "sha256": {"dist": one["sha256"]}} for one in entries
+    ]
+    about = {"format": 1, "name": release.name, "version": version, "commit": COMMIT, "verdict": "same"}
+    again_name = "reproducibility.json"
+    write_json(folder / again_name, {**about, "varied": [], "not_varied": [], "artifacts": again})
     gate = {"title": "a stand-in", "artifacts": [], "reason": "", "untried": [], "notes": []}
     artifacts = {
         "format": 1,
@@ -186,14 +192,10 @@ def _write_documents(folder: Path, release: Release, artefacts: Sequence[tuple[s
             {**gate, "gate": "install", "name": "install-rpm-sid", "status": "not run", "reason": "no root here"},
             {**gate, "gate": "consistency", "name": "consistency", "status": "passed"},
         ],
+        "proofs": [{"file": again_name, "sha256": sha256_of(folder / again_name), "verdict": "same"}],
         "waivers": [],
     }
     write_json(folder / "artifacts.json", artifacts)
-    again = [
-        {"path": one["path"], "stage": False, "verdict": "same", "sha256": {"dist": one["sha256"]}} for one in entries
-    ]
-    about = {"format": 1, "name": release.name, "version": version, "commit": COMMIT, "verdict": "same"}
-    write_json(folder / "reproducibility.json", {**about, "varied": [], "not_varied": [], "artifacts": again})
     (folder / "inputs.json").write_bytes(inputs_of(release).document())
 
 
