@@ -80,6 +80,7 @@ def engine_that_runs(check: Check, image: str, name: str, attempt: Callable[[Eng
             reasons.append(f"{candidate}: {fault}")
             continue
         engine = Engine(name=candidate)
+        engine.remove_stale(check.run, check.project.release.name)
         engine.load(check.run, check.path, image)
         try:
             reason = attempt(engine)
