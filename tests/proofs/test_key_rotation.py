@@ -17,7 +17,7 @@ from ci.verify import in_dnf
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
 from tests.keys import SigningKeys, signing_keys
-from tests.proofs.test_trees_in_roots import ENVIRONMENT, URL, root_of
+from tests.proofs.test_trees_in_roots import DNF_SUITES, ENVIRONMENT, PACMAN_SUITES, URL, root_of
 from tests.support import program
 from tests.trees import packages
 from tests.trees.packages import Key, making
@@ -64,9 +64,12 @@ def recorded(manager: Pacman, package: str) -> bool:
     return any((manager.root.folder / "srv" / "database" / "local").glob(f"{package}-*"))
 
 
+@pytest.mark.parametrize("suite", DNF_SUITES)
 @pytest.mark.parametrize("client", CLIENTS)
-def test_dnf(built: Project, trees: dict[str, Path], keys: dict[str, Key], tmp_path: Path, client: str) -> None:
-    dnf = Dnf(root=root_of(built, "bookworm", tmp_path / "work"), signed=True)
+def test_dnf(
+    built: Project, trees: dict[str, Path], keys: dict[str, Key], tmp_path: Path, client: str, suite: str
+) -> None:
+    dnf = Dnf(root=root_of(built, suite, tmp_path / "work"), signed=True)
     for signer, tree in trees.items():
         offered = Path(shutil.copytree(tree / "yum", tmp_path / signer))
         # The client has taken the list of keys before, and takes no other.
@@ -83,8 +86,11 @@ def test_dnf(built: Project, trees: dict[str, Path], keys: dict[str, Key], tmp_p
         assert NAME not in dnf.installed()
 
 
+@pytest.mark.parametrize("suite", PACMAN_SUITES)
 @pytest.mark.parametrize("client", CLIENTS)
-def test_pacman(built: Project, trees: dict[str, Path], keys: dict[str, Key], tmp_path: Path, client: str) -> None:
+def test_pacman(
+    built: Project, trees: dict[str, Path], keys: dict[str, Key], tmp_path: Path, client: str, suite: str
+) -> None:
     keyring = tmp_path / "keyring"
     keyring.mkdir()
     steps = [["--init"]]
@@ -93,7 +99,7 @@ def test_pacman(built: Project, trees: dict[str, Path], keys: dict[str, Key], tm
     for words in steps:
         subprocess.run([program("pacman-key"), "--gpgdir", str(keyring), *words], check=True, capture_output=True)
     package = f"mingw-w64-ucrt-x86_64-{NAME}"
-    manager = Pacman(root=root_of(built, "bookworm", tmp_path / "work"))
+    manager = Pacman(root=root_of(built, suite, tmp_path / "work"))
     for signer, tree in trees.items():
         manager.offer_tree(tree / "pacman", ENVIRONMENT, NAME, keyring)
         shutil.rmtree(manager.root.folder / "srv" / "cache")
