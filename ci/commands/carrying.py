@@ -21,7 +21,7 @@ def inputs(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     project = open_project(root, Options())
     wanted = fetch_inputs.recorded(project)
     if chosen.fetch:
-        console.say("fetching what dist/inputs.json names into dist/inputs/; this takes a minute or two")
+        console.say("bringing what dist/inputs.json names, and the gates' roots, into dist/inputs/; this takes minutes")
         with working(project, console), tempfile.TemporaryDirectory(prefix="faas-runtime-inputs-") as scratch:
             found = fetch_inputs.fetch(project, wanted, Path(scratch), _runner(project, "inputs"))
     else:
@@ -32,7 +32,9 @@ def inputs(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     if missing:
         hint = "see dist/logs/inputs.log" if chosen.fetch else "bring them: nox -s inputs -- --fetch"
         raise UnavailableError(f"{len(missing)} of {len(found)} inputs are not in dist/inputs/", hint=hint)
-    console.say("everything is there: builds of this commit need no network")
+    console.say("everything is there: packages, the image micro, and the gates need no network")
+    for line in fetch_inputs.what_needs_a_network(wanted):
+        console.say(line)
 
 
 def bundle(root: Path, console: Console, chosen: argparse.Namespace) -> None:

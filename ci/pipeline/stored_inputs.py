@@ -1,8 +1,9 @@
 """Inputs of a build that are kept for machines without a network: `dist/inputs/`.
 
-`sha256/HASH` are the files themselves: archives of Debian packages, wheels, crates, and the blobs of base images.
-`inputs.json` is the list of inputs that they belong to. `store.json` says what they are for, and has the names of the
-wheels, of which pip reads the parts.
+`sha256/HASH` are the files themselves: archives of Debian packages, wheels, crates, the blobs of base images, and the
+packed roots that the gates work in. `inputs.json` is the list of inputs that they belong to. `store.json` says what
+they are for, and has the names of the wheels, of which pip reads the parts, and those of the roots: these decide no
+byte of an artefact, so `inputs.json` does not list them.
 """
 
 from __future__ import annotations
@@ -78,7 +79,8 @@ class Store:
 
         `suite` and `python` are those of the Debian packages. `wheels` has the names of the wheels, each with its
         sha256; `requirements` is the sha256 of the file with the requirements that they fulfil, `interpreter` what
-        they are for (`ci.make_environment.interpreter`).
+        they are for (`ci.make_environment.interpreter`). `roots` has the names of the gates' roots, each with the
+        sha256 of its file.
         """
         text = json.dumps({"format": FORMAT, **record}, indent=1, sort_keys=True)
         write_atomically(self.folder / RECORD, text.encode() + b"\n")
@@ -88,6 +90,16 @@ class Store:
         found = self._record()
         known = found.get("wheels") if record.items() <= found.items() else None
         return texts(known) if isinstance(known, dict) else {}
+
+    def roots(self) -> dict[str, str]:
+        """The names of the gates' roots, each with the sha256 of its file, whether that is kept or not."""
+        known = self._record().get("roots")
+        return texts(known) if isinstance(known, dict) else {}
+
+    def root(self, name: str) -> Path | None:
+        """The packed root of that name, if it is kept with the recorded bytes; otherwise None."""
+        sha256 = self.roots().get(name, "")
+        return self.path(sha256) if _HASH.fullmatch(sha256) and self.has(sha256) else None
 
     def _record(self) -> dict[str, Any]:
         found = read_json(self.folder / RECORD)

@@ -18,6 +18,7 @@ from pathlib import Path
 from ci.core.errors import ReleaseError
 from ci.core.run import Runner
 from ci.pipeline import stored_inputs
+from ci.pipeline.stored_inputs import Store
 from ci.prove import variations
 
 _VAR_TMP = Path("/var/tmp")  # noqa: S108 (in the namespace, it is private)
@@ -211,10 +212,12 @@ def _clone(settings: Settings, run: Runner) -> None:
     run(*git, "clone", "--quiet", "--no-hardlinks", "--no-checkout", settings.origin, target)
     run(*git, "-C", target, "checkout", "--quiet", "--detach", settings.commit)
     for cache in settings.caches:
+        not_built_from = shutil.ignore_patterns(*Store(dist=Path(cache)).roots().values())
         for kept in (Path(".cache", "debian"), Path(stored_inputs.FOLDER)):
             if Path(cache, kept).is_dir():
+                copy = target / "dist" / kept
                 shutil.copytree(
-                    Path(cache, kept), target / "dist" / kept, copy_function=shutil.copyfile, dirs_exist_ok=True
+                    Path(cache, kept), copy, copy_function=shutil.copyfile, dirs_exist_ok=True, ignore=not_built_from
                 )
     shutil.copyfile(settings.locked, settings.stored / "inputs.json")
     if settings.signatures:

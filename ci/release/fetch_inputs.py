@@ -1,7 +1,8 @@
 """Brings what a build takes from outside into `dist/inputs/`, by hash, and says what is there: `nox -s inputs`.
 
-`dist/inputs.json` says what is needed. It is taken from where the tooling has it already, or else from where it is
-offered: Debian's mirrors, the registries of the base images, the package index, crates.io.
+`dist/inputs.json` says what is needed, and `ci.verify.roots` which roots the gates work in. All of it is taken from
+where the tooling has it already, or else from where it is offered: Debian's mirrors, the registries of the base images,
+the package index, crates.io.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ci.core.errors import CommandFailed, ReleaseError, UsageError
@@ -24,10 +26,13 @@ from ci.pipeline import inputs
 from ci.pipeline.inputs import Inputs
 from ci.pipeline.jobs import Project
 from ci.pipeline.stored_inputs import Store, blobs_of
+from ci.verify import roots
 
 _REQUIREMENTS = Path("ci", "requirements", "release.txt")
 _RECIPE = Path("recipes", "rust-function")
-DEBIAN, BASE, WHEEL, CRATE = "Debian package", "base image", "wheel", "crate"
+DEBIAN, BASE, WHEEL, CRATE, ROOT = "Debian package", "base image", "wheel", "crate", "root for the gates"
+# The flavours whose Containerfiles install packages of the distribution, which nothing here keeps, and with what.
+_INSTALL_WHILE_BUILT = {"ubi": "microdnf", "alpine": "apk"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +59,7 @@ def state(project: Project, wanted: Inputs, why: dict[str, str] | None = None) -
     """Every input, and whether it is kept. `why` has what went wrong, by the kind of the input."""
     store, reasons = Store(dist=project.dist), why or {}
     found = []
-    for one in needed(wanted):
+    for one in (*needed(wanted), *_needed_roots(store)):
         is_kept = store.has_image if one.kind == BASE else store.has
         missing = (
             "" if any(map(is_kept, one.sha256)) else reasons.get(one.name) or reasons.get(one.kind) or "not fetched"
@@ -77,6 +82,13 @@ def needed(wanted: Inputs) -> Iterator[Needed]:
         yield Needed(kind=CRATE, name=f"{crate.name} {crate.version}", sha256=(crate.sha256,))
 
 
+def _needed_roots(store: Store) -> Iterator[Needed]:
+    known = store.roots()
+    for suite in roots.SUITES:
+        name = roots.name_of(suite)
+        yield Needed(kind=ROOT, name=suite.name, sha256=(known[name],) if name in known else ())
+
+
 def fetch(project: Project, wanted: Inputs, scratch: Path, run: Runner) -> list[Needed]:
     """Bring everything that a list names into `dist/inputs/`; returns the state of all, with why something is missing.
 
@@ -86,14 +98,17 @@ def fetch(project: Project, wanted: Inputs, scratch: Path, run: Runner) -> list[
     make_folder(store.folder)
     why: dict[str, str] = {}
     wheels: dict[str, object] = {}
+    packed: dict[str, str] = {}
     _try(why, DEBIAN, lambda: _debian(project, store, wanted, scratch, run))
     for base in wanted.bases:
         name = f"{base.reference.partition('@')[0]} ({base.architecture})"
         _try(why, name, lambda base=base: _base(store, base, fresh_folder(scratch / "base"), run))  # type: ignore[misc]
     _try(why, WHEEL, lambda: wheels.update(_wheels(project, store, wanted, scratch, run)))
     _try(why, CRATE, lambda: _crates(project, store, wanted, scratch, run))
+    for suite in roots.SUITES:
+        _try(why, suite.name, partial(_root, store, suite, packed, scratch, run))
     chosen = project.release.images.micro
-    store.write_record({"suite": chosen.suite, "python": chosen.python, **wheels})
+    store.write_record({"suite": chosen.suite, "python": chosen.python, "roots": packed, **wheels})
     (store.folder / inputs.NAME).write_bytes(wanted.document())
     _remove_others(store, wanted)
     return state(project, wanted, why)
@@ -178,15 +193,39 @@ def _keep_crates(store: Store, wanted: Inputs) -> bool:
     return kept
 
 
+def _root(store: Store, suite: roots.Suite, known: dict[str, str], scratch: Path, run: Runner) -> None:
+    """Keep the root of a suite, packed, and add its name and the sha256 of the file to the known ones."""
+    name = roots.name_of(suite)
+    if kept := store.root(name):
+        known[name] = kept.name
+        return
+    packed = fresh_folder(scratch / "root") / f"{suite.name}.tar.zst"
+    run("zstd", "--quiet", "--threads=0", "-9", "--force", roots.made(store.dist, suite, run), "-o", packed)
+    known[name] = sha256_of(packed)
+    store.keep(packed, known[name])
+    packed.unlink()
+
+
 def _remove_others(store: Store, wanted: Inputs) -> None:
     """Remove what no input of the list is, so that a bundle has nothing of an earlier release."""
-    needed_hashes = {sha256 for one in needed(wanted) for sha256 in one.sha256}
+    needed_hashes = {sha256 for one in needed(wanted) for sha256 in one.sha256} | set(store.roots().values())
     for base in wanted.bases:
         if store.has_image(base.digest):
             needed_hashes |= set(blobs_of(read_json(store.path(base.digest.removeprefix("sha256:")))))
     for path in (store.folder / "sha256").glob("*"):
         if path.name not in needed_hashes:
             path.unlink()
+
+
+def what_needs_a_network(wanted: Inputs) -> list[str]:
+    """For each flavour of images that packages are installed into while it is built: what it needs, in a line."""
+    said = []
+    for flavour, manager in _INSTALL_WHILE_BUILT.items():
+        if any(base.flavour == flavour for base in wanted.bases):
+            said.append(f"{flavour} needs a network: {manager} fetches packages while the image is built")
+        else:
+            said.append(f"{flavour} is left out without a network: its base was not there in that build")
+    return said
 
 
 def rows(found: Sequence[Needed]) -> list[list[str]]:

@@ -1,6 +1,7 @@
 """Debian roots into which artefacts are installed: other versions of rpm, dnf, pacman and Python than this machine has.
 
-Each is a tar file in `dist/roots/`. It is fetched once for each list of packages, and kept in `dist/.cache/roots/`.
+Each is a tar file in `dist/roots/`. It is fetched once for each list of packages, and kept in `dist/.cache/roots/`;
+`dist/inputs/` may have it as well, packed, for machines without a network.
 The packages are unpacked and not configured: no program of a root runs before a gate starts it.
 """
 
@@ -15,10 +16,11 @@ from pathlib import Path
 
 from ci.core.errors import CommandFailed, UnavailableError
 from ci.core.files import make_folder
-from ci.core.run import ask
+from ci.core.run import Runner, ask
 from ci.core.tools import Tool
 from ci.images.engine_choice import last_line
 from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
+from ci.pipeline.stored_inputs import Store
 
 _MMDEBSTRAP = Tool(name="mmdebstrap", minimum="1.3")
 _APART = ("setpriv", "unshare")
@@ -78,7 +80,7 @@ def probe(project: Project) -> RootTools:
     if os.geteuid() != 0:
         return RootTools(missing="programs in a root of their own need root")
     code, printed = ask(("unshare", "--fork", "--pid", "--mount", "--net", "--mount-proc", "true"), _PROBE_SECONDS)
-    kept = frozenset(suite.name for suite in SUITES if _kept(project, suite).exists())
+    kept = frozenset(suite.name for suite in SUITES if _kept(project.dist, suite).exists())
     return RootTools(missing=f"no namespaces here: {printed.strip()}" if code else "", kept=kept)
 
 
@@ -115,22 +117,39 @@ def _job(suite: Suite, found: RootTools) -> Job:
 
 
 def _fetch(work: Workspace, *, suite: Suite) -> None:
-    """Take the root that was fetched before with the same options, whatever the tooling was then, or fetch it."""
-    kept = _kept(work.project, suite)
-    made = work.out / f"{suite.name}.tar"
-    if not kept.exists():
-        try:
-            work.run("mmdebstrap", *options(suite), suite.name, made)
-        except CommandFailed as error:
-            raise UnavailableError(f"Debian {suite.name} could not be fetched: {last_line(error)}") from error
-        make_folder(kept.parent)
-        made.replace(kept)
-    os.link(kept, made)
+    os.link(made(work.project.dist, suite, work.run), work.out / f"{suite.name}.tar")
 
 
-def _kept(project: Project, suite: Suite) -> Path:
-    key = hashlib.sha256(" ".join(options(suite)).encode()).hexdigest()[:16]
-    return project.dist / ".cache" / "roots" / f"{suite.name}-{key}.tar"
+def made(dist: Path, suite: Suite, run: Runner) -> Path:
+    """The root that was made before with the same options, whatever the tooling was then, or else a new one.
+
+    A new one is unpacked from `dist/inputs/`, or fetched. Raises `UnavailableError` if that is not possible.
+    """
+    kept = _kept(dist, suite)
+    if kept.exists():
+        return kept
+    make_folder(kept.parent)
+    part = kept.with_name(f".{kept.name}.{os.getpid()}.part")
+    try:
+        if packed := Store(dist=dist).root(name_of(suite)):
+            run("zstd", "--quiet", "--decompress", packed, "-o", part)
+        else:
+            run("mmdebstrap", *options(suite), suite.name, part)
+        part.replace(kept)
+    except CommandFailed as error:
+        raise UnavailableError(f"Debian {suite.name} could not be fetched: {last_line(error)}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return kept
+
+
+def name_of(suite: Suite) -> str:
+    """The name of a suite's root, which is another one for other packages."""
+    return f"{suite.name}-{hashlib.sha256(' '.join(options(suite)).encode()).hexdigest()[:16]}"
+
+
+def _kept(dist: Path, suite: Suite) -> Path:
+    return dist / ".cache" / "roots" / f"{name_of(suite)}.tar"
 
 
 def options(suite: Suite) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.core.errors import ReleaseError
 from ci.core.files import sha256_of
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
@@ -25,7 +27,9 @@ from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, PythonPa
 from ci.pipeline.jobs import Project
 from ci.pipeline.stored_inputs import Store
 from ci.release import fetch_inputs
+from ci.verify import roots
 from tests.images.registry import Registry, serving
+from tests.support import ROOT, search_path
 
 DEB = DebianPackage(name="libone", version="2", root="amd64", sha256=hashlib.sha256(b"deb").hexdigest(), size=3)
 CRATE = Crate(name="one", version="1.0.0", sha256=hashlib.sha256(b"crate").hexdigest())
@@ -34,7 +38,7 @@ WHEEL = "one-1.0-py3-none-any.whl"
 
 @pytest.fixture
 def project(tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """A project with one requirement; its wheel, a crate and a Debian package are where the tooling has them."""
+    """A project with one requirement; its wheel, a crate, a Debian package and roots are where the tooling has them."""
     (tmp_path / "wheels").mkdir()
     with zipfile.ZipFile(tmp_path / "wheels" / WHEEL, "w") as wheel:
         wheel.writestr("one-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: one\nVersion: 1.0\n")
@@ -44,8 +48,9 @@ def project(tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch) -
         "root/ci/requirements/release.txt": f"one==1.0 --hash=sha256:{sha256_of(tmp_path / 'wheels' / WHEEL)}\n",
         "cargo/registry/cache/index/one-1.0.0.crate": "crate",
         f"dist/.cache/debian/{DEB.sha256}.deb": "deb",
+        **{f"dist/.cache/roots/{roots.name_of(suite)}.tar": f"root of {suite.name}" for suite in roots.SUITES},
     }.items():
-        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(data)
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "wheels"))
     monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "no-index").as_uri())
@@ -69,7 +74,8 @@ def missing(found: list[fetch_inputs.Needed]) -> dict[str, str]:
 
 def test_what_the_caches_have_is_kept_by_hash(project: Project, wanted: Inputs, tmp_path: Path, run: Runner) -> None:
     before = missing(fetch_inputs.state(project, wanted))
-    assert before == dict.fromkeys(["libone 2 (amd64)", "one 1.0", "one 1.0.0"], "not fetched")
+    suites = [suite.name for suite in roots.SUITES]
+    assert before == dict.fromkeys(["libone 2 (amd64)", "one 1.0", "one 1.0.0", *suites], "not fetched")
     assert missing(fetch_inputs.fetch(project, wanted, tmp_path / "scratch", run)) == {}
     for path in (project.dist / "inputs" / "sha256").iterdir():
         assert sha256_of(path) == path.name
@@ -91,7 +97,9 @@ def test_all_that_cannot_be_had_is_said(
     crate = dataclasses.replace(CRATE, name="two", sha256="4" * 64)
     all_of_it = dataclasses.replace(wanted, bases=(base,), debian=(DEB, other), crates=(CRATE, crate))
     found = missing(fetch_inputs.fetch(project, all_of_it, tmp_path / "scratch", run))
-    assert found.keys() == {"a.invalid/b:1 (amd64)", "libtwo 2 (amd64)", "two 1.0.0"}
+    suites = {suite.name for suite in roots.SUITES}
+    assert found.keys() == {"a.invalid/b:1 (amd64)", "libtwo 2 (amd64)", "two 1.0.0"} | suites
+    assert "zstd: not found" in found["sid"]
     assert "mmdebstrap: not found" in found["libtwo 2 (amd64)"]
     assert "skopeo: not found" in found["a.invalid/b:1 (amd64)"]
     assert Store(dist=project.dist).has(DEB.sha256), "the others are kept"
@@ -102,6 +110,33 @@ def test_a_kept_file_that_was_changed_is_missing(project: Project, wanted: Input
     Store(dist=project.dist).path(CRATE.sha256).write_text("other")
     assert missing(fetch_inputs.state(project, wanted)) == {"one 1.0.0": "not fetched"}
     assert missing(fetch_inputs.fetch(project, wanted, tmp_path / "scratch", run)) == {}
+
+
+def test_the_gates_take_their_roots_from_there(
+    project: Project, wanted: Inputs, tmp_path: Path, run: Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_inputs.fetch(project, wanted, tmp_path / "scratch", run)
+    shutil.rmtree(project.dist / ".cache" / "roots")
+    programs = search_path(tmp_path / "programs", without=["mmdebstrap"])
+    monkeypatch.setenv("PATH", str(programs))
+    first, second, *_ = roots.SUITES
+    assert roots.made(project.dist, first, run).read_text() == f"root of {first.name}"
+    store = Store(dist=project.dist)
+    store.path(store.roots()[roots.name_of(second)]).write_text("other")
+    with pytest.raises(ReleaseError, match="mmdebstrap"):
+        roots.made(project.dist, second, run)
+    assert missing(fetch_inputs.state(project, wanted)) == {second.name: "not fetched"}
+
+
+def test_it_says_of_each_flavour_what_still_needs_a_network(wanted: Inputs) -> None:
+    base = BaseImage(flavour="ubi", architecture="amd64", reference="a:1", digest="sha256:1")
+    with_ubi, without = fetch_inputs.what_needs_a_network(dataclasses.replace(wanted, bases=(base,)))
+    assert with_ubi == "ubi needs a network: microdnf fetches packages while the image is built"
+    assert without == "alpine is left out without a network: its base was not there in that build"
+    for flavour, installs in (("ubi", "microdnf install"), ("alpine", "apk add"), ("micro", "")):
+        text = (ROOT / "containers" / flavour / "Containerfile").read_text()
+        assert installs in text
+        assert installs or "\nRUN " not in text  # of micro it says that no network is needed
 
 
 def test_what_no_input_is_any_more_is_removed(project: Project, wanted: Inputs, tmp_path: Path, run: Runner) -> None:
