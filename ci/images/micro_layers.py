@@ -9,6 +9,7 @@ archives of such a list in `dist/inputs/` does so too: then nobody needs the net
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 import shutil
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from ci.core.files import unpack
 from ci.core.tools import Tool
 from ci.images import debian_packages, debian_root, micro
 from ci.manifest.release import Release
-from ci.pipeline.inputs import DebianPackage
+from ci.pipeline.inputs import Inputs
 from ci.pipeline.jobs import Job, Output, Project, Workspace
 from ci.pipeline.stored_inputs import Store
 
@@ -96,38 +97,42 @@ def _debian_job(project: Project, architecture: str, missing: str) -> Job:
         outputs=(Output(path=_debian(architecture)), Output(path=packages_of(architecture))),
         build=partial(_fetch, architecture=architecture),
         tools=() if missing else (_MMDEBSTRAP,),
-        values={"suite": wanted.suite, "python": wanted.python, "locked": _hashes(_given(project, architecture))},
+        values={"suite": wanted.suite, "python": wanted.python, "locked": _hashes(project, architecture)},
         unavailable=missing,
     )
 
 
-def _given(project: Project, architecture: str) -> tuple[DebianPackage, ...] | None:
-    """The packages that the command line demands, or that `dist/inputs/` has; None if neither says any."""
+def _given(project: Project, architecture: str) -> Inputs | None:
+    """The list of packages that the command line demands, or that `dist/inputs/` has; None if neither says any."""
     if project.options.locked:
-        return project.options.locked.debian_of(architecture)
-    wanted = project.release.images.micro
-    return Store(dist=project.dist).debian(wanted.suite, wanted.python, architecture) or None
+        return project.options.locked
+    wanted, store = project.release.images.micro, Store(dist=project.dist)
+    return store.recorded() if store.debian(wanted.suite, wanted.python, architecture) else None
 
 
-def _hashes(packages: tuple[DebianPackage, ...] | None) -> str:
-    return ",".join(package.sha256 for package in packages or ())
+def _hashes(project: Project, architecture: str) -> str:
+    given = _given(project, architecture)
+    return ",".join(package.sha256 for package in given.debian_of(architecture)) if given else ""
 
 
 def _fetch(work: Workspace, *, architecture: str) -> None:
     chosen, dist = work.release.images.micro, work.project.dist
     wanted = debian_root.Wanted(suite=chosen.suite, python=chosen.python, architecture=architecture)
-    target, expected = work.out / Path(_debian(architecture)).name, _given(work.project, architecture)
-    if expected is None:
+    target, given = work.out / Path(_debian(architecture)).name, _given(work.project, architecture)
+    if given is None:
+        day = dt.datetime.now(dt.UTC).date().isoformat()
         debian_root.fetch(work.run, target, wanted)
     else:
-        debian_packages.fetch_locked(dist, work.run, target, wanted, expected, work.folder)
+        day = given.debian_archive.get(architecture, "")
+        debian_packages.fetch_locked(dist, work.run, target, wanted, given, work.folder)
     # The times of folders depend on the order in which apt got the packages, which differs between mirrors.
     target.write_bytes(tars.pack(tars.read(target), 0))
     found = debian_packages.keep(dist, target, architecture)
-    if expected is not None and set(found) != set(expected):
+    expected = given.debian_of(architecture) if given else found
+    if set(found) != set(expected):
         names = ", ".join(sorted({package.name for package in {*found} ^ {*expected}}))
         raise VerificationError(f"{work.job}: it was unpacked from other packages than the locked ones: {names}")
-    debian_packages.write_list(work.out / Path(packages_of(architecture)).name, found)
+    debian_packages.write_list(work.out / Path(packages_of(architecture)).name, found, day)
 
 
 def _build_layers(work: Workspace, *, host_architecture: str) -> str:

@@ -6,7 +6,8 @@ The schema is `inputs.schema.json`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,7 +74,11 @@ class Crate:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Everything that went in. `commit` is empty without git; `python` are the Python and the zlib of the tooling."""
+    """Everything that went in. `commit` is empty without git; `python` are the Python and the zlib of the tooling.
+
+    `debian_archive` has the day on which Debian's archive had the packages of each architecture's root, in UTC. Files
+    of older versions do not say it.
+    """
 
     name: str
     version: str
@@ -86,6 +91,7 @@ class Inputs:
     crates: tuple[Crate, ...] = field(default=())
     bases: tuple[BaseImage, ...] = field(default=())
     debian: tuple[DebianPackage, ...] = field(default=())
+    debian_archive: Mapping[str, str] = field(default_factory=dict)
 
     def base(self, flavour: str, architecture: str) -> BaseImage | None:
         """The base of an image; None if that image was not built, or from scratch."""
@@ -98,7 +104,10 @@ class Inputs:
 
     def document(self) -> bytes:
         """The file's bytes: the same inputs give the same."""
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2).encode() + b"\n"
+        document = {"format": FORMAT, **asdict(self)}
+        if not self.debian_archive:
+            del document["debian_archive"]
+        return json.dumps(document, indent=2).encode() + b"\n"
 
 
 def read(path: Path) -> Inputs:
@@ -132,6 +141,7 @@ def _inputs(data: dict[str, Any]) -> Inputs:
         crates=_all(Crate, data["crates"]),
         bases=_all(BaseImage, data["bases"]),
         debian=_all(DebianPackage, data["debian"]),
+        debian_archive={_text(root): _day(day) for root, day in data.get("debian_archive", {}).items()},
     )
 
 
@@ -144,6 +154,12 @@ def _all(kind: type[Entry], entries: Iterable[dict[str, Any]]) -> tuple[Entry, .
             if not isinstance(value, int if name == "size" else str | tuple):
                 raise TypeError(f"{name} is {value!r}")
     return tuple(kind(**entry) for entry in entries)
+
+
+def _day(value: object) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d", _text(value), re.ASCII):
+        raise ValueError(f"{value!r} is no day")
+    return _text(value)
 
 
 def _text(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import re
 import zlib
@@ -13,7 +12,7 @@ from pathlib import Path
 from ci.core.checkout import source_state
 from ci.core.errors import ToolError, UnavailableError
 from ci.core.files import write_atomically
-from ci.images import micro_layers
+from ci.images import debian_packages, micro_layers
 from ci.pipeline import inputs
 from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, Program, PythonPackage
 from ci.pipeline.jobs import Job, Project
@@ -34,6 +33,7 @@ def collect(project: Project, jobs: Sequence[Job]) -> Inputs:
     """Everything from outside that went into the files of some finished jobs."""
     source = source_state(project.root, project.release.version.tag)
     built = [job for job in jobs if not job.unavailable]
+    debian = _debian(project)
     return Inputs(
         name=project.release.name,
         version=str(project.release.version),
@@ -45,7 +45,8 @@ def collect(project: Project, jobs: Sequence[Job]) -> Inputs:
         python_packages=tuple(_python_packages(project.root)),
         crates=tuple(_crates(project.root)),
         bases=tuple(_bases(built)),
-        debian=tuple(_debian(project)),
+        debian=tuple(package for packages, _ in debian.values() for package in packages),
+        debian_archive={architecture: day for architecture, (_, day) in debian.items() if day},
     )
 
 
@@ -84,11 +85,10 @@ def _bases(jobs: Sequence[Job]) -> Iterator[BaseImage]:
             )
 
 
-def _debian(project: Project) -> Iterator[DebianPackage]:
-    for architecture in micro_layers.fetched(project.release):
-        listed = project.dist / micro_layers.packages_of(architecture)
-        if listed.exists():
-            yield from (DebianPackage(**entry) for entry in json.loads(listed.read_bytes()))
+def _debian(project: Project) -> dict[str, tuple[list[DebianPackage], str]]:
+    """The packages of each architecture's root, and the day on which the archive had them."""
+    lists = {one: project.dist / micro_layers.packages_of(one) for one in micro_layers.fetched(project.release)}
+    return {one: debian_packages.read_list(path) for one, path in lists.items() if path.exists()}
 
 
 def require_available(project: Project, locked: Inputs) -> None:

@@ -129,7 +129,7 @@ def _debian(project: Project, store: Store, wanted: Inputs, scratch: Path, run: 
         packages = wanted.debian_of(architecture)
         try:
             root = debian_root.Wanted(suite=chosen.suite, python=chosen.python, architecture=architecture)
-            debian_packages.fetch_missing(project.dist, run, root, packages, scratch)
+            debian_packages.fetch_missing(project.dist, run, root, wanted, scratch)
         finally:
             for package in packages:
                 store.keep(debian_packages.kept(project.dist, package), package.sha256)

@@ -39,12 +39,16 @@ def test_a_list_has_everything_and_can_be_read(project: Project, locked: Inputs,
         tools=(Program(name="zstd", version="1", sha256="0" * 64),),
         bases=(BaseImage(flavour="ubi", architecture="amd64", reference="a:1", digest="sha256:1"),),
         debian=(DebianPackage(name="libc6", version="1", root="amd64", sha256="0" * 64, size=1),),
+        debian_archive={"amd64": "2026-11-29"},
     )
     path = tmp_path / "inputs.json"
-    path.write_bytes(full.document())
     schema = json.loads((ROOT / "ci" / "pipeline" / "inputs.schema.json").read_bytes())
-    jsonschema.validate(json.loads(path.read_bytes()), schema)
-    assert inputs.read(path) == full
+    older = dataclasses.replace(full, debian_archive={})  # as it was before the day was recorded
+    for one in (older, full):
+        path.write_bytes(one.document())
+        jsonschema.validate(json.loads(path.read_bytes()), schema)
+        assert inputs.read(path) == one
+    assert b"debian_archive" not in older.document()
     assert {"build", "flit-core", "cookiecutter"} <= {one.name for one in full.python_packages}
     assert all(one.sha256 for one in full.python_packages)
     assert "serde_json" in {one.name for one in full.crates}
@@ -111,14 +115,15 @@ def apt_that_fetches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.usefixtures("apt_that_fetches_nothing")
-def test_the_debian_package_that_is_missing_is_named(tmp_path: Path) -> None:
-    packages = [
+def test_the_debian_package_that_is_missing_is_named(locked: Inputs, tmp_path: Path) -> None:
+    packages = tuple(
         DebianPackage(name=name, version="2", root="amd64", sha256="0" * 64, size=1) for name in ("libone", "libtwo")
-    ]
+    )
+    given = dataclasses.replace(locked, debian=packages)
     wanted = Wanted(suite="trixie", python="3.13", architecture="amd64")
     with pytest.raises(UnavailableError, match=r"Debian package libtwo 2 .amd64, sha256 0+. is missing") as caught:
         debian_packages.fetch_locked(
-            tmp_path, Runner(log=tmp_path / "log"), tmp_path / "root.tar", wanted, packages, tmp_path
+            tmp_path, Runner(log=tmp_path / "log"), tmp_path / "root.tar", wanted, given, tmp_path
         )
     assert "snapshot.debian.org" in caught.value.hint
 
