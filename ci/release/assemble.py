@@ -50,7 +50,25 @@ class Signers:
     attestations: AttestationKey
 
 
-def assemble(
+@dataclass(frozen=True, kw_only=True)
+class Assembly:
+    """A set that is being put together in `folder`. `document` is the `artifacts.json` of the finished `dist/`.
+
+    `packages` are the copies of the artefacts, each with its kind. `previous` is the folder with the trees of the
+    release before this one; None starts new trees.
+    """
+
+    project: Project
+    document: Mapping[str, Any]
+    signers: Signers
+    allow_missing: Sequence[str]
+    previous: Path | None
+    run: Runner
+    folder: Path
+    packages: Mapping[Path, str]
+
+
+def begin(
     project: Project,
     document: Mapping[str, Any],
     signers: Signers,
@@ -58,23 +76,21 @@ def assemble(
     allow_missing: Sequence[str],
     previous: Path | None,
     run: Runner,
-) -> Path:
-    """Make the set from a finished `dist/`, let it be verified, and return its folder. `document` is `artifacts.json`.
-
-    `previous` is the folder with the trees of the release before this one; None starts new trees.
-    """
-    dist = project.dist
-    folder = fresh_folder(dist / ".state" / "work" / FOLDER)
-    artifacts = list(_artifacts(dist, document))
-    packages = _copy(artifacts, folder)
-    _sign_packages(project, packages, signers, folder)
-    _add_records(project, document, folder)
-    _make_trees(project, packages, signers, previous, folder, run)
-    _write_sums(folder)
-    signers.gpg.detach_sign(folder / SUMS, folder / SIGNATURE, key=signers.package_key, armour=True)
-    envelopes.write(folder, statements.of_release(folder, project.release, allow_missing), signers.attestations)
-    verify(project, folder, run)
-    return _replace(dist / FOLDER, folder)
+) -> Assembly:
+    """An empty folder for the set of a finished `dist/`. What fills it is in the order of `ci.commands.releasing`."""
+    folder = fresh_folder(project.dist / ".state" / "work" / FOLDER)
+    artifacts = list(_artifacts(project.dist, document))
+    names = safe_names(path.name for _, path in artifacts)
+    return Assembly(
+        project=project,
+        document=document,
+        signers=signers,
+        allow_missing=allow_missing,
+        previous=previous,
+        run=run,
+        folder=folder,
+        packages={folder / names[path.name]: kind for kind, path in artifacts},
+    )
 
 
 def verify(project: Project, folder: Path, run: Runner) -> str:
@@ -86,6 +102,11 @@ def verify(project: Project, folder: Path, run: Runner) -> str:
     files = [*(key.file for key in keys.packages), *(key.ed25519 for key in keys.attestations)]
     words = [word for file in files for word in ("--key", project.root / file)]
     return run.output(sys.executable, "-I", _CONSUMER, *words, folder)
+
+
+def verify_set(made: Assembly) -> None:
+    """Let the verifier check the set before anybody has it."""
+    verify(made.project, made.folder, made.run)
 
 
 def _artifacts(dist: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, Path]]:
@@ -102,58 +123,48 @@ def _artifacts(dist: Path, document: Mapping[str, Any]) -> Iterator[tuple[str, P
         yield entry["kind"], path
 
 
-def _copy(artifacts: Sequence[tuple[str, Path]], folder: Path) -> dict[Path, str]:
-    """Copy the artefacts under the names of the release page; returns each copy with its kind."""
-    names = safe_names(path.name for _, path in artifacts)
-    copies = {}
-    for kind, path in artifacts:
-        copy = folder / names[path.name]
-        shutil.copyfile(path, copy)
-        copies[copy] = kind
-    return copies
+def copy_artifacts(made: Assembly) -> None:
+    """Copy the artefacts under the names of the release page."""
+    sources = (path for _, path in _artifacts(made.project.dist, made.document))
+    for copy, source in zip(made.packages, sources, strict=True):
+        shutil.copyfile(source, copy)
 
 
-def _sign_packages(project: Project, packages: Mapping[Path, str], signers: Signers, folder: Path) -> None:
+def sign_packages(made: Assembly) -> None:
     """Put a signature beside each MSYS2 package. RPMs carry theirs, from when they were built."""
-    of_pacman = [path for path, kind in packages.items() if kind == "msys2"]
-    package_signatures.sign_pacman(of_pacman, signers.gpg, folder, key=signers.package_key)
+    of_pacman = [path for path, kind in made.packages.items() if kind == "msys2"]
+    package_signatures.sign_pacman(of_pacman, made.signers.gpg, made.folder, key=made.signers.package_key)
 
 
-def _add_records(project: Project, document: Mapping[str, Any], folder: Path) -> None:
+def add_records(made: Assembly) -> None:
     """Add what was recorded of the build and its proofs, the public keys, and the program that verifies."""
-    for name in dict.fromkeys((*_RECORDS, *(one["file"] for one in document["proofs"]))):
-        source = project.dist / name
+    root, keys = made.project.root, made.project.release.keys
+    proofs = (one["file"] for one in made.document["proofs"])
+    for name in dict.fromkeys((*_RECORDS, *proofs)):
+        source = made.project.dist / name
         if not source.is_file():
             raise UnavailableError(f"dist/{name} is missing", hint="make the release again: nox -s release")
-        shutil.copyfile(source, folder / name)
-    keys = project.release.keys
-    armoured = b"".join((project.root / key.file).read_bytes() for key in keys.packages)
-    (folder / trees.KEYS).write_bytes(armoured)
-    shutil.copyfile(project.root / keys.attestations[0].ed25519, folder / ATTESTATIONS)
-    shutil.copyfile(_CONSUMER, folder / VERIFIER)
+        shutil.copyfile(source, made.folder / name)
+    (made.folder / trees.KEYS).write_bytes(b"".join((root / key.file).read_bytes() for key in keys.packages))
+    shutil.copyfile(root / keys.attestations[0].ed25519, made.folder / ATTESTATIONS)
+    shutil.copyfile(_CONSUMER, made.folder / VERIFIER)
 
 
-def _make_trees(
-    project: Project,
-    packages: Mapping[Path, str],
-    signers: Signers,
-    previous: Path | None,
-    folder: Path,
-    run: Runner,
-) -> None:
+def make_trees(made: Assembly) -> None:
     """Make both trees, and the list of their files."""
-    scratch = fresh_folder(folder.with_name("release-scratch"))
+    scratch = fresh_folder(made.folder.with_name("release-scratch"))
+    release, folder, previous = made.project.release, made.folder, made.previous
     making = Making(
-        release=project.release,
-        gpg=signers.gpg,
-        key=signers.package_key,
+        release=release,
+        gpg=made.signers.gpg,
+        key=made.signers.package_key,
         public_keys=folder / trees.KEYS,
-        url=project.release.targets.repositories,
-        run=run,
+        url=release.targets.repositories,
+        run=made.run,
         scratch=scratch,
     )
     by_kind: dict[str, list[Path]] = {}
-    for path, kind in packages.items():
+    for path, kind in made.packages.items():
         by_kind.setdefault(kind, []).append(path)
     rpms = [path for kind in ("rpm", "rpm-devel") for path in by_kind.get(kind, ())]
     yum.make(folder / "yum", rpms, previous and previous / "yum", making)
@@ -162,17 +173,31 @@ def _make_trees(
     shutil.rmtree(scratch)
 
 
-def _write_sums(folder: Path) -> None:
-    names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    write_atomically(folder / SUMS, "".join(f"{sha256_of(folder / name)}  {name}\n" for name in names).encode())
+def write_sums(made: Assembly) -> None:
+    """Write the checksums of all files that are there."""
+    names = sorted(path.name for path in made.folder.iterdir() if path.is_file())
+    lines = (f"{sha256_of(made.folder / name)}  {name}\n" for name in names)
+    write_atomically(made.folder / SUMS, "".join(lines).encode())
 
 
-def _replace(target: Path, made: Path) -> Path:
-    """Let a finished folder take the place of the old one."""
+def write_statements(made: Assembly) -> None:
+    """Sign the provenance, and the verdict of each gate, about all files of the checksums."""
+    stated = statements.of_release(made.folder, made.project.release, made.allow_missing)
+    envelopes.write(made.folder, stated, made.signers.attestations)
+
+
+def sign_sums(made: Assembly) -> None:
+    """Sign the checksums."""
+    signers = made.signers
+    signers.gpg.detach_sign(made.folder / SUMS, made.folder / SIGNATURE, key=signers.package_key, armour=True)
+
+
+def put_in_place(made: Assembly) -> None:
+    """Let the finished folder take the place of the old one."""
+    target = made.project.dist / FOLDER
     old = target.with_name(f".{target.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
-    made.rename(target)
+    made.folder.rename(target)
     shutil.rmtree(old, ignore_errors=True)
-    return target

@@ -1,9 +1,10 @@
-"""docs/releasing.md lists every exit code of the tooling, and every status of an artefact."""
+"""docs/releasing.md lists the steps of a release, every exit code of the tooling, and every status of an artefact."""
 
 from __future__ import annotations
 
 import re
 
+from ci.commands import releasing
 from ci.core import errors
 from ci.pipeline.report import Status
 from tests.docs.pages import DOCS
@@ -11,6 +12,11 @@ from tests.docs.pages import DOCS
 
 def section(name: str) -> str:
     return (DOCS / "releasing.md").read_text().partition(f"\n## {name}\n")[2].partition("\n## ")[0]
+
+
+def test_the_order_of_a_release_is_the_one_that_is_run() -> None:
+    text = section("A release, step by step").partition("\n### Release\n")[2].partition("\n### ")[0]
+    assert re.findall(r"(?m)^\d+\. (.+)$", text) == [step.name for step in releasing.STEPS]
 
 
 def test_every_exit_code_is_listed_once() -> None:
