@@ -7,8 +7,10 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from ci.core.run import Runner
 from ci.lint import workflows
@@ -81,6 +83,36 @@ def test_a_repository_without_workflows_has_no_findings(project: Project) -> Non
     shutil.rmtree(project.root / workflows.FOLDER)
     run = Runner(log=project.dist / "log")
     assert workflows.check_jsonschema(run, project) == workflows.zizmor(run, project) == []
+
+
+def jobs_of_the_release() -> dict[str, Any]:
+    document = yaml.safe_load((ROOT / workflows.FOLDER / "release.yml").read_text())
+    found: dict[str, Any] = document["jobs"]
+    return found
+
+
+def test_keyless_attestation_is_an_option_that_nothing_needs() -> None:
+    """One job alone may ask for an identity; it runs where a variable says so, and no other job waits for it."""
+    jobs = jobs_of_the_release()
+    assert [name for name, job in jobs.items() if "id-token" in job["permissions"]] == ["attest"]
+    assert jobs["attest"]["if"] == "vars.KEYLESS_ATTESTATION == 'yes'"
+    for name, job in jobs.items():
+        assert "attest" not in job.get("needs", [])
+        keyless = [step for step in job["steps"] if "attest" in step.get("uses", "")]
+        assert bool(keyless) == (name == "attest")
+
+
+def test_the_rebuild_is_signed_before_the_keys_are_deleted_and_nothing_uses_them_later() -> None:
+    steps = jobs_of_the_release()["release"]["steps"]
+    texts = [str(step.get("run", "")) for step in steps]
+    (deleted,) = (number for number, text in enumerate(texts) if "rm -rf" in text and "keys" in text)
+    assert steps[deleted]["if"] == "always()"
+    rebuilt = [number for number, text in enumerate(texts) if "nox -s rebuild" in text]
+    assert "--attestation-key" in texts[rebuilt[0]]
+    assert max(number for number, text in enumerate(texts) if "/keys" in text) == deleted
+    assert rebuilt[0] < deleted
+    kept = next(step for step in steps if step.get("with", {}).get("name") == "release")
+    assert "dist/rebuild.dsse.json" in kept["with"]["path"]
 
 
 def test_every_action_of_ours_is_pinned_by_its_commit_and_says_its_version() -> None:
