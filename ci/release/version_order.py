@@ -1,4 +1,4 @@
-"""Whether a version goes up: by PEP 440, and by the own comparison of each package manager that is here.
+"""Whether a version goes up: by PEP 440, and by the own comparisons of rpm and pacman.
 
 `ci.manifest.versions` spells versions so that all package managers order them as PEP 440 does, if they have as many
 numbers. Homebrew's comparison is not asked: it is part of Homebrew itself, and the tests hold a copy of its rules
@@ -7,10 +7,10 @@ against these spellings.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
+from shutil import which
 
-from ci.core.errors import UsageError
+from ci.core.errors import ToolError, UsageError
 from ci.core.run import Runner
 from ci.manifest.versions import Version
 
@@ -18,7 +18,7 @@ from ci.manifest.versions import Version
 def require_goes_up(version: Version, released: Sequence[Version], run: Runner) -> None:
     """Raise `UsageError` unless a version comes after all those that were released before it, in every ecosystem.
 
-    Without a release before it, every version does.
+    Without a release before it, every version does. Raises `ToolError` if a program that knows an order is missing.
     """
     if not released:
         return
@@ -42,16 +42,18 @@ def require_goes_up(version: Version, released: Sequence[Version], run: Runner) 
 
 
 def _asked(version: Version, newest: Version, run: Runner) -> list[tuple[str, tuple[str, str], str]]:
-    """What the package managers of this machine say: the manager, both spellings, and "1" if the second is newer."""
-    said = []
-    if shutil.which("rpm"):
-        pair = (newest.rpm, version.rpm)
-        # Both are made of digits, letters and . ~ ^ alone, so they end no string of Lua.
-        said.append(("rpm", pair, run.output("rpm", "--eval", f"%{{lua:print(rpm.vercmp('{pair[1]}', '{pair[0]}'))}}")))
-    if shutil.which("vercmp"):
-        pair = (newest.pacman, version.pacman)
-        said.append(("pacman", pair, run.output("vercmp", pair[1], pair[0])))
-    return [(manager, pair, order.strip()) for manager, pair, order in said]
+    """What the package managers say: the manager, both spellings, and "1" if the second is newer."""
+    missing = [(program, manager) for program, manager in (("rpm", "rpm"), ("vercmp", "pacman")) if not which(program)]
+    if missing:
+        raise ToolError(
+            "\n".join(f"{program}: not found on PATH; {manager}'s order is not known" for program, manager in missing),
+            hint=f"install it with ci/bootstrap: {version} must go up for every package manager",
+        )
+    rpm, pacman = (newest.rpm, version.rpm), (newest.pacman, version.pacman)
+    # Both are made of digits, letters and . ~ ^ alone, so they end no string of Lua.
+    by_rpm = run.output("rpm", "--eval", f"%{{lua:print(rpm.vercmp('{rpm[1]}', '{rpm[0]}'))}}")
+    by_pacman = run.output("vercmp", pacman[1], pacman[0])
+    return [("rpm", rpm, by_rpm.strip()), ("pacman", pacman, by_pacman.strip())]
 
 
 def _after(version: Version) -> str:

@@ -9,12 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from packaging.version import Version as Pep440
 
-from ci.core.errors import UsageError
+from ci.core.errors import ToolError, UsageError
 from ci.core.run import Runner
 from ci.manifest.versions import Version, parse
 from ci.release import next_version
 from ci.release.version_order import require_goes_up
-from tests.support import program
+from tests.support import program, search_path
 
 WORDS = ["major", "minor", "patch", "rc", "final", "dev", "minor rc", "patch dev", "major rc"]
 
@@ -117,6 +117,17 @@ def test_what_does_not_go_up(version: str, tags: list[str], said: str, run: Runn
 
 def test_without_a_tag_any_version_is_right(run: Runner) -> None:
     require_goes_up(parse("0.0.0.dev0"), [], run)
+
+
+@pytest.mark.parametrize(("absent", "manager"), [("rpm", "rpm"), ("vercmp", "pacman")])
+def test_an_order_that_nobody_here_knows_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Runner, absent: str, manager: str
+) -> None:
+    monkeypatch.setenv("PATH", str(search_path(tmp_path / "programs", without=[absent])))
+    require_goes_up(parse("0.2.0"), [], run)  # there is nothing to compare with
+    with pytest.raises(ToolError, match=f"{absent}: not found on PATH; {manager}'s order is not known") as told:
+        require_goes_up(parse("0.2.0"), [parse("0.1.0")], run)
+    assert "ci/bootstrap" in told.value.hint
 
 
 @pytest.mark.parametrize(("manager", "answer"), [("rpm", "-1"), ("rpm", "0"), ("vercmp", "-1")])
