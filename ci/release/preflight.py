@@ -12,7 +12,8 @@ from ci.core.errors import PreflightError, ReleaseError
 from ci.core.run import Runner
 from ci.pipeline.allowances import require_names
 from ci.pipeline.jobs import Job, Project
-from ci.release import preflight_inputs, preflight_keys, preflight_tree
+from ci.pipeline.plan import Step
+from ci.release import preflight_inputs, preflight_keys, preflight_seen, preflight_tree
 from ci.release.faults import Fault, hard
 from ci.release.preflight_keys import PrivateKeys
 
@@ -34,6 +35,19 @@ def faults(
     may be missing; another name raises `UsageError`. `previous_trees` is the folder with the package repositories that
     were published last. `today` is the day in UTC.
     """
+    found, _ = _look(project, private, jobs, allow_missing, previous_trees, today)
+    return found
+
+
+def _look(
+    project: Project,
+    private: PrivateKeys,
+    jobs: Sequence[Job],
+    allow_missing: Sequence[str],
+    previous_trees: Path | None,
+    today: dt.date | None,
+) -> tuple[list[Fault], dict[str, list[str]]]:
+    """The faults and warnings, and what was seen by each check that has found no fault."""
     require_names(allow_missing)
     today = today or dt.datetime.now(dt.UTC).date()
     steps = preflight_inputs.plan(project, jobs)
@@ -56,7 +70,25 @@ def faults(
             except ReleaseError as error:  # one check that cannot be made must not hide what the others find
                 advice = error.hint or "repair that, and run the preflight again"
                 found.append(Fault(check=check, where=check, what=f"cannot be checked: {error}", advice=advice))
-    return found
+        seen = _seen(project, steps, previous_trees, today, run)
+        wrong = {fault.check for fault in hard(found)}
+        return found, {check: lines() for check, lines in seen.items() if check not in wrong}
+
+
+def _seen(
+    project: Project, steps: Sequence[Step], previous_trees: Path | None, today: dt.date, run: Runner
+) -> dict[str, Callable[[], list[str]]]:
+    return {
+        "tree and tag": lambda: preflight_seen.tree(project),
+        "tools": lambda: preflight_seen.tools(steps),
+        "keys": lambda: preflight_seen.keys(project, today, run),
+        "bases": lambda: preflight_seen.bases(project),
+        "source hash": lambda: preflight_seen.source_hash(project),
+        "waivers": lambda: preflight_seen.waivers(project),
+        "repositories": lambda: preflight_seen.repositories(previous_trees),
+        "artefacts": lambda: preflight_seen.artifacts(steps),
+        "gates": lambda: preflight_seen.gates(steps),
+    }
 
 
 def run(
@@ -69,11 +101,16 @@ def run(
     previous_trees: Path | None = None,
     today: dt.date | None = None,
 ) -> None:
-    """Print what was checked, then warnings; raise `PreflightError` with every fault if there is one."""
-    found = faults(project, private, jobs, allow_missing=allow_missing, previous_trees=previous_trees, today=today)
+    """Print what was checked and seen, then warnings; raise `PreflightError` with every fault if there is one."""
+    found, seen = _look(project, private, jobs, allow_missing, previous_trees, today)
     stop = hard(found)
-    rows = [[check, _result([fault for fault in found if fault.check == check])] for check in CHECKS]
-    console.table(f"Preflight of {project.release.name} {project.release.version}", ["check", "result"], rows)
+    rows = []
+    for check in CHECKS:
+        first, *others = seen.get(check) or [""]
+        rows.append([check, _result([fault for fault in found if fault.check == check]), first])
+        rows += [["", "", line] for line in others]
+    title = f"Preflight of {project.release.name} {project.release.version}"
+    console.table(title, ["check", "result", "what was seen"], rows)
     for fault in found:
         if fault.warning:
             console.say(f"warning: {fault}")

@@ -17,7 +17,7 @@ from ci.core.run import Runner
 from ci.core.tools import Tool
 from ci.pipeline.jobs import Job, Options, Output, Project, Variant
 from ci.pipeline.plan import make_plan
-from ci.release import preflight, preflight_inputs, preflight_tree
+from ci.release import preflight, preflight_inputs, preflight_seen, preflight_tree
 from ci.release.faults import Fault, hard
 from ci.release.preflight_keys import PrivateKeys
 from tests.keys import signing_keys
@@ -55,9 +55,32 @@ def test_a_release_that_can_be_made_passes(signed: Signed, tmp_path: Path, capsy
     assert preflight.faults(project, signed.private, jobs, today=TODAY) == []
     preflight.run(project, Console(), signed.private, jobs, today=TODAY)
     printed = capsys.readouterr()
-    assert re.findall(r"(?m)^  (.+?)  +in order$", printed.out) == list(preflight.CHECKS)
+    lines = dict(re.findall(r"(?m)^  (\S.*?)  +in order  +(\S.*)$", printed.out))
+    assert list(lines) == list(preflight.CHECKS)
+    commit = git(signed.checkout, "rev-parse", "HEAD")[:12]
+    assert lines["tree and tag"] == f"v0.1.0 is at {commit}, and nothing is modified"
+    assert re.fullmatch(
+        r"packages-2026\.asc, RSA 4096, signs packages: ends in \d+ days, on \d{4}-\d\d-\d\d", lines["keys"]
+    )
+    assert re.search(r"(?m)^ +attestations-2026\.pub, Ed25519, signs attestations: does not end$", printed.out)
+    assert re.match(r"registry.*ubi-minimal:10.*@sha256:[0-9a-f]{12}$", lines["bases"])
+    assert lines["source hash"].startswith(project.release.source.sha256[:12])
+    assert re.fullmatch(r"\d+, of which the first ends on 2027-11-30", lines["waivers"])
+    assert lines["artefacts"] == "1 sdist, 1 wheel, 1 toy"
+    assert max(map(len, printed.out.splitlines())) < 120
     assert "warning" not in printed.out + printed.err
     assert git(signed.checkout, "status", "--porcelain") == ""  # it has left nothing behind
+
+
+def test_the_versions_of_tools_and_the_days_of_keys_are_shown(signed: Signed, tmp_path: Path) -> None:
+    project, jobs = opened(signed.checkout, tmp_path / "dist")
+    many = replace(jobs[1], id="tools", tools=tuple(Tool(name=name) for name in ("git", "gpg", "rpm")))
+    lines = preflight_seen.tools(make_plan(project, [*jobs, many]))
+    assert re.search(r"\bgit \d+\.\d+[\d.]*, gpg \d+\.\d+", " ".join(lines))
+    run = Runner(log=tmp_path / "log")
+    today, later = (preflight_seen.keys(project, TODAY + dt.timedelta(days=days), run)[0] for days in (0, 10))
+    in_days = [int(re.search(r"in (\d+) days", line)[1]) for line in (today, later)]  # type: ignore[index]
+    assert in_days[0] - in_days[1] == 10
 
 
 def test_repositories_that_begin_anew_are_a_warning(signed: Signed, tmp_path: Path) -> None:
@@ -113,7 +136,7 @@ def test_every_fault_is_told_at_once_with_what_to_do(
     assert told.startswith(f"{told.count('what to do')} faults keep this release from being made")
     assert raised.value.exit_code == 19
     printed = capsys.readouterr()
-    assert re.search(r"(?m)^  tree and tag +3 faults$", printed.out)
+    assert re.search(r"(?m)^  tree and tag +3 faults$", printed.out)  # and nothing that was seen
     assert re.search(r"(?m)^  bases +1 fault, 1 warning$", printed.out)
     assert "warning: --base alpine=localhost/a:1: is a stand-in" in printed.err
     assert "stand-in" not in told
