@@ -38,7 +38,8 @@ class Kind:
     `Verdict`, `verified_with` the builders whose files it reads besides the artefact's own, `tools` the programs it
     runs, each with the oldest version that is supported. `lints` name functions from the `Runner` and the `Project` to
     the findings in committed files. The artefact is in `dist/FOLDER/`. `rendered` is the folder of the repository that
-    has the files that are rendered for it, if there is one.
+    has the files that are rendered for it, if there is one. `digest` names a function from the path of an artefact to
+    the digest by which registries know its content, if they do.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Kind:
     tools: Mapping[str, str] = field(default_factory=dict)
     lints: tuple[str, ...] = ()
     rendered: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +169,7 @@ _IMAGE = Kind(
     lints=("ci.lint.checks:hadolint",),
     folder="images",
     media_type="application/vnd.oci.image.layout.v1+tar",
+    digest="ci.images.archive_parts:digest_of",
     rendered="containers",
 )
 _SBOM = Kind(

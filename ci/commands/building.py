@@ -9,6 +9,7 @@ from pathlib import Path
 from ci import kinds
 from ci.commands.committed import warn_of_source_hash
 from ci.commands.running import (
+    artifacts_of,
     execute,
     jobs_of,
     open_project,
@@ -54,7 +55,7 @@ def build_everything(root: Path, console: Console, chosen: argparse.Namespace) -
     require_locked(project, jobs)
     outcomes = execute(project, console, jobs)
     source = source_state(project.root, project.release.version.tag)
-    report.write(project.dist, project.release, source, report.artifacts_of(outcomes), (), None)
+    report.write(project.dist, project.release, source, artifacts_of(project, outcomes), (), None)
     recorded.write(project, jobs)
     raise_first_error(console, outcomes)
 

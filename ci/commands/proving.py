@@ -11,6 +11,7 @@ from ci import kinds
 from ci.commands.building import require_locked
 from ci.commands.committed import warn_of_source_hash
 from ci.commands.running import (
+    artifacts_of,
     as_built,
     execute,
     jobs_of,
@@ -171,7 +172,7 @@ def _report(
     from ci.prove import proofs
     from ci.verify import verifications
 
-    artifacts = report.artifacts_of(outcomes)
+    artifacts = artifacts_of(project, outcomes)
     gates = None if quick else gate_report.results_of(outcomes)
     not_tried = verifications.not_tried(builds)
     source = source_state(project.root, project.release.version.tag)

@@ -15,7 +15,7 @@ from ci.core.errors import HostError, UnavailableError, UsageError
 from ci.core.lock import exclusive
 from ci.core.resolve import resolve
 from ci.core.tools import Toolbox
-from ci.kinds import Builder
+from ci.kinds import Builder, kind_named
 from ci.manifest.reader import load
 from ci.pipeline import inputs, report
 from ci.pipeline.jobs import Job, Options, Project
@@ -125,6 +125,16 @@ def _require_space(dist: Path, needed: int) -> None:
             f"{dist}: {free / 1e6:.0f} MB are free, {needed / 1e6:.0f} MB are needed",
             hint="free some disk space and run the same command again",
         )
+
+
+def artifacts_of(project: Project, outcomes: Sequence[Outcome]) -> list[report.Artifact]:
+    """The entries of `artifacts.json`, with the digests of images, which are in their archives."""
+    found = []
+    for artifact in report.artifacts_of(outcomes):
+        read = kind_named(artifact.kind).digest if artifact.sha256 else ""
+        digest = resolve(read)(project.dist / artifact.path) if read else None
+        found.append(dataclasses.replace(artifact, digest=digest))
+    return found
 
 
 def show(console: Console, project: Project, artifacts: Sequence[report.Artifact]) -> None:

@@ -19,6 +19,7 @@ from ci.core.errors import VerificationError
 from ci.core.tars import Entry, FileTree
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
+_UNREADABLE = (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,16 +35,36 @@ def read(path: Path, wanted: re.Pattern[str]) -> Parts:
     """Read those files of an image whose whole path fits the pattern. Raises `VerificationError` for another file."""
     try:
         with tarfile.open(path) as archive:
-            digest = json.loads(_member(archive, "index.json").read())["manifests"][0]["digest"]
+            digest = _digest(archive)
             manifest = json.loads(_blob(archive, digest).read())
             config = json.loads(_blob(archive, manifest["config"]["digest"]).read())
             tree: FileTree = {}
             for layer in manifest["layers"]:
                 with gzip.open(_blob(archive, layer["digest"])) as data:
                     _add_layer(tree, data, wanted)
-    except (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, gzip.BadGzipFile) as error:
-        raise VerificationError(f"{path.name}: not an archive that this tooling makes: {error!r}") from error
+    except _UNREADABLE as error:
+        raise _not_ours(path, error) from error
     return Parts(digest=digest, config=config, tree=tree)
+
+
+def digest_of(path: Path) -> str:
+    """The digest by which a registry knows what is in an archive: that of the image's manifest, or of the index.
+
+    Raises `VerificationError` for another file.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            return _digest(archive)
+    except _UNREADABLE as error:
+        raise _not_ours(path, error) from error
+
+
+def _digest(archive: tarfile.TarFile) -> str:
+    return str(json.loads(_member(archive, "index.json").read())["manifests"][0]["digest"])
+
+
+def _not_ours(path: Path, error: Exception) -> VerificationError:
+    return VerificationError(f"{path.name}: not an archive that this tooling makes: {error!r}")
 
 
 def _blob(archive: tarfile.TarFile, digest: str) -> IO[bytes]:

@@ -46,6 +46,7 @@ class Artifact:
 
     `tool` are the programs and libraries that built it, with versions; it is empty if the tooling did so by itself.
     `reason` says why it has this status, and what its verification has to say. `untried` is what that has left out.
+    `digest` is that of an image, or of an index of images, by which registries know it.
     """
 
     kind: str
@@ -57,6 +58,7 @@ class Artifact:
     untried: tuple[str, ...] = ()
     size: int | None = None
     sha256: str | None = None
+    digest: str | None = None
 
 
 def artifacts_of(outcomes: Sequence[Outcome]) -> list[Artifact]:

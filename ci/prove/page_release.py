@@ -35,11 +35,14 @@ def allowances(facts: Facts) -> Html:
 
 
 def artifacts(facts: Facts) -> Html:
-    """Every artefact with its status, its size and the beginning of its hash; SHA256SUMS has the whole ones."""
+    """Every artefact with its status, its size and the beginning of its hash; SHA256SUMS has the whole ones.
+
+    An image has its digest as a whole: registries ask for it.
+    """
     rows = [
         [
             one["kind"],
-            code(one["name"]),
+            element("span", code(one["name"]), *((" ", code(one["digest"])) if "digest" in one else ())),
             status(one["status"]),
             readable_size(one.get("size")),
             short(one["sha256"][:12]) if "sha256" in one else "",

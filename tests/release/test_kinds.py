@@ -46,7 +46,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
 
 def test_every_name_in_an_entry_leads_to_a_function() -> None:
     for kind in kinds.KINDS:
-        names = [kind.verifier, *kind.lints]
+        names = [kind.verifier, *kind.lints, *([kind.digest] if kind.digest else [])]
         for builder in kinds.builders_of([kind], verified=True):
             names += [name for name in (builder.jobs, builder.probe, builder.table) if name]
         for name in names:

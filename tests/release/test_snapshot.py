@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -30,6 +32,14 @@ def report(checkout: Path) -> dict[str, Any]:
     return document
 
 
+def digest_in(archive: Path) -> str:
+    """The digest that a registry would have: that of the one blob which `index.json` names, made of its bytes."""
+    with tarfile.open(archive) as opened:
+        (entry,) = json.loads((opened.extractfile("index.json") or io.BytesIO()).read())["manifests"]
+        blob = (opened.extractfile(f"blobs/{entry['digest'].replace(':', '/')}") or io.BytesIO()).read()
+    return f"sha256:{hashlib.sha256(blob).hexdigest()}"
+
+
 def sums(checkout: Path) -> dict[str, str]:
     lines = (checkout / "dist" / "SHA256SUMS").read_text().splitlines()
     return {path: sha256 for sha256, path in (line.split("  ") for line in lines)}
@@ -38,6 +48,11 @@ def sums(checkout: Path) -> dict[str, str]:
 def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
     document = report(snapshot)
     jsonschema.validate(document, json.loads((ROOT / "ci" / "pipeline" / "artifacts.schema.json").read_bytes()))
+    with_digest = [one for one in document["artifacts"] if "digest" in one]
+    assert {one["kind"] for one in with_digest} == {"image", "image-index"}
+    for one in with_digest:
+        assert one["digest"] == digest_in(snapshot / "dist" / one["path"])
+        assert one["digest"] in (snapshot / "dist" / "report.html").read_text()
     status = {artifact["name"]: artifact["status"] for artifact in document["artifacts"]}
     for kind in ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "image", "image-index", "sbom"):
         assert any(a["kind"] == kind and a["status"] == "verified" for a in document["artifacts"]), (kind, status)
