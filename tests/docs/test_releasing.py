@@ -7,6 +7,7 @@ import re
 from ci.commands import releasing
 from ci.core import errors
 from ci.pipeline.report import Status
+from tests.docs import release_steps
 from tests.docs.pages import DOCS
 
 
@@ -17,6 +18,12 @@ def section(name: str) -> str:
 def test_the_order_of_a_release_is_the_one_that_is_run() -> None:
     text = section("A release, step by step").partition("\n### Release\n")[2].partition("\n### ")[0]
     assert re.findall(r"(?m)^\d+\. (.+)$", text) == [step.name for step in releasing.STEPS]
+
+
+def test_the_proof_follows_every_step_of_the_page() -> None:
+    table = re.findall(r"(?m)^\| \[([a-z ]+)\]", section("A release, step by step"))
+    with_commands = list(dict.fromkeys(one.step.lower() for one in release_steps.commands()))
+    assert with_commands == table[1:], "the first step is to edit the changelog"
 
 
 def test_every_exit_code_is_listed_once() -> None:
