@@ -19,12 +19,14 @@ from ci.images.engines import Engine
 from ci.images.stored_image import StoredImage
 from ci.manifest import dist_paths
 from ci.manifest.release import FLAVOURS, Base, Release
-from ci.pipeline.inputs import Inputs
+from ci.pipeline.inputs import Inputs, InstalledPackage
 from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
 from ci.pipeline.report import readable_size
 from ci.pipeline.stored_inputs import Store
+from ci.sboms import image_packages
 
 _SKOPEO = Tool(name="skopeo", minimum="1.4")
+_RPM = Tool(name="rpm", minimum="4.16")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -190,19 +192,31 @@ def _image_job(project: Project, tools: ImageTools, flavour: Flavour) -> Job:
         id=flavour.id,
         builder="images",
         variant=flavour.variant,
-        outputs=(Output(kind="image", path=dist_paths.image(project.release, flavour.name, flavour.architecture)),),
+        outputs=(
+            Output(kind="image", path=dist_paths.image(project.release, flavour.name, flavour.architecture)),
+            *([Output(path=image_packages.path_of(flavour.name, flavour.architecture))] if flavour.base else []),
+        ),
         build=build,
-        tools=(engine_choice.TOOLS[engine.name], _SKOPEO) if engine else (),
+        tools=(engine_choice.TOOLS[engine.name], _SKOPEO, *((_RPM,) if flavour.contains_base else ()))
+        if engine
+        else (),
         libraries=("deflate",),
         values={
             "base": flavour.base or "scratch",
             "digest": base.digest,
             "epoch": str(project.release.epoch),
             "revision": tools.revision,
+            "locked": repr(_locked(project, flavour)),
         },
         after=flavour.after,
         unavailable=tools.missing or base.missing,
     )
+
+
+def _locked(project: Project, flavour: Flavour) -> tuple[InstalledPackage, ...] | None:
+    """The packages that the image must have; None if the command line demands none."""
+    locked = project.options.locked
+    return locked.installed_in(flavour.name, flavour.architecture) if locked else None
 
 
 def _cannot_build(work: Workspace) -> None:
@@ -237,10 +251,23 @@ def _build(work: Workspace, *, engine: Engine, flavour: Flavour, digest: str, re
     name = reference(release, flavour.name, flavour.architecture)
     archive = work.out / Path(dist_paths.image(release, flavour.name, flavour.architecture)).name
     oci.write_archive(image, archive, tag=archive_reference(release, flavour.name, flavour.architecture))
+    if flavour.base:
+        _list_packages(work, flavour, archive)
     engine.load(work.run, archive, name)
     if engine.is_docker and not engines.has_buildkit(work.run):
         return "built by docker without BuildKit, whose own layers differ each time; the archive's do not"
     return ""
+
+
+def _list_packages(work: Workspace, flavour: Flavour, archive: Path) -> None:
+    """Write the list of the distribution's packages in a finished image, if they are those that it must have."""
+    found = image_packages.read(
+        archive, flavour.name, flavour.architecture, own=work.release.name, folder=work.folder, run=work.run
+    )
+    locked = _locked(work.project, flavour)
+    if locked is not None:
+        image_packages.require_locked(f"image {flavour.name} ({flavour.architecture})", found, locked)
+    image_packages.write_list(work.out / Path(image_packages.path_of(flavour.name, flavour.architecture)).name, found)
 
 
 def _normalised(work: Workspace, engine: Engine, flavour: Flavour, base: StoredImage | None) -> oci.Image:

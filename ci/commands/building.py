@@ -25,6 +25,7 @@ from ci.core.resolve import resolve
 from ci.pipeline import report
 from ci.pipeline.jobs import Job, Project
 from ci.pipeline.plan import with_needed
+from ci.pipeline.scheduler import Outcome, OutcomeState
 
 
 def build(root: Path, console: Console, chosen: argparse.Namespace) -> None:
@@ -58,6 +59,7 @@ def build_everything(root: Path, console: Console, chosen: argparse.Namespace) -
     report.write(project.dist, project.release, source, artifacts_of(project, outcomes), (), None)
     recorded.write(project, jobs)
     raise_first_error(console, outcomes)
+    require_locked_inputs(project, jobs, outcomes)
 
 
 def require_locked(project: Project, jobs: Sequence[Job]) -> None:
@@ -67,3 +69,13 @@ def require_locked(project: Project, jobs: Sequence[Job]) -> None:
     if project.options.locked is not None:
         recorded.require_available(project, project.options.locked)
         recorded.require_tools(project, jobs, project.options.locked)
+
+
+def require_locked_inputs(project: Project, builds: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
+    """Raise the error of the first of these jobs that, while it worked, did not get an input that `--locked` names."""
+    if project.options.locked is None:
+        return
+    ids = {job.id for job in builds}
+    for outcome in outcomes:
+        if outcome.step.job.id in ids and outcome.state == OutcomeState.UNAVAILABLE and outcome.error:
+            raise outcome.error

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ci import kinds
-from ci.commands.building import require_locked
+from ci.commands.building import require_locked, require_locked_inputs
 from ci.commands.committed import warn_of_source_hash
 from ci.commands.running import (
     artifacts_of,
@@ -47,6 +47,7 @@ def snapshot(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     if project.options.locked is not None:
         recorded.require_bases(builds, project.options.locked)
     outcomes = build_and_prove(project, console, builds, with_proofs(project, builds, gates), quick=chosen.quick)
+    require_locked_inputs(project, builds, outcomes)
     require_chosen_flavours(project.options, outcomes)
 
 

@@ -147,7 +147,8 @@ def show(console: Console, project: Project, artifacts: Sequence[report.Artifact
 
 def raise_first_error(console: Console, outcomes: Sequence[Outcome]) -> None:
     """Raise the error of the first job that failed, after those of the others were shown."""
-    errors = {str(outcome.error): outcome.error for outcome in outcomes if outcome.error is not None}
+    failed = (outcome.error for outcome in outcomes if outcome.state == OutcomeState.FAILED)
+    errors = {str(error): error for error in failed if error is not None}
     if errors:
         first, *others = errors.values()
         for error in others:

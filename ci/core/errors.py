@@ -50,9 +50,16 @@ class ToolError(ReleaseError):
 
 
 class CommandFailed(ReleaseError):
-    """An outside tool ran and failed; the message has the command, its last lines and the path of the log."""
+    """An outside tool ran and failed; the message has the command, its last lines and the path of the log.
+
+    `code` is the tool's own exit code, if it ended by itself.
+    """
 
     exit_code = 13
+
+    def __init__(self, message: str, *, hint: str = "", code: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.code = code
 
 
 class VerificationError(ReleaseError):

@@ -315,4 +315,4 @@ class Runner:
         message = f"{Path(program).name} {ended}\n{tail}\n  command: {line}\n  log: {self.log}"
         if any("No space left on device" in text for text in printed):
             return HostError(message, hint="free some disk space and run the same command again")
-        return CommandFailed(message)
+        return CommandFailed(message, code=code if code >= 0 else None)

@@ -53,7 +53,7 @@ def jobs(project: Project, images: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def _job(project: Project, flavour: str, images: Sequence[Job]) -> Job:
-    archives = [output.path for job in images for output in job.outputs]
+    archives = [output.path for job in images for output in job.outputs if output.kind]
 
     def build(work: Workspace) -> str:
         path = work.out / Path(dist_paths.image_index(work.release, flavour)).name

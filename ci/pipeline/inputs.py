@@ -46,6 +46,16 @@ class BaseImage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class InstalledPackage:
+    """A package of the distribution in an image on a base; its own list of packages has it, and no archive is kept."""
+
+    flavour: str
+    architecture: str
+    name: str
+    version: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Program:
     """A program that built something; `sha256` is that of the program itself."""
 
@@ -92,6 +102,7 @@ class Inputs:
     bases: tuple[BaseImage, ...] = field(default=())
     debian: tuple[DebianPackage, ...] = field(default=())
     debian_archive: Mapping[str, str] = field(default_factory=dict)
+    installed: tuple[InstalledPackage, ...] = field(default=())
 
     def base(self, flavour: str, architecture: str) -> BaseImage | None:
         """The base of an image; None if that image was not built, or from scratch."""
@@ -101,6 +112,10 @@ class Inputs:
     def debian_of(self, architecture: str) -> tuple[DebianPackage, ...]:
         """The packages in the root of an architecture."""
         return tuple(one for one in self.debian if one.root == architecture)
+
+    def installed_in(self, flavour: str, architecture: str) -> tuple[InstalledPackage, ...]:
+        """The packages of the distribution in an image on a base."""
+        return tuple(one for one in self.installed if (one.flavour, one.architecture) == (flavour, architecture))
 
     def document(self) -> bytes:
         """The file's bytes: the same inputs give the same."""
@@ -119,9 +134,11 @@ def read(path: Path) -> Inputs:
         return _inputs(data)
     except OSError as error:
         raise UsageError(f"--locked {path}: {error.strerror or error}", hint=_HINT) from error
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        why = f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error)
-        raise UsageError(f"--locked {path}: it is no list of inputs: {why}", hint=_HINT) from error
+    except KeyError as error:
+        why = f"it is no list of inputs, or that of an older version: {error} is missing"
+        raise UsageError(f"--locked {path}: {why}", hint=_HINT) from error
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"--locked {path}: it is no list of inputs: {error}", hint=_HINT) from error
 
 
 _HINT = "name a dist/inputs.json that nox -s snapshot has written"
@@ -142,6 +159,7 @@ def _inputs(data: dict[str, Any]) -> Inputs:
         bases=_all(BaseImage, data["bases"]),
         debian=_all(DebianPackage, data["debian"]),
         debian_archive={_text(root): _day(day) for root, day in data.get("debian_archive", {}).items()},
+        installed=_all(InstalledPackage, data["installed"]),
     )
 
 

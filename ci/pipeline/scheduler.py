@@ -36,7 +36,10 @@ class OutcomeState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a step ended, and why if nothing came of it. `record` is there if the job is done or was up to date."""
+    """How a step ended, and why if nothing came of it. `record` is there if the job is done or was up to date.
+
+    `error` is what the job has raised: one that failed, or one that found out that it is unavailable.
+    """
 
     step: Step
     state: OutcomeState
@@ -107,9 +110,9 @@ class Scheduler:
         self.console.finished(step.job.id, OutcomeState.LEFT_OUT, why)
         return Outcome(step=step, state=OutcomeState.LEFT_OUT, why=why)
 
-    def _unavailable(self, step: Step, why: str) -> Outcome:
+    def _unavailable(self, step: Step, why: str, error: UnavailableError | None = None) -> Outcome:
         self.console.finished(step.job.id, OutcomeState.UNAVAILABLE, why)
-        return Outcome(step=step, state=OutcomeState.UNAVAILABLE, why=why)
+        return Outcome(step=step, state=OutcomeState.UNAVAILABLE, why=why, error=error)
 
     def _work(self, step: Step, needs: Mapping[str, str]) -> Outcome:
         job = step.job
@@ -118,7 +121,7 @@ class Scheduler:
         try:
             record = self._build(step, needs, begun)
         except UnavailableError as error:
-            return self._unavailable(step, str(error))
+            return self._unavailable(step, str(error), error)
         except ReleaseError as error:
             return self._failed(step, str(error).splitlines()[0], error)
         except OSError as error:

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from ci.core.errors import ReleaseError
+from ci.core.errors import CommandFailed, ReleaseError, UnavailableError
 from ci.core.run import Runner
 from ci.pipeline import stored_inputs
 from ci.pipeline.stored_inputs import Store
@@ -293,6 +293,10 @@ def _as_user(settings: Settings) -> Sequence[str]:
 if __name__ == "__main__":
     try:
         main(read(Path(sys.argv[1])))
+    except CommandFailed as error:
+        print(error, file=sys.stderr)
+        # That an input is missing is for the caller to know. It learns it by the exit code alone.
+        sys.exit(error.code if error.code == UnavailableError.exit_code else error.exit_code)
     except ReleaseError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)

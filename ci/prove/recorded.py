@@ -14,8 +14,17 @@ from ci.core.errors import ToolError, UnavailableError
 from ci.core.files import write_atomically
 from ci.images import debian_packages, micro_layers
 from ci.pipeline import inputs
-from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, Program, PythonPackage
+from ci.pipeline.inputs import (
+    BaseImage,
+    Crate,
+    DebianPackage,
+    Inputs,
+    InstalledPackage,
+    Program,
+    PythonPackage,
+)
 from ci.pipeline.jobs import Job, Project
+from ci.sboms import image_packages
 
 _REQUIREMENTS = Path("ci", "requirements", "release.txt")
 _REQUIREMENT = re.compile(r"^([\w.-]+)==([\w.!+-]+)((?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
@@ -47,6 +56,7 @@ def collect(project: Project, jobs: Sequence[Job]) -> Inputs:
         bases=tuple(_bases(built)),
         debian=tuple(package for packages, _ in debian.values() for package in packages),
         debian_archive={architecture: day for architecture, (_, day) in debian.items() if day},
+        installed=tuple(_in_images(project, built)),
     )
 
 
@@ -91,10 +101,18 @@ def _debian(project: Project) -> dict[str, tuple[list[DebianPackage], str]]:
     return {one: debian_packages.read_list(path) for one, path in lists.items() if path.exists()}
 
 
+def _in_images(project: Project, jobs: Sequence[Job]) -> Iterator[InstalledPackage]:
+    for base in _bases(jobs):
+        listed = project.dist / image_packages.path_of(base.flavour, base.architecture)
+        if listed.exists():
+            yield from image_packages.read_list(listed)
+
+
 def require_available(project: Project, locked: Inputs) -> None:
     """Raise `UnavailableError` that names the first input that is not here.
 
-    Debian packages are looked for by the jobs that unpack them.
+    Debian packages are looked for by the jobs that unpack them, those of other distributions in the images by the jobs
+    that build these.
     """
     missing = next(_missing(project, locked), "")
     if missing:

@@ -160,7 +160,12 @@ def build_clone(project: Project, settings: Settings, name: str, lock: int, chil
     try:
         run(*apart, sys.executable, "-X", "utf8", "-m", "ci.prove.enclosure", file)
     except CommandFailed as error:
-        raise CommandFailed(f"the build of the clean clone failed ({name})\n{error}") from error
+        what = f"the build of the clean clone failed ({name})\n{error}"
+        if error.code == UnavailableError.exit_code:
+            raise UnavailableError(
+                what, hint="an input of inputs.json cannot be had here; the lines above name it"
+            ) from error
+        raise CommandFailed(what) from error
     finally:
         _append(work / "tmp" / "log", log)
     return settings.stored / settings.clone / "dist"

@@ -20,10 +20,8 @@ from ci.sboms.model import Licence, Package, System
 
 _RPM_FOLDERS = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 # What is read of an image: the lists of packages, their licences, the name of the distribution.
-WANTED = (
-    rf"var/lib/dpkg/status(?:\.d/.+)?|(?:usr/)?lib/apk/db/installed|(?:{'|'.join(_RPM_FOLDERS)})/[^/]+"
-    r"|usr/share/doc/[^/]+(?:/copyright)?|(?:etc|usr/lib)/os-release"
-)
+LISTS = rf"var/lib/dpkg/status(?:\.d/.+)?|(?:usr/)?lib/apk/db/installed|(?:{'|'.join(_RPM_FOLDERS)})/[^/]+"
+WANTED = rf"{LISTS}|usr/share/doc/[^/]+(?:/copyright)?|(?:etc|usr/lib)/os-release"
 _RPM_TAGS = ("NAME", "EPOCH", "VERSION", "RELEASE", "ARCH", "LICENSE", "SOURCERPM")
 _NONE = "(none)"  # what rpm prints for a tag that is not there
 

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests import debian
@@ -27,7 +28,7 @@ _UBI_PACKAGES = ("base-files", "bash", "coreutils", "dash", "dnf", "findutils", 
 _STUB_SPEC = """\
 Name: python3
 Version: 3.11
-Release: 1
+Release: {release}
 Summary: Stand-in that says that Debian's Python is there
 License: MIT
 BuildArch: noarch
@@ -41,7 +42,7 @@ A stand-in for tests.
 _REPOSITORY = """\
 [stand-in]
 name=stand-in
-baseurl=file:///srv/repository
+baseurl={mirror}
 gpgcheck=0
 """
 _MICRODNF = """\
@@ -142,19 +143,29 @@ ID=faas-runtime-stand-in
 """
 
 
-def ubi(folder: Path) -> None:
-    """Make the build context of the stand-in for UBI minimal."""
+def ubi(folder: Path, mirror: str = "") -> None:
+    """Make the build context of the stand-in for UBI minimal.
+
+    `mirror` is the address of the repository that it installs from; without one, it has a repository of its own.
+    """
     extra = folder / "extra"
-    repository = extra / "srv" / "repository"
-    repository.mkdir(parents=True)
-    spec = folder / "python3.spec"
-    spec.write_text(_STUB_SPEC)
-    _run("rpmbuild", "-bb", "--nodeps", "-D", f"_topdir {folder}", "-D", f"_rpmdir {repository}", spec)
-    _run("createrepo_c", "--quiet", repository)
-    _write(extra / "etc/yum.repos.d/stand-in.repo", _REPOSITORY)
+    if not mirror:
+        ubi_mirror(extra / "srv" / "repository")
+    _write(extra / "etc/yum.repos.d/stand-in.repo", _REPOSITORY.format(mirror=mirror or "file:///srv/repository"))
     _write(extra / "usr/bin/microdnf", _MICRODNF, 0o755)
     _write(extra / "etc/rpm/macros", "%_dbpath /usr/lib/sysimage/rpm\n")  # Debian's is in the user's home
     shutil.copy(debian.root("ubi", _SUITE, _UBI_PACKAGES), folder / "root.tar")
+
+
+def ubi_mirror(folder: Path, release: int = 1) -> None:
+    """Make a repository with one release of the stand-in's Python; an older repository there is replaced."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        spec = Path(scratch, "python3.spec")
+        spec.write_text(_STUB_SPEC.format(release=release))
+        _run("rpmbuild", "-bb", "--nodeps", "-D", f"_topdir {scratch}", "-D", f"_rpmdir {folder}", spec)
+    _run("createrepo_c", "--quiet", folder)
 
 
 def alpine(folder: Path, *, merged: bool = False) -> None:

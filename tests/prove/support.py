@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.support import copy_checkout, search_path
@@ -35,9 +35,14 @@ def committed_checkout(folder: Path, edits: dict[str, list[tuple[str, str]]] | N
     return checkout
 
 
+def without_images() -> AbstractContextManager[dict[str, str]]:
+    """The environment of a command that builds no images."""
+    return without_programs(*SLOW)
+
+
 @contextmanager
-def without_images() -> Iterator[dict[str, str]]:
-    """The environment of a command that builds no images. Every user, in every namespace, can read its PATH."""
+def without_programs(*names: str) -> Iterator[dict[str, str]]:
+    """The environment of a command that does not find some programs. Every user and namespace can read its PATH."""
     with tempfile.TemporaryDirectory(dir="/run" if os.geteuid() == 0 else None) as name:
         Path(name).chmod(0o755)
-        yield {"PATH": str(search_path(Path(name, "bin"), without=SLOW))}
+        yield {"PATH": str(search_path(Path(name, "bin"), without=names))}

@@ -16,7 +16,7 @@ from ci.core.run import Runner
 from ci.images import debian_packages
 from ci.images.debian_root import Wanted
 from ci.pipeline import inputs
-from ci.pipeline.inputs import BaseImage, DebianPackage, Inputs, Program
+from ci.pipeline.inputs import BaseImage, DebianPackage, Inputs, InstalledPackage, Program
 from ci.pipeline.jobs import Job, Options, Project, Variant
 from ci.prove import recorded
 from tests.prove.support import committed_checkout
@@ -40,6 +40,7 @@ def test_a_list_has_everything_and_can_be_read(project: Project, locked: Inputs,
         bases=(BaseImage(flavour="ubi", architecture="amd64", reference="a:1", digest="sha256:1"),),
         debian=(DebianPackage(name="libc6", version="1", root="amd64", sha256="0" * 64, size=1),),
         debian_archive={"amd64": "2026-11-29"},
+        installed=(InstalledPackage(flavour="ubi", architecture="amd64", name="python3", version="3.12.9-1"),),
     )
     path = tmp_path / "inputs.json"
     schema = json.loads((ROOT / "ci" / "pipeline" / "inputs.schema.json").read_bytes())
@@ -95,6 +96,14 @@ def test_a_base_image_that_cannot_be_had_is_missing(locked: Inputs) -> None:
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "inputs.json").write_text(text)
     with pytest.raises(UsageError, match=r"it is no list of inputs"):
+        inputs.read(tmp_path / "inputs.json")
+
+
+def test_a_list_of_an_older_version_is_refused_with_what_it_lacks(locked: Inputs, tmp_path: Path) -> None:
+    older = json.loads(locked.document())
+    del older["installed"]
+    (tmp_path / "inputs.json").write_text(json.dumps(older))
+    with pytest.raises(UsageError, match=r"that of an older version: 'installed' is missing"):
         inputs.read(tmp_path / "inputs.json")
 
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from ci.core.run import Runner
 from ci.manifest.release import Release
-from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, Program, PythonPackage
+from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, InstalledPackage, Program, PythonPackage
 from ci.pipeline.jobs import Project
 from ci.release import envelopes, statements
 from ci.sboms import contents, cyclonedx, spdx
@@ -220,6 +220,7 @@ def inputs_of(release: Release) -> Inputs:
             ),
         ),
         debian=(DebianPackage(name="libstdc++6", version="14.2.0-19+b1", root="amd64", sha256="e1" * 32, size=1),),
+        installed=(InstalledPackage(flavour="ubi", architecture="amd64", name="python3", version="3.12.9-1.el10"),),
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.commands.building import require_locked_inputs
 from ci.commands.running import needed_bytes, raise_first_error
 from ci.core.checkout import SourceState
 from ci.core.children import Children
@@ -23,7 +24,8 @@ from ci.core.run import Runner
 from ci.core.tools import Tool, Toolbox
 from ci.manifest.reader import load
 from ci.pipeline import report, scheduler
-from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
+from ci.pipeline.inputs import Inputs
+from ci.pipeline.jobs import Job, Options, Output, Project, Verdict, Workspace
 from ci.pipeline.plan import StepState, make_plan, require_tools, with_needed
 from ci.pipeline.report import Status
 from ci.pipeline.scheduler import Outcome, OutcomeState, Scheduler
@@ -240,6 +242,22 @@ def test_a_job_after_what_is_available_runs_if_that_turns_out_not_to_be(project:
 
     outcomes = execute(project, job("last", after_available=("one",)), job("one", find_out))
     assert (outcomes["one"].state, outcomes["last"].state) == (OutcomeState.UNAVAILABLE, DONE)
+
+
+def test_what_a_job_finds_out_to_be_missing_is_an_error_for_a_locked_build_alone(project: Project) -> None:
+    def find_out(_: Workspace) -> None:
+        raise UnavailableError("libtwo 2 is missing", hint="put it there")
+
+    jobs = [job("one", find_out), job("last", after=("one",))]
+    outcomes = list(execute(project, *jobs).values())
+    raise_first_error(Console(), outcomes)
+    require_locked_inputs(project, jobs, outcomes)
+    nothing = Inputs(name="x", version="1", commit="", modified=False, python="3", zlib="1")
+    locked = dataclasses.replace(project, options=Options(locked=nothing))
+    with pytest.raises(UnavailableError, match="libtwo 2 is missing") as caught:
+        require_locked_inputs(locked, jobs, outcomes)
+    assert caught.value.hint == "put it there"
+    require_locked_inputs(locked, jobs[1:], outcomes)  # a root of a gate, for instance, is no input
 
 
 def test_every_missing_or_old_tool_is_reported_before_anything_runs(project: Project) -> None:
