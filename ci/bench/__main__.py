@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import clients, document, emulator, image, runtime, soak, tooling
+from ci.bench import clients, document, emulator, image, release, runtime, soak, tooling
 from ci.bench.clients import Subject
 from ci.bench.paths import ROOT
 from ci.core.errors import ReleaseError
@@ -16,6 +16,7 @@ from ci.core.errors import ReleaseError
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "image": lambda chosen: image.measure(),
     "tooling": lambda chosen: tooling.measure(chosen.rounds),
+    "release": lambda chosen: release.measure(chosen.rounds),
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),

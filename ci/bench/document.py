@@ -78,6 +78,13 @@ def tooling_section(result: Mapping[str, Any]) -> str:
     return "\n".join([f"`{result['command']}`:", "", *_targets(result["targets"]), ""])
 
 
+def release_section(result: Mapping[str, Any]) -> str:
+    """The section of a release: the targets, and the times on this machine."""
+    columns = [f"on {result['processors']} processors", "seconds", "processor time"]
+    lines = [f"`{result['command']}`:", "", *_targets(result["targets"]), "", *_table(columns, result["times"]), ""]
+    return "\n".join(lines)
+
+
 def image_section(result: Mapping[str, Any]) -> str:
     """The section of the image: the targets, and the parts of it for each architecture."""
     lines = [f"`{result['command']}`:", "", *_targets(result["targets"]), ""]
@@ -91,6 +98,7 @@ SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "emulator": runtime_section,
     "soak": soak_section,
     "tooling": tooling_section,
+    "release": release_section,
     "image": image_section,
 }
 

@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -20,11 +19,11 @@ from pathlib import Path
 
 from ci import kinds
 from ci.bench.figures import COLUMNS, Target, all_met
-from ci.bench.paths import LOG, ROOT
+from ci.bench.paths import ROOT
+from ci.bench.python_runs import ci, of_starts, python, starts
 from ci.bench.setup import save
 from ci.commands.running import jobs_of, open_project, probe
 from ci.core.console import Console
-from ci.core.run import Runner
 from ci.core.state import read_json
 from ci.pipeline.jobs import Job, Options
 from ci.pipeline.plan import in_order
@@ -85,7 +84,7 @@ def _clean(copy: Path) -> tuple[float, float]:
     """
     shutil.rmtree(copy / "dist", ignore_errors=True)
     started = time.monotonic()
-    printed = _python(copy, "-c", _COUNTED, "snapshot")
+    printed = python(copy, "-c", _COUNTED, "snapshot")
     wall = time.monotonic() - started
     used = float(printed.rpartition("outside tools: ")[2])
     chain = longest_chain(_jobs(copy), lambda job: _tool_seconds(copy, job.id))
@@ -93,15 +92,15 @@ def _clean(copy: Path) -> tuple[float, float]:
 
 
 def _nothing_to_do(copy: Path, rounds: int) -> list[Target]:
-    rpm = _starts(copy, rounds, lambda: _ci(copy, "rpm"))
-    sdist = _starts(copy, rounds, lambda: _ci(copy, "sdist"))
-    snapshot = _starts(copy, rounds, lambda: _ci(copy, "snapshot"))
+    rpm = starts(copy, rounds, lambda: ci(copy, "rpm"))
+    sdist = starts(copy, rounds, lambda: ci(copy, "sdist"))
+    snapshot = starts(copy, rounds, lambda: ci(copy, "snapshot"))
     artifacts = read_json(copy / "dist" / "artifacts.json")["artifacts"]
     further = len([one for one in artifacts if one["kind"] not in ("sdist", "wheel")])
     return [
-        _of_starts("rpm with nothing to do", rpm, IDLE_RPM_STARTS),
-        _of_starts("snapshot with nothing to do", snapshot, IDLE_SNAPSHOT_STARTS),
-        _of_starts("snapshot with nothing to do, each artefact", (snapshot - sdist) / further, STARTS_PER_ARTIFACT),
+        of_starts("rpm with nothing to do", rpm, IDLE_RPM_STARTS),
+        of_starts("snapshot with nothing to do", snapshot, IDLE_SNAPSHOT_STARTS),
+        of_starts("snapshot with nothing to do, each artefact", (snapshot - sdist) / further, STARTS_PER_ARTIFACT),
     ]
 
 
@@ -110,26 +109,26 @@ def _rpm(copy: Path, rounds: int) -> Target:
 
     def build() -> float:
         (copy / "dist" / ".state" / "jobs" / "rpm.json").unlink()
-        return _ci(copy, "rpm") - _tool_seconds(copy, "rpm")
+        return ci(copy, "rpm") - _tool_seconds(copy, "rpm")
 
-    return _of_starts("rpm, without its rpmbuild calls", _starts(copy, rounds, build), RPM_STARTS)
+    return of_starts("rpm, without its rpmbuild calls", starts(copy, rounds, build), RPM_STARTS)
 
 
 def _growth(copy: Path, clean: float, rounds: int) -> list[Target]:
     """What further files in the payload cost: of each, and of each in the second half compared with the first."""
     half = _FURTHER_FILES // 2
-    idle = _starts(copy, rounds, lambda: _ci(copy, "snapshot"))
+    idle = starts(copy, rounds, lambda: ci(copy, "snapshot"))
     _add_files(copy, half)
     first = _clean(copy)[0] - clean
     _add_files(copy, half)
     second = _clean(copy)[0] - first - clean
     hundreds = _FURTHER_FILES / 100
-    bare = _starts(copy, rounds, lambda: (first + second) / hundreds)
-    idle_further = (_starts(copy, rounds, lambda: _ci(copy, "snapshot")) - idle) / hundreds
+    bare = starts(copy, rounds, lambda: (first + second) / hundreds)
+    idle_further = (starts(copy, rounds, lambda: ci(copy, "snapshot")) - idle) / hundreds
     files = f"100 of {_FURTHER_FILES} further files"
     return [
-        _of_starts(f"snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
-        _of_starts(f"snapshot with nothing to do, {files}", idle_further, IDLE_STARTS_PER_100_FILES),
+        of_starts(f"snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
+        of_starts(f"snapshot with nothing to do, {files}", idle_further, IDLE_STARTS_PER_100_FILES),
         Target(
             what="snapshot from clean, second half of these files / first half", measured=second / first, most=GROWTH
         ),
@@ -143,29 +142,6 @@ def _add_files(copy: Path, count: int) -> None:
     begin = len(list(folder.iterdir()))
     for number in range(begin, begin + count):
         (folder / f"module_{number}.py").write_text(f'"""Module {number} of many."""\n\nNUMBER = {number}\n')
-
-
-def _starts(copy: Path, rounds: int, action: Callable[[], float]) -> float:
-    """The seconds that an action returns, in starts of Python; the median of rounds with one of each."""
-    return statistics.median(action() / _timed(copy, "-c", "pass") for _ in range(rounds))
-
-
-def _of_starts(what: str, measured: float, most: float) -> Target:
-    return Target(what=f"{what} / python -c pass", measured=measured, most=most)
-
-
-def _ci(copy: Path, *arguments: str) -> float:
-    return _timed(copy, "-m", "ci", *arguments)
-
-
-def _timed(copy: Path, *arguments: str) -> float:
-    started = time.monotonic()
-    _python(copy, *arguments)
-    return time.monotonic() - started
-
-
-def _python(copy: Path, *arguments: str) -> str:
-    return Runner(log=LOG.with_name("bench-tooling.log")).output(sys.executable, *arguments, cwd=copy)
 
 
 def _jobs(copy: Path) -> tuple[Job, ...]:

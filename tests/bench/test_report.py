@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.bench import chart, clients, document, emulators, runtime, starts, tooling
+from ci.bench import chart, clients, document, emulators, python_runs, release, runtime, starts
 from ci.bench.figures import Figure, Target, number
 from ci.bench.server import Command
 from ci.bench.setup import NotMeasured
@@ -221,9 +221,33 @@ def test_a_process_that_has_ended_is_not_measured() -> None:
 
 
 def test_a_command_that_fails_is_reported_with_what_it_printed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tooling, "LOG", tmp_path / "log")
+    monkeypatch.setattr(python_runs, "LOG", tmp_path / "log")
     with pytest.raises(CommandFailed, match=r"failed with exit code 3\n  \| it went wrong"):
-        tooling._python(tmp_path, "-c", "print('it went wrong'); raise SystemExit(3)")
+        python_runs.python(tmp_path, "-c", "print('it went wrong'); raise SystemExit(3)")
+
+
+def test_a_release_may_miss_what_a_snapshot_could_not_make(tmp_path: Path) -> None:
+    made = {"kind": "image", "name": "x-1-micro-amd64.oci.tar", "status": "verified"}
+    absent = [
+        {"kind": kind, "name": name, "status": "unavailable"}
+        for kind, name in (
+            ("image", "x-1-ubi-amd64.oci.tar"),
+            ("image", "x-1-ubi-arm64.oci.tar"),
+            ("image-index", "x-1-ubi.oci-index.tar"),
+            ("sbom", "x-1-ubi-amd64.oci.tar.cdx.json"),
+        )
+    ]
+    (tmp_path / "artifacts.json").write_text(json.dumps({"artifacts": [made, *absent]}))
+    assert release.missing_in(tmp_path / "artifacts.json") == ["ubi", "image-index"]
+
+
+def test_the_section_of_a_release_has_targets_and_times() -> None:
+    targets = [Target(what="ratio", measured=1.31, most=release.RELEASE_RATIO).data()]
+    times = [release.Spent(wall=241.2, processor=402.4).row("snapshot")]
+    section = document.release_section({"command": "run", "targets": targets, "processors": 2, "times": times})
+    assert "| ratio | at most 1.25 | 1.31 | **no** |" in section
+    assert "| on 2 processors | seconds | processor time |" in section
+    assert "| snapshot | 241 | 402 |" in section
 
 
 def test_a_short_soak_of_the_real_runtime(tmp_path: Path) -> None:
