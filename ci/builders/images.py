@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,69 +16,18 @@ from ci.core.run import Runner
 from ci.core.tools import Tool
 from ci.images import bases, engine_choice, engines, image_index, micro_layers, oci
 from ci.images.engines import Engine
+from ci.images.flavour import BaseFound, Flavour, ImageTools
 from ci.images.stored_image import StoredImage
 from ci.manifest import dist_paths
 from ci.manifest.release import FLAVOURS, Base, Release
 from ci.pipeline.inputs import Inputs, InstalledPackage
-from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
+from ci.pipeline.jobs import Job, Output, Project, Workspace
 from ci.pipeline.report import readable_size
 from ci.pipeline.stored_inputs import Store
 from ci.sboms import image_packages
 
 _SKOPEO = Tool(name="skopeo", minimum="1.4")
 _RPM = Tool(name="rpm", minimum="4.16")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Flavour:
-    """One image of one architecture. `base` is the reference of its base image; None: it is built from scratch.
-
-    `context` are the files that its Containerfile copies from `dist/`. `after` are the jobs that make them.
-    """
-
-    name: str
-    architecture: str
-    base: str | None
-    context: tuple[str, ...]
-    after: tuple[str, ...]
-
-    @property
-    def id(self) -> str:
-        """The name of its job."""
-        return f"image-{self.name}-{self.architecture}"
-
-    @property
-    def variant(self) -> Variant:
-        """What its job says about itself."""
-        libc = "musl" if self.name == "alpine" else "glibc"
-        return Variant(flavour=self.name, architecture=self.architecture, libc=libc)
-
-    @property
-    def contains_base(self) -> bool:
-        """Whether the image contains the layers of its base; alpine only copies files from its base."""
-        return self.name == "ubi"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BaseFound:
-    """The digest of a base image, or the reason why its flavour cannot be built on this machine."""
-
-    digest: str = ""
-    missing: str = ""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ImageTools:
-    """The container engine that works here, or the reason why there is none, and whether layers can be fetched.
-
-    `bases` are by the id of the flavour's job; an image from scratch has none. `revision` is the images' label.
-    """
-
-    engine: Engine | None
-    missing: str = ""
-    bases: Mapping[str, BaseFound] = dataclasses.field(default_factory=dict)
-    revision: str
-    layers: micro_layers.LayerTools
 
 
 def reference(release: Release, flavour: str, architecture: str) -> str:
