@@ -207,6 +207,7 @@ WITH_PROOFS = (
     "images/test_flavours.py",
     "images/test_image_index.py",
     "images/test_planted.py",
+    "images/test_projects.py",
     "prove/test_compare.py",
     "prove/test_diffoscope.py",
     "prove/test_reproduce.py",
