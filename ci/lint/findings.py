@@ -47,10 +47,17 @@ def findings_of(
     try:
         findings = list(read(output))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise failure or CommandFailed(f"{argv[0]}: its report cannot be read: {error}\n  log: {run.log}") from error
+        raise failure or CommandFailed(
+            f"{_name(argv)}: its report cannot be read: {error}\n  log: {run.log}"
+        ) from error
     if failure and not findings:
         raise failure
     return findings
+
+
+def _name(argv: Sequence[Argument]) -> str:
+    """The name of a linter, which may be a module of Python."""
+    return str(argv[2] if argv[1:2] == ("-m",) else argv[0])
 
 
 def faults(findings: Iterable[Finding], waivers: Sequence[Waiver], *, to_be_used: Iterable[Waiver]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def _by_schema(run: Runner, project: Project, files: Sequence[Path], *schema: st
 
     if not files:
         return []
-    return findings_of(run, "check-jsonschema", "--output-format", "json", *schema, *files, read=read)
+    # Not by its script, which names the Python at the path where the environment was made.
+    command = (sys.executable, "-m", "check_jsonschema", "--output-format", "json")
+    return findings_of(run, *command, *schema, *files, read=read)
 
 
 def zizmor(run: Runner, project: Project) -> list[Finding]:

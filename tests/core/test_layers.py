@@ -26,6 +26,7 @@ SANDBOX = "runtime: only the emulator imports the sandbox"
 HTTP_SERVER = "runtime: only the emulator and the sandbox import the HTTP server"
 RUNTIME_CIRCLES = "runtime: no circles, neither between packages nor within one"
 
+LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
 LAZY = "def lazily() -> None:\n    "
 TYPING = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    "
 
@@ -119,7 +120,7 @@ def copy_sources(target: Path) -> Path:
 def check_contracts(checkout: Path) -> tuple[int, str]:
     """What `nox -s lint` does about imports: the exit code, and all that was printed."""
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo"],
+        [sys.executable, "-c", LINT_IMPORTS, "--no-cache", "--no-logo"],
         cwd=checkout,
         env={**os.environ, "PYTHONPATH": "runtime", "NO_COLOR": "1", "COLUMNS": "500"},
         capture_output=True,

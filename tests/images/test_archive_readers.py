@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from ci.core import tars
 from ci.core.run import Runner
 from ci.images import oci
 from tests.images.conftest import require_engine
+from tests.scanner import scanned
 from tests.support import not_there
 
 EPOCH = 1_700_000_000
@@ -55,23 +55,9 @@ def diff_ids(archive: Path) -> list[str]:
     return list(image.config["rootfs"]["diff_ids"])
 
 
-def syft(*arguments: str, home: Path) -> list[str]:
-    """The names of the packages that syft finds."""
-    program = shutil.which("syft", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if program is None:
-        not_there("syft")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    done = subprocess.run(
-        [program, *arguments, "--output", "syft-json", "--quiet"],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return sorted(artifact["name"] for artifact in json.loads(done.stdout)["artifacts"])
-
-
 @pytest.mark.parametrize("prefix", ["oci-archive:", "docker-archive:", ""])
 def test_a_scanner_finds_the_packages(archive: Path, tmp_path: Path, prefix: str) -> None:
-    assert syft("scan", f"{prefix}{archive}", home=tmp_path) == ["netbase"]
+    assert [found["name"] for found in scanned(f"{prefix}{archive}", tmp_path)] == ["netbase"]
 
 
 @pytest.mark.parametrize("transport", ["oci-archive", "docker-archive"])

@@ -11,7 +11,7 @@ from ci.core.run import Runner
 from ci.prove import contents
 from ci.sboms import reading
 from tests.images.test_flavours import archive
-from tests.sboms.conftest import scanned
+from tests.sboms.conftest import packages_found
 
 
 def packages_in(path: Path) -> set[str]:
@@ -28,7 +28,7 @@ def documents(built: Path, flavour: str, architecture: str = "amd64") -> tuple[P
 
 @pytest.mark.parametrize("flavour", ["micro", "alpine"])
 def test_a_scanner_finds_the_same_packages(built: Path, tmp_path: Path, flavour: str) -> None:
-    found = {one["purl"] for one in scanned(archive(built, flavour), tmp_path)}
+    found = {one["purl"] for one in packages_found(archive(built, flavour), tmp_path)}
     assert len(found) >= 3
     for path in documents(built, flavour):
         assert packages_in(path) == found

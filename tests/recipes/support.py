@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tests.support import ROOT
 
 LAUNCHER = ROOT / "runtime" / "bin" / "faas-runtime"
 RECIPES = ROOT / "recipes"
-COOKIECUTTER = f'#!/bin/sh\nexec "{sys.executable}" -m cookiecutter "$@"\n'
+COOKIECUTTER = f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m cookiecutter "$@"\n'
 
 
 def script(path: Path, text: str) -> Path:

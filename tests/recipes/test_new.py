@@ -179,7 +179,7 @@ def test_a_python_that_has_cookiecutter_is_used(tmp_path: Path) -> None:
         launcher=(somebody.home.parent / "python3", *somebody.launcher[1:]),
     )  # fmt: skip
     assert launcher != somebody.launcher[0]
-    script(somebody.bin / "python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    script(somebody.bin / "python3", f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
     (somebody.work / "cookiecutter.py").write_text("raise SystemExit('not this one')\n")
     done = somebody.new("c", "mine")
     assert done.returncode == 0, done.stderr

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import re
+import shlex
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,12 +19,14 @@ from ci.core import build_dir
 from ci.core.build_dir import plain_path
 from ci.core.errors import HostError
 from ci.core.resolve import resolve
+from ci.core.run import Runner
 from ci.kinds import KINDS
+from ci.lint import workflows
 from ci.pipeline.jobs import Verdict
 from ci.verify import formula, msys2, rpm, sdist
 from ci.verify.check import Check
 from tests.packages.support import check_of, open_project
-from tests.support import copy_checkout, run_ci
+from tests.support import ROOT, copy_checkout, run_ci
 
 NAMES = [
     "a[b]",
@@ -108,3 +116,40 @@ def test_packages_are_built_and_verified_at_such_a_path(tmp_path: Path, monkeypa
         verifier: Callable[[Check], Verdict] = resolve(next(one.verifier for one in KINDS if one.name == kind))
         folder = project.dist / ".state" / f"check-{kind}"
         assert verifier(check_of(project, kind, path, folder)).passed, kind
+
+
+@pytest.mark.parametrize("part", ["ci", "tests"])
+def test_no_script_that_pip_has_made_is_started_by_its_name(part: str) -> None:
+    """It names the Python at the path where the environment was made, in a way that `$` and a backtick break."""
+    scripts = {entry.name for entry in entry_points(group="console_scripts")}
+    assert {"check-jsonschema", "lint-imports", "syft"} <= scripts
+    modules = (ast.walk(ast.parse(path.read_bytes())) for path in (ROOT / part).rglob("*.py"))
+    calls = [node for node in chain.from_iterable(modules) if isinstance(node, ast.Call)]
+    started = {argument.value for call in calls for argument in programs_of(call) if isinstance(argument, ast.Constant)}
+    assert len(started) > 20
+    assert started & scripts == set()
+
+
+def programs_of(call: ast.Call) -> Iterable[ast.expr]:
+    """What a call may start: the program that a runner is given, or the name of a tool."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in {"run", "output", "start", "which", "program", "need", "with_name", "Popen", "check_output"}:
+        first = call.args[:1]
+        return first[0].elts[:1] if first and isinstance(first[0], ast.List | ast.Tuple) else first
+    if name == "findings_of":
+        return call.args[1:2]
+    return [keyword.value for keyword in call.keywords if name == "Tool" and keyword.arg == "name"]
+
+
+def test_workflows_are_checked_with_the_environment_of_such_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "a b$HOME`it's" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    monkeypatch.setenv("PATH", os.defpath)  # without the scripts of the environment
+    project = open_project(ROOT, tmp_path / "dist")
+    assert workflows.check_jsonschema(Runner(log=tmp_path / "log"), project) == []
+    assert str(python) in (tmp_path / "log").read_text().replace("'\"'\"'", "'")

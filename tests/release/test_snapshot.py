@@ -8,6 +8,7 @@ import io
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -110,7 +111,7 @@ def test_another_checkout_on_another_day_gives_the_same_bytes(
     for number, path in enumerate(sorted(second.rglob("*"))):
         os.utime(path, (1_000_000_000 + number, 1_000_000_000 + number), follow_symlinks=False)
     environment = {"TZ": "Pacific/Auckland", "LANG": "tr_TR.UTF-8", "HOSTNAME": "elsewhere"}
-    command = f"umask 077 && exec {sys.executable} -m ci snapshot --quick {' '.join(options)}"
+    command = f"umask 077 && exec {shlex.quote(sys.executable)} -m ci snapshot --quick {' '.join(options)}"
     done = subprocess.run(["sh", "-c", command], cwd=second, env={**os.environ, **environment}, check=False)
     assert done.returncode == 0
     assert sums(second) == sums(snapshot)

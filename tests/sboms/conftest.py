@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +11,7 @@ import pytest
 from ci.core import tars
 from ci.core.run import Runner
 from ci.images import oci
-from tests.support import not_there
+from tests.scanner import scanned
 
 EPOCH = 1_700_000_000
 PAYLOAD = "usr/lib/faas-runtime/"
@@ -49,15 +44,6 @@ def write_image(path: Path, files: Mapping[str, bytes], *above: Mapping[str, byt
     return path
 
 
-def scanned(archive: Path, home: Path) -> list[dict[str, Any]]:
+def packages_found(archive: Path, home: Path) -> list[dict[str, Any]]:
     """The packages that syft finds; without those that it guesses from the bytes of programs."""
-    program = shutil.which("syft", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if program is None:
-        not_there("syft")
-    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "SYFT_CHECK_FOR_APP_UPDATE": "false"}
-    done = subprocess.run(
-        [program, "scan", f"oci-archive:{archive}", "--output", "syft-json", "--quiet"],
-        env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return [found for found in json.loads(done.stdout)["artifacts"] if found["type"] != "binary"]
+    return [found for found in scanned(f"oci-archive:{archive}", home) if found["type"] != "binary"]

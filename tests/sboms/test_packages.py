@@ -9,7 +9,7 @@ import pytest
 from ci.core.run import Runner
 from ci.sboms import contents
 from ci.sboms.model import Contents, Licence, System
-from tests.sboms.conftest import scanned, write_image
+from tests.sboms.conftest import packages_found, write_image
 from tests.support import program
 
 DEBIAN = {
@@ -72,14 +72,14 @@ def read(archive: Path, tmp_path: Path, run: Runner) -> Contents:
 def test_they_are_those_that_a_scanner_finds(tmp_path: Path, run: Runner, files: dict[str, bytes]) -> None:
     archive = write_image(tmp_path / "image.oci.tar", files)
     found = {package.purl for package in read(archive, tmp_path, run).packages}
-    assert found == {one["purl"] for one in scanned(archive, tmp_path)}
+    assert found == {one["purl"] for one in packages_found(archive, tmp_path)}
     assert len(found) == 2
 
 
 def test_they_are_those_that_a_scanner_finds_by_rpm(tmp_path: Path, run: Runner, red_hat: dict[str, bytes]) -> None:
     archive = write_image(tmp_path / "image.oci.tar", red_hat)
     (package,) = read(archive, tmp_path, run).packages
-    (found,) = scanned(archive, tmp_path)
+    (found,) = packages_found(archive, tmp_path)
     assert (package.name, package.version, package.purl) == (found["name"], found["version"], found["purl"])
     assert package.version == "2:5.2-1"
     assert package.licence is not None
