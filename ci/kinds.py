@@ -40,6 +40,11 @@ class Kind:
     the findings in committed files. The artefact is in `dist/FOLDER/`. `rendered` is the folder of the repository that
     has the files that are rendered for it, if there is one. `digest` names a function from the path of an artefact to
     the digest by which registries know its content, if they do.
+
+    Three functions read the finished file: `facts` what it says of itself, for the gate `consistency`, `contents` what
+    it consists of, for `compare`, and `installed` puts its runtime into a folder, for the gate `equivalence`. The last
+    two are empty where there is nothing to compare, or no runtime to start. `has_payload` says whether all files of the
+    runtime are in it.
     """
 
     name: str
@@ -47,8 +52,12 @@ class Kind:
     session: str
     builder: Builder
     verifier: str
+    facts: str
+    contents: str
+    installed: str
     folder: str
     media_type: str
+    has_payload: bool = False
     options: str = ""
     verified_with: tuple[Builder, ...] = ()
     tools: Mapping[str, str] = field(default_factory=dict)
@@ -103,6 +112,10 @@ _SDIST = Kind(
     session="sdist",
     builder=SDIST,
     verifier="ci.verify.sdist:verify_sdist",
+    facts="ci.verify.consistency.readers:sdist",
+    contents="ci.prove.contents:sdist",
+    installed="ci.verify.equivalence.installed:sdist",
+    has_payload=True,
     verified_with=(SDIST, FUNCTIONS),
     lints=("ci.lint.checks:mandoc",),
     folder="sdist",
@@ -113,6 +126,9 @@ _WHEEL = replace(
     name="wheel",
     title="the wheel",
     verifier="ci.verify.sdist:verify_wheel",
+    facts="ci.verify.consistency.readers:wheel",
+    contents="ci.prove.contents:wheel",
+    installed="ci.verify.equivalence.installed:wheel",
     lints=(),
     media_type="application/zip",
 )
@@ -122,6 +138,10 @@ _RPM = Kind(
     session="rpm",
     builder=RPM,
     verifier="ci.verify.rpm:verify",
+    facts="ci.verify.consistency.readers:rpm",
+    contents="ci.prove.contents:rpm",
+    installed="ci.verify.equivalence.installed:rpm",
+    has_payload=True,
     verified_with=(SDIST, FUNCTIONS),
     tools={"rpm": "4.16", "rpmlint": "2.4"},
     lints=("ci.lint.checks:rpmlint",),
@@ -129,14 +149,27 @@ _RPM = Kind(
     media_type="application/x-rpm",
     rendered="specs",
 )
-_RPM_DEVEL = replace(_RPM, name="rpm-devel", title="the -devel RPM", verified_with=(SDIST,), lints=())
-_SRPM = replace(_RPM_DEVEL, name="srpm", title="the source RPM")
+_RPM_DEVEL = replace(
+    _RPM,
+    name="rpm-devel",
+    title="the -devel RPM",
+    facts="ci.verify.consistency.readers:rpm_devel",
+    installed="",
+    has_payload=False,
+    verified_with=(SDIST,),
+    lints=(),
+)
+_SRPM = replace(_RPM_DEVEL, name="srpm", title="the source RPM", facts="ci.verify.consistency.readers:srpm")
 _MSYS2 = Kind(
     name="msys2",
     title="the MSYS2 packages",
     session="msys2",
     builder=MSYS2,
     verifier="ci.verify.msys2:verify",
+    facts="ci.verify.consistency.readers:msys2",
+    contents="ci.prove.contents:msys2",
+    installed="ci.verify.equivalence.installed:msys2",
+    has_payload=True,
     verified_with=(SDIST, FUNCTIONS),
     tools={"bsdtar": "0", "pacman": "0", "zstd": "0"},
     lints=("ci.lint.checks:makepkg", "ci.lint.checks:shellcheck"),
@@ -150,6 +183,9 @@ _FORMULA = Kind(
     session="brew",
     builder=BREW,
     verifier="ci.verify.formula:verify",
+    facts="ci.verify.consistency.readers:formula",
+    contents="ci.prove.contents:formula",
+    installed="ci.verify.equivalence.installed:formula",
     verified_with=(SDIST, FUNCTIONS),
     tools={"ruby": "2.7"},
     lints=("ci.lint.checks:ruby", "ci.lint.checks:rubocop"),
@@ -164,6 +200,10 @@ _IMAGE = Kind(
     options="--flavour NAME --engine NAME --base FLAVOUR=REF",
     builder=IMAGES,
     verifier="ci.verify.image:verify",
+    facts="ci.verify.consistency.readers:image",
+    contents="ci.prove.contents:image",
+    installed="ci.verify.equivalence.installed:image",
+    has_payload=True,
     verified_with=(SDIST, FUNCTIONS),
     tools={"skopeo": "1.4"},
     lints=("ci.lint.checks:hadolint",),
@@ -179,6 +219,9 @@ _SBOM = Kind(
     options=_IMAGE.options,
     builder=SBOM,
     verifier="ci.verify.sbom:verify",
+    facts="ci.verify.consistency.readers:sbom",
+    contents="",  # the artefacts that they describe are compared
+    installed="",
     tools={"bsdtar": "0", "rpm": "4.16"},
     folder="sbom",
     media_type="application/json",
@@ -190,6 +233,10 @@ _IMAGE_INDEX = replace(
     title="the index of each flavour's images",
     options="",
     verifier="ci.verify.image_index:verify",
+    facts="ci.verify.consistency.readers:index",
+    contents="ci.prove.contents:image_index",
+    installed="",
+    has_payload=False,
     verified_with=(),
     lints=(),
 )

@@ -18,6 +18,7 @@ from ci.core.tools import Toolbox
 from ci.kinds import Builder, kind_named
 from ci.manifest.reader import load
 from ci.pipeline import inputs, report
+from ci.pipeline.entries import entry_of
 from ci.pipeline.jobs import Job, Options, Project
 from ci.pipeline.plan import StepState, make_plan, require_tools
 from ci.pipeline.scheduler import AT_A_TIME, Outcome, OutcomeState, Scheduler
@@ -80,11 +81,16 @@ def probe(project: Project, builders: Iterable[Builder]) -> Project:
 
 
 def jobs_of(project: Project, builders: Iterable[Builder]) -> tuple[Job, ...]:
-    """The jobs of some builders, for a project whose machine was probed for them."""
+    """The jobs of some builders, for a project whose machine was probed for them.
+
+    Raises `ReleaseError` for an artefact of a kind that `ci/kinds.py` does not list.
+    """
     found: tuple[Job, ...] = ()
     for builder in builders:
         make = resolve(builder.jobs)
         found = (*found, *(make(project, found) if builder.given_jobs else make(project)))
+    for output in (output for job in found for output in job.outputs if output.kind):
+        entry_of(output.kind, output.path)
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder, sha256_of, write_atomically
 from ci.core.run import Runner
+from ci.kinds import KINDS
 from ci.manifest.release import Budgets
 from ci.pipeline.finished import Dist
 from ci.pipeline.report import readable_size
@@ -20,7 +21,7 @@ from ci.prove.contents import ASPECTS, Aspects
 
 FORMAT = 1
 NAME = "comparison.json"
-SBOM = "sbom"  # their kind
+LEFT_OUT = frozenset(kind.name for kind in KINDS if not kind.contents)
 IMAGES = ("image", "image-index")  # the kinds with the budget of images
 
 
@@ -73,11 +74,11 @@ class Comparison:
 def listed(dist: Dist) -> dict[str, Listed]:
     """The artefacts of a release by subject; raises `VerificationError` for a file that is not as it was listed.
 
-    SBOMs are left out: they say what the artefacts that they describe are made of, and these are compared.
+    SBOMs are left out: the artefacts that they describe are compared.
     """
     found = {}
     for one in dist.document["artifacts"]:
-        if "sha256" not in one or one["kind"] == SBOM:
+        if "sha256" not in one or one["kind"] in LEFT_OUT:
             continue
         path = dist.folder / one["path"]
         if not path.is_file() or sha256_of(path) != one["sha256"]:

@@ -7,16 +7,19 @@ import posixpath
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import Distribution
 from pathlib import Path
 
 from ci.core import tars
 from ci.core.errors import ReleaseError, VerificationError
+from ci.core.resolve import resolve
 from ci.core.run import Runner
 from ci.core.tars import Entry, FileTree
-from ci.images import image_index, oci
+from ci.images import image_index as index_archive
+from ci.images import oci
+from ci.pipeline.entries import entry_of
 from ci.prove import header
 from ci.sboms.packages import debian_licence
 from ci.verify import metadata
@@ -40,8 +43,9 @@ class Source:
 
 def read(kind: str, source: Source, *, name: str, version: str) -> Aspects:
     """All aspects of an artefact. Names in it that contain the version of the product are read without it."""
+    reader = resolve(entry_of(kind, source.path.name).contents)
     try:
-        found = _READERS[kind](source)
+        found: Aspects = reader(source)
     except (ReleaseError, OSError, LookupError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise VerificationError(f"{source.path.name}: its contents cannot be read: {error}") from error
     spelt = f"{name.replace('-', '_')}-{version}"
@@ -65,14 +69,16 @@ def _content(entry: Entry) -> str:
     return f"-> {entry.target}" if entry.target else f"sha256 {hashlib.sha256(entry.data).hexdigest()}"
 
 
-def _sdist(source: Source) -> Aspects:
+def sdist(source: Source) -> Aspects:
+    """The source tarball."""
     tree = tars.read(source.path)
     (info,) = (entry for path, entry in tree.items() if re.fullmatch(r"[^/]+/PKG-INFO", path))
     (source.folder / "PKG-INFO").write_bytes(info.data)
     return {**_of_tree(tree), **_metadata(Distribution.at(source.folder))}
 
 
-def _wheel(source: Source) -> Aspects:
+def wheel(source: Source) -> Aspects:
+    """The wheel."""
     tree: FileTree = {}
     with zipfile.ZipFile(source.path) as archive:
         for member in archive.infolist():
@@ -87,13 +93,15 @@ def _metadata(found: Distribution) -> Aspects:
     return {"dependencies": _set(needed), "licences": {"package": found.metadata["License-Expression"] or ""}}
 
 
-def _rpm(source: Source) -> Aspects:
+def rpm(source: Source) -> Aspects:
+    """Any of the RPMs."""
     licence = metadata.rpm_query(source.run, source.folder, source.path, "%{LICENSE}")
     needed = _set(metadata.rpm_requires(source.run, source.folder, source.path))
     return {**_of_tree(_unpacked(source)), "dependencies": needed, "licences": {"package": licence}}
 
 
-def _msys2(source: Source) -> Aspects:
+def msys2(source: Source) -> Aspects:
+    """The package of one environment of MSYS2."""
     tree = _unpacked(source)
     lines = [line.partition(" = ") for line in tree[".PKGINFO"].data.decode().splitlines()]
     licences = sorted(value for key, _, value in lines if key == "license")
@@ -101,7 +109,8 @@ def _msys2(source: Source) -> Aspects:
     return {**_of_tree(tree), "dependencies": _set(needed), "licences": {"package": ", ".join(licences)}}
 
 
-def _formula(source: Source) -> Aspects:
+def formula(source: Source) -> Aspects:
+    """The formula, one file."""
     text = source.path.read_text(encoding="utf-8")
     licence = re.search(r'^  license "(.*)"$', text, re.MULTILINE)
     return {
@@ -111,7 +120,8 @@ def _formula(source: Source) -> Aspects:
     }
 
 
-def _image(source: Source) -> Aspects:
+def image(source: Source) -> Aspects:
+    """An image: all its layers, and its settings."""
     image, _ = oci.read_archive(source.path)
     tree = oci.merged(image)
     settings = image.config.get("config", {})
@@ -128,9 +138,9 @@ def _image(source: Source) -> Aspects:
     }
 
 
-def _image_index(source: Source) -> Aspects:
+def image_index(source: Source) -> Aspects:
     """What an index says of itself. Its images are compared where they have archives of their own."""
-    document = image_index.read(source.path).document
+    document = index_archive.read(source.path).document
     annotations: dict[str, str] = document.get("annotations") or {}
     platforms = (f"{one['platform']['os']}/{one['platform']['architecture']}" for one in document["manifests"])
     return {
@@ -191,16 +201,3 @@ def _unpacked(source: Source) -> FileTree:
 
 def _set(names: Iterable[str]) -> dict[str, str]:
     return dict.fromkeys(names, "")
-
-
-_READERS: dict[str, Callable[[Source], Aspects]] = {
-    "sdist": _sdist,
-    "wheel": _wheel,
-    "rpm": _rpm,
-    "rpm-devel": _rpm,
-    "srpm": _rpm,
-    "msys2": _msys2,
-    "formula": _formula,
-    "image": _image,
-    "image-index": _image_index,
-}

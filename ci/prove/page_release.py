@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ci.pipeline.report import readable_size
-from ci.prove.compare import IMAGES, SBOM, readable_growth, subject
+from ci.prove.compare import IMAGES, LEFT_OUT, readable_growth, subject
 from ci.prove.html import Html, code, element, folded, items, paragraph, short, status, table, text
 from ci.prove.page_data import Document, Facts
 from ci.prove.size_chart import Bar, draw
@@ -61,7 +61,7 @@ def sizes(facts: Facts) -> Html:
     product = facts.release["name"]
     charts: dict[str, list[Bar]] = {"Images": [], "Packages": []}
     for one in facts.release["artifacts"]:
-        if "size" in one and one["kind"] != SBOM:
+        if "size" in one and one["kind"] not in LEFT_OUT:
             name = subject(one["kind"], one["name"], product).removeprefix("image ")
             bar = Bar(name=name, size=one["size"], before=before.get(one["path"]))
             charts["Images" if one["kind"] in IMAGES else "Packages"].append(bar)

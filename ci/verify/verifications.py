@@ -13,7 +13,8 @@ from pathlib import Path
 from ci.core.errors import VerificationError
 from ci.core.resolve import resolve
 from ci.core.tools import Tool
-from ci.kinds import Kind, kind_named
+from ci.kinds import Kind
+from ci.pipeline.entries import entry_of
 from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
 from ci.pipeline.report import verification_of
 from ci.verify.check import built_function, can_run, check_of
@@ -33,7 +34,7 @@ def not_tried(builds: Iterable[Job]) -> tuple[str, ...]:
 
 
 def _job(project: Project, build: Job, output: Output, builds: Sequence[Job]) -> Job:
-    kind = kind_named(output.kind)
+    kind = entry_of(output.kind, output.path)
     read = {builder.name for builder in kind.verified_with}
     needed = [job for job in builds if job.builder in read]
     functions = [job for job in needed if can_run(build.variant, job)]

@@ -173,7 +173,7 @@ def test_its_facts_are_the_expected_ones(project: Project, tmp_path: Path) -> No
         folder=tmp_path,
         run=Runner(log=tmp_path / "log"),
     )
-    facts = readers.READERS["image-index"](source)
+    facts = readers.index(source)
     assert facts == {name: of_manifest(project)[name] for name in facts}
     assert {"platforms", "version as images spell it", "licence", "date"} <= facts.keys()
 

@@ -46,10 +46,13 @@ def jobs(project: Project) -> tuple[Job, ...]:
 
 def test_every_name_in_an_entry_leads_to_a_function() -> None:
     for kind in kinds.KINDS:
-        names = [kind.verifier, *kind.lints, *([kind.digest] if kind.digest else [])]
-        for builder in kinds.builders_of([kind], verified=True):
-            names += [name for name in (builder.jobs, builder.probe, builder.table) if name]
-        for name in names:
+        names = [kind.verifier, kind.facts, kind.contents, kind.installed, kind.digest, *kind.lints]
+        for name in filter(None, names):
+            assert callable(resolve(name)), name
+    for gate in kinds.GATES:
+        assert callable(resolve(gate.jobs)), gate.jobs
+    for builder in kinds.builders_of(kinds.KINDS, verified=True, gates=kinds.GATES):
+        for name in filter(None, (builder.jobs, builder.probe, builder.table)):
             assert callable(resolve(name)), name
 
 
@@ -219,6 +222,9 @@ KINDS = (
         session="note",
         builder=Builder(name="note", jobs="ci.builders.note:jobs"),
         verifier="ci.verify.note:verify",
+        facts="ci.verify.note:facts",
+        contents="",
+        installed="",
         folder="note",
         media_type="text/plain",
     ),
@@ -245,13 +251,30 @@ VERIFIER = '''
 
 from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check
+from ci.verify.consistency.readers import Source
 
 
 def verify(check: Check) -> Verdict:
     """Verify the note."""
     check.require_equal(check.path.read_text().strip(), str(check.project.release.version), "the version")
     return Verdict(notes=("nobody has read it",))
+
+
+def facts(source: Source) -> dict[str, str]:
+    """What the note says."""
+    return {"version": source.path.read_text().strip()}
+
+
+def pass_it(check: Check) -> Verdict:
+    """Verify nothing."""
+    return Verdict()
 '''
+# The gate reads the source tarball and rendered files, too. Of the other kinds, no artefact is built or verified.
+WITH_GATE = """
+OTHERS = (_SDIST, _WHEEL, _RPM, _MSYS2, _FORMULA, _IMAGE)
+KINDS = (*(replace(one, builder=SDIST, verifier="ci.verify.note:pass_it", verified_with=()) for one in OTHERS), *KINDS)
+GATES = tuple(gate for gate in GATES if gate.name == "consistency")
+"""
 
 
 @pytest.fixture
@@ -285,6 +308,48 @@ def test_a_new_kind_is_planned_built_verified_and_reported(checkout: Path) -> No
     schema = json.loads(SCHEMA.read_bytes())
     schema["properties"]["artifacts"]["items"]["properties"]["kind"]["enum"].append("note")
     jsonschema.validate(document, schema)
+
+
+@pytest.fixture
+def gated(checkout: Path) -> Path:
+    """A checkout whose new kind goes through a gate; the source tarball, which the gate needs, is there as well."""
+    with (checkout / "ci" / "kinds.py").open("a") as registry:
+        registry.write(WITH_GATE)
+    return checkout
+
+
+def test_a_new_kind_goes_through_the_gates(gated: Path) -> None:
+    done = run_ci(gated, "snapshot")
+    assert done.returncode == 0, done.stderr
+    table = json.loads((gated / "dist" / "consistency.json").read_bytes())
+    (versions,) = (fact["values"] for fact in table["facts"] if fact["fact"] == "version")
+    assert versions.pop("note/note.txt") == "0.1.0"
+    assert set(versions.values()) == {"0.1.0"}
+
+
+def test_what_a_new_kind_says_of_itself_is_compared(gated: Path) -> None:
+    verifier = gated / "ci" / "verify" / "note.py"
+    verifier.write_text(verifier.read_text().replace(".strip()}", '.strip() + ".1"}'))
+    done = run_ci(gated, "snapshot")
+    assert done.returncode == 14
+    assert "note/note.txt: version: found '0.1.0.1', expected '0.1.0'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["plan", "note", "snapshot"])
+def test_an_artefact_of_no_kind_is_an_error(checkout: Path, command: str) -> None:
+    builder = checkout / "ci" / "builders" / "note.py"
+    builder.write_text(builder.read_text().replace('kind="note"', 'kind="memo"'))
+    done = run_ci(checkout, command)
+    assert done.returncode == 1
+    assert 'error: note/note.txt: there is no kind of artefact "memo"; the kinds are note' in done.stderr
+    assert "add an entry to ci/kinds.py" in done.stderr
+
+
+def test_every_artefact_has_sboms(jobs: tuple[Job, ...]) -> None:
+    """But those that only list others, and the SBOMs themselves."""
+    described = {name for job in jobs if job.builder == "sbom" for name in [job.id.removeprefix("sbom-")]}
+    outputs = {output.name: output.kind for job in jobs for output in job.outputs if output.kind}
+    assert {outputs[name] for name in set(outputs) - described} == {"sbom", "image-index"}
 
 
 def test_a_session_that_builds_an_artefact_deletes_the_report_first(checkout: Path) -> None:

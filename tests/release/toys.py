@@ -8,6 +8,8 @@ from ci.core.errors import UnavailableError, VerificationError
 from ci.kinds import Builder, Gate, Kind
 from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
 from ci.verify.check import Check
+from ci.verify.consistency.expected import Facts
+from ci.verify.consistency.readers import Source
 
 BUILDER = Builder(name="toy", jobs="tests.release.toys:builds")
 KIND = Kind(
@@ -16,6 +18,9 @@ KIND = Kind(
     session="toy",
     builder=BUILDER,
     verifier="tests.release.toys:verify",
+    facts="tests.release.toys:facts",
+    contents="",
+    installed="",
     folder="toys",
     media_type="text/plain",
 )
@@ -44,6 +49,10 @@ def _fetch(work: Workspace) -> None:
 
 def verify(check: Check) -> Verdict:
     return Verdict()
+
+
+def facts(source: Source) -> Facts:
+    return {}
 
 
 def gate_jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:

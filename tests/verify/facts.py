@@ -5,9 +5,11 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
+from ci.core.resolve import resolve
 from ci.core.run import Runner
+from ci.kinds import kind_named
 from ci.pipeline.jobs import Project, Variant
-from ci.verify.consistency import gate, readers
+from ci.verify.consistency import gate
 from ci.verify.consistency.expected import Facts
 from ci.verify.consistency.readers import Source
 
@@ -16,7 +18,10 @@ def facts_of(project: Project, kind: str, path: Path, folder: Path, variant: Var
     folder.mkdir(parents=True)
     variant = variant or Variant(environment="ucrt64" if kind == "msys2" else "")
     run = Runner(log=folder.with_suffix(".log"))
-    return readers.READERS[kind](Source(project=project, path=path, variant=variant, folder=folder, run=run))
+    found: Facts = resolve(kind_named(kind).facts)(
+        Source(project=project, path=path, variant=variant, folder=folder, run=run)
+    )
+    return found
 
 
 def faults_of(
@@ -29,7 +34,7 @@ def faults_of(
         sdist: facts_of(project, "sdist", project.sdist, folder.with_name("of-sdist")),
         name: facts_of(project, kind, path, folder, variant),
     }
-    has_payload = {name: without} if kind in gate._WITH_PAYLOAD else {}
+    has_payload = {name: without} if kind_named(kind).has_payload else {}
     return [line for row in gate.rows_of(project, found, has_payload) for line in row.differences()]
 
 

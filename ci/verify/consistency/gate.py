@@ -9,8 +9,10 @@ from pathlib import Path
 from ci.builders.msys2 import environment_variables, give_to_user, prepare, unprivileged
 from ci.core.build_dir import build_dir
 from ci.core.errors import ReleaseError, VerificationError
+from ci.core.resolve import resolve
 from ci.core.tools import Tool
 from ci.manifest import dist_paths
+from ci.pipeline.entries import entry_of
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify.consistency import expected, readers, table
 from ci.verify.consistency.expected import COMMITTED, NOT_PUBLISHED, PAYLOAD, SOURCE, Facts
@@ -20,7 +22,6 @@ GATE = "consistency"
 PATH = "consistency.json"
 _TABLE = "consistency-table"
 _TOOLS = ("rpm", "rpmspec", "bsdtar", "pacman", "makepkg", "ruby", "skopeo")
-_WITH_PAYLOAD = ("sdist", "wheel", "rpm", "msys2", "image")
 _MOST_LINES = 20
 
 
@@ -66,7 +67,11 @@ def _write_table(work: Workspace, *, artifacts: Sequence[tuple[Job, Output]]) ->
     (work.project.dist / PATH).unlink(missing_ok=True)  # an old table would not describe these artefacts
     present = [(build, output) for build, output in artifacts if output.path in work.needs]
     found = {output.path: _facts_of(work, build, output) for build, output in present}
-    without = {output.path: _left_out(build, output) for build, output in present if output.kind in _WITH_PAYLOAD}
+    without = {
+        output.path: _left_out(build, output)
+        for build, output in present
+        if entry_of(output.kind, output.path).has_payload
+    }
     found.update(_rendered(work))
     rows = rows_of(work.project, found, without)
     (work.out / PATH).write_bytes(table.document(rows))
@@ -87,8 +92,9 @@ def _facts_of(work: Workspace, build: Job, output: Output) -> Facts:
     source = Source(
         project=work.project, path=work.built(output.path), variant=build.variant, folder=folder, run=work.run
     )
+    reader = resolve(entry_of(output.kind, output.path).facts)
     try:
-        return readers.READERS[output.kind](source)
+        return dict(reader(source))
     except (ReleaseError, OSError, KeyError, ValueError) as error:
         raise VerificationError(f"{output.path}: its facts cannot be read: {error}") from error
 

@@ -258,20 +258,6 @@ def index(source: Source) -> Facts:
     }
 
 
-READERS: Mapping[str, Callable[[Source], Facts]] = {
-    "sdist": sdist,
-    "wheel": wheel,
-    "rpm": rpm,
-    "rpm-devel": rpm_devel,
-    "srpm": srpm,
-    "msys2": msys2,
-    "formula": formula,
-    "image": image,
-    "sbom": sbom,
-    "image-index": index,
-}
-
-
 def pkgbuild(path: Path, run: Callable[[Path], str]) -> Facts:
     """What a PKGBUILD declares for one environment; `run` has makepkg print it, in the form of a `.SRCINFO`."""
     found: defaultdict[str, list[str]] = defaultdict(list)

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from ci.core.architectures import host_name
 from ci.core.errors import VerificationError
+from ci.core.resolve import resolve
 from ci.core.tools import Tool
+from ci.pipeline.entries import entry_of
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import in_root, roots
 from ci.verify.check import Function
 from ci.verify.equivalence import compare
-from ci.verify.equivalence.installed import INSTALLERS, Artifact, rpm_in_root
+from ci.verify.equivalence.installed import Artifact, rpm_in_root
 from ci.verify.equivalence.record import Installed, document, read, record
 
 GATE = "equivalence"
@@ -31,7 +33,12 @@ _NO_PANIC = Verdict(not_run="a panic: the Rust function could not be built here"
 
 def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
     """All jobs. An artefact for another architecture is not asked: its answers would be those of an emulator."""
-    artifacts = [(build, output) for build in builds for output in build.outputs if output.kind in INSTALLERS]
+    artifacts = [
+        (build, output)
+        for build in builds
+        for output in build.outputs
+        if output.kind and entry_of(output.kind, output.path).installed
+    ]
     records = [_record_job(project, build, output) for build, output in artifacts]
     records += [
         _record_in_root_job(project, build, output, suite)
@@ -144,7 +151,8 @@ def _path(output: Output) -> str:
 
 def _record(work: Workspace, *, build: Job, output: Output, libc: str) -> Verdict:
     artifact = _artifact(work, build, output, _functions(work, libc))
-    made = _write_record(work, output.path, f"{output.name}.json", INSTALLERS[output.kind](artifact))
+    install = resolve(entry_of(output.kind, output.path).installed)
+    made = _write_record(work, output.path, f"{output.name}.json", install(artifact))
     if libc != "glibc":
         return replace(made, untried=(f"a panic: no Rust function is built for {libc}",))
     return made if _PANICS_LIBRARY in artifact.functions else _NO_PANIC

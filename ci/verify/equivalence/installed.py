@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,16 +121,6 @@ def _in_root(artifact: Artifact, root: Path, launcher: str) -> Installed:
         libc=artifact.variant.libc or "glibc",
         has_panic="libpanics.so" in artifact.functions,
     )
-
-
-INSTALLERS: Mapping[str, Callable[[Artifact], Installed]] = {
-    "sdist": sdist,
-    "wheel": wheel,
-    "rpm": rpm,
-    "msys2": msys2,
-    "formula": formula,
-    "image": image,
-}
 
 
 def _unpacked(artifact: Artifact) -> Path:
