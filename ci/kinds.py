@@ -71,13 +71,15 @@ class Gate:
     """What is proven of finished artefacts on other systems, or of several artefacts together.
 
     `name` is the gate in `artifacts.json`, `title` is for people. `jobs` names a function from the `Project` and the
-    jobs of all builders to the jobs of the gate; each has the gate's name in `Job.gate`. `verified_with` are the
-    builders whose files these read besides the artefacts.
+    jobs of all builders to the jobs of the gate; each has the gate's name in `Job.gate`. `probe` names one from the
+    `Project` to what these must know about this machine. `verified_with` are the builders whose files they read besides
+    the artefacts.
     """
 
     name: str
     title: str
     jobs: str
+    probe: str = ""
     verified_with: tuple[Builder, ...] = ()
 
 
@@ -88,14 +90,15 @@ FUNCTIONS = Builder(name="functions", jobs="ci.builders.functions:jobs", probe="
 
 ROOTS = Builder(name="roots", jobs="ci.verify.roots:jobs", probe="ci.verify.roots:probe")
 
-RPM = Builder(name="rpm", jobs="ci.builders.rpm:jobs", needs=(SDIST, RENDERED_TREE))
-MSYS2 = Builder(name="msys2", jobs="ci.builders.msys2:jobs", needs=(SDIST, RENDERED_TREE))
-BREW = Builder(name="brew", jobs="ci.builders.brew:jobs", needs=(SDIST, RENDERED_TREE))
+_MADE_FROM = (SDIST, RENDERED_TREE)
+RPM = Builder(name="rpm", jobs="ci.builders.rpm:jobs", probe="ci.builders.rpm:probe", needs=_MADE_FROM)
+MSYS2 = Builder(name="msys2", jobs="ci.builders.msys2:jobs", probe="ci.builders.msys2:probe", needs=_MADE_FROM)
+BREW = Builder(name="brew", jobs="ci.builders.brew:jobs", needs=_MADE_FROM)
 IMAGES = Builder(
     name="images",
     jobs="ci.builders.images:jobs",
     probe="ci.builders.images:probe",
-    needs=(SDIST, RENDERED_TREE, RPM),
+    needs=(*_MADE_FROM, RPM),
     table="ci.builders.images:size_table",
 )
 
@@ -249,6 +252,7 @@ GATES: tuple[Gate, ...] = (
         name="install",
         title="each artefact is installed by its own package manager, works, and leaves nothing when it is removed",
         jobs="ci.verify.gate:jobs",
+        probe="ci.verify.in_prefix:probe",
         verified_with=(ROOTS, FUNCTIONS),
     ),
     Gate(
@@ -267,6 +271,7 @@ GATES: tuple[Gate, ...] = (
         name="equivalence",
         title="the same behaviour from every artefact",
         jobs="ci.verify.equivalence.gate:jobs",
+        probe="ci.verify.equivalence.gate:probe",
         verified_with=(SDIST, FUNCTIONS, ROOTS),
     ),
 )

@@ -46,13 +46,13 @@ def run_job(project: Project, name: str, function: Function, folder: Path, older
     place_root(project.dist, suite)
     (project.dist / _LIBRARY).parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(function.library, project.dist / _LIBRARY)
-    project = project.with_facts(Previous(), *(resolve(one.probe)(project) for one in (SDIST,) if one.probe))
+    (gate,) = (one for one in GATES if one.name == name.partition("-")[0])
+    probed = [one.probe for one in (SDIST, RPM, MSYS2, gate) if one.probe]
+    project = project.with_facts(Previous(), *(resolve(probe)(project) for probe in probed))
     if older:
         project = _with_older(project, older, folder / "previous")
     builds = [*_builds(project, SDIST, RPM, MSYS2), _function_job()]
-    gate = name.partition("-")[0]
-    (jobs,) = (resolve(one.jobs) for one in GATES if one.name == gate)
-    (job,) = (job for job in jobs(project, builds) if job.id == name)
+    (job,) = (job for job in resolve(gate.jobs)(project, builds) if job.id == name)
     verdict = job.build(_workspace(project, job, folder / "job"))
     assert isinstance(verdict, Verdict)
     return verdict

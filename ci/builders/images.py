@@ -46,7 +46,7 @@ def probe(project: Project) -> ImageTools:
 
     Raises `UnavailableError` if the engine that the command line names does not work.
     """
-    layers = micro_layers.probe()
+    layers = micro_layers.probe(project)
     revision = source_state(project.root, project.release.version.tag).revision
     with tempfile.TemporaryDirectory(prefix="faas-runtime-engines-") as scratch:
         run = Runner(log=Path(scratch, "engines.log"))

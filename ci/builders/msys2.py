@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +26,22 @@ from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
 _USER = 65534
 
 
+@dataclass(frozen=True, kw_only=True)
+class MakepkgUser:
+    """The tools that change the user makepkg runs as; none where that is this user."""
+
+    tools: tuple[str, ...] = ()
+
+
+def probe(project: Project) -> MakepkgUser:
+    """Ask who builds here."""
+    return MakepkgUser(tools=unprivileged()[:1])
+
+
 def jobs(project: Project) -> tuple[Job, ...]:
     """One job for each environment of the manifest."""
     release = project.release
-    tools = ("makepkg", "fakeroot", "bsdtar", "zstd", "gzip") + (("setpriv",) if unprivileged() else ())
+    tools = ("makepkg", "fakeroot", "bsdtar", "zstd", "gzip", *project.fact(MakepkgUser).tools)
     return tuple(
         Job(
             id=f"msys2-{environment}",

@@ -12,7 +12,7 @@ import contextlib
 import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -32,25 +32,40 @@ _SIGNERS = (Tool(name="rpmsign", minimum="4.16"), Tool(name="gpg", minimum="2.2"
 _UNSIGNED = "rpm-unsigned"
 
 
+@dataclass(frozen=True, kw_only=True)
+class RpmUser:
+    """Whether the builds run as root, and which of the packages with the recorded signatures are not there."""
+
+    is_root: bool
+    not_signed: tuple[Path, ...] = ()
+
+
+def probe(project: Project) -> RpmUser:
+    """Ask who builds here, and look for the packages whose signatures are taken."""
+    folder = project.options.signatures
+    recorded = _recorded(project.release, folder) if folder else ()
+    return RpmUser(is_root=not _is_user(), not_signed=tuple(path for path in recorded if not path.is_file()))
+
+
 def jobs(project: Project) -> tuple[Job, ...]:
     """One job, in which a single run of rpmbuild makes all packages; with signatures, another one that signs them.
 
     The job that makes the artefacts is always called "rpm".
     """
-    release, options = project.release, project.options
+    release, options, user = project.release, project.options, project.fact(RpmUser)
     built = Job(
         id="rpm",
         builder="rpm",
         outputs=packages(release),
         build=_build,
-        tools=(Tool(name="rpmbuild", minimum="4.16"), Tool(name="gzip"), *((_FAKEROOT,) if _is_user() else ())),
+        tools=(Tool(name="rpmbuild", minimum="4.16"), Tool(name="gzip"), *(() if user.is_root else (_FAKEROOT,))),
         values={"epoch": str(release.epoch), "vendor": release.vendor, "maintainer": release.maintainer},
         after=("sdist", "baked"),
     )
     if not options.signed:
         return (built,)
     intermediate = tuple(Output(path=dist_paths.unsigned(output.path)) for output in built.outputs)
-    return replace(built, id=_UNSIGNED, outputs=intermediate), _signed(built, options)
+    return replace(built, id=_UNSIGNED, outputs=intermediate), _signed(built, release, options, user)
 
 
 def packages(release: Release) -> tuple[Output, ...]:
@@ -71,19 +86,23 @@ def signatures_in(dist: Path, release: Release) -> Path | None:
     return None
 
 
-def _signed(built: Job, options: Options) -> Job:
+def _recorded(release: Release, folder: Path) -> tuple[Path, ...]:
+    """The packages whose signatures are taken."""
+    return tuple(folder / output.name for output in packages(release))
+
+
+def _signed(built: Job, release: Release, options: Options, user: RpmUser) -> Job:
     """The job that makes the artefacts of `built` from unsigned packages."""
     job = replace(built, tools=(), after=(_UNSIGNED,))
     if options.signing:
         values = {**built.values, "openpgp": options.signing.openpgp}
         return replace(job, build=partial(_sign, signing=options.signing), tools=_SIGNERS, values=values)
     assert options.signatures is not None
-    recorded = [options.signatures / output.name for output in built.outputs]
-    missing = ", ".join(str(path) for path in recorded if not path.is_file())
+    missing = ", ".join(map(str, user.not_signed))
     return replace(
         job,
         build=partial(_put_signatures, folder=options.signatures),
-        inputs=() if missing else tuple(recorded),
+        inputs=() if missing else _recorded(release, options.signatures),
         unavailable=f"there is no signed {missing}" if missing else "",
     )
 

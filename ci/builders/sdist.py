@@ -39,20 +39,25 @@ _NO_GIT = "this is no git checkout: all files in runtime/ and in the two recipes
 
 @dataclass(frozen=True, kw_only=True)
 class SourceFiles:
-    """The files that ship: from the path in the source tarball to the file of the repository."""
+    """The files that ship: from the path in the source tarball to the file of the repository.
+
+    `note` says which these are if git does not know them.
+    """
 
     files: Mapping[str, Path]
+    note: str = ""
 
 
 def probe(project: Project) -> SourceFiles:
     """List the files that ship, which git knows."""
-    return SourceFiles(files=sources(project.root))
+    return SourceFiles(files=sources(project.root), note=_note(project.root))
 
 
 def jobs(project: Project) -> tuple[Job, ...]:
     """One job: the wheel is built from the unpacked source tarball, as a user of the tarball would."""
     release = project.release
-    files = project.fact(SourceFiles).files
+    found = project.fact(SourceFiles)
+    files = found.files
     return (
         Job(
             id="sdist",
@@ -69,7 +74,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
                 "version": str(release.version),
                 "files": "\n".join(files),
                 "publisher": f"{release.vendor} {release.home}",
-                "note": _note(project.root),
+                "note": found.note,
             },
         ),
     )

@@ -147,8 +147,10 @@ def compare(root: Path, console: Console, chosen: argparse.Namespace) -> None:
 
 def everything(project: Project, gates: Sequence[Gate]) -> tuple[Project, tuple[Job, ...]]:
     """The project with all that its jobs must know about this machine, and the jobs that build."""
+    from ci.verify import verifications
+
     builders = kinds.builders_of(kinds.KINDS, verified=True, gates=gates)
-    project = probe(project, builders)
+    project = probe(project, (*builders, *gates)).with_facts(verifications.probe(project))
     return project, jobs_of(project, builders)
 
 

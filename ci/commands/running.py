@@ -15,7 +15,7 @@ from ci.core.errors import HostError, UnavailableError, UsageError
 from ci.core.lock import exclusive
 from ci.core.resolve import resolve
 from ci.core.tools import Toolbox
-from ci.kinds import Builder, kind_named
+from ci.kinds import Builder, Gate, kind_named
 from ci.manifest.reader import load
 from ci.pipeline import inputs, report
 from ci.pipeline.entries import entry_of
@@ -75,9 +75,9 @@ def as_built(project: Project) -> Project:
     return dataclasses.replace(project, options=dataclasses.replace(project.options, signatures=found))
 
 
-def probe(project: Project, builders: Iterable[Builder]) -> Project:
-    """Find out what the builders must know about this machine, and return the project with that."""
-    return project.with_facts(*(resolve(builder.probe)(project) for builder in builders if builder.probe))
+def probe(project: Project, makers: Iterable[Builder | Gate]) -> Project:
+    """Find out what the jobs of builders and gates must know about this machine; return the project with that."""
+    return project.with_facts(*(resolve(maker.probe)(project) for maker in makers if maker.probe))
 
 
 def jobs_of(project: Project, builders: Iterable[Builder]) -> tuple[Job, ...]:

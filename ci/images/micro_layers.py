@@ -12,7 +12,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -45,25 +46,30 @@ def root(architecture: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerTools:
-    """What this machine has for the layers: `missing` is the reason why no Debian root can be fetched, if so."""
+    """What this machine has for the layers: `missing` is the reason why no Debian root can be fetched, if so.
+
+    `given` are the inputs with the packages that a root must have, by its architecture, where these are known before.
+    """
 
     missing: str
     host: str
+    given: Mapping[str, Inputs | None] = field(default_factory=dict)
 
 
-def probe() -> LayerTools:
-    """Look for the tool that fetches Debian roots, and for this machine's architecture."""
+def probe(project: Project) -> LayerTools:
+    """Look for the tool that fetches Debian roots, for kept packages, and for this machine's architecture."""
     missing, host = "", host_name()
     if not shutil.which(_MMDEBSTRAP.name):
         missing = f"{_MMDEBSTRAP.name}: not found on PATH"
     elif host not in MACHINES:
         missing = f"its layers are made on {' or '.join(MACHINES)}, and this machine is {host}"
-    return LayerTools(missing=missing, host=host)
+    given = {one: _given(project, one) for one in fetched(project.release)}
+    return LayerTools(missing=missing, host=host, given=given)
 
 
 def jobs(project: Project, tools: LayerTools) -> tuple[Job, ...]:
     """One job for each Debian root, which needs the network and nothing else, and one for all layers."""
-    roots = [_debian_job(project, one, tools.missing) for one in fetched(project.release)]
+    roots = [_debian_job(project, tools, one) for one in fetched(project.release)]
     layers = Job(
         id=JOB,
         builder="images",
@@ -89,16 +95,16 @@ def packages_of(architecture: str) -> str:
     return f"micro/debian-{architecture}.json"
 
 
-def _debian_job(project: Project, architecture: str, missing: str) -> Job:
+def _debian_job(project: Project, tools: LayerTools, architecture: str) -> Job:
     wanted = project.release.images.micro
     return Job(
         id=f"debian-{architecture}",
         builder="images",
         outputs=(Output(path=_debian(architecture)), Output(path=packages_of(architecture))),
         build=partial(_fetch, architecture=architecture),
-        tools=() if missing else (_MMDEBSTRAP,),
-        values={"suite": wanted.suite, "python": wanted.python, "locked": _hashes(project, architecture)},
-        unavailable=missing,
+        tools=() if tools.missing else (_MMDEBSTRAP,),
+        values={"suite": wanted.suite, "python": wanted.python, "locked": _hashes(tools.given[architecture], architecture)},
+        unavailable=tools.missing,
     )
 
 
@@ -110,8 +116,7 @@ def _given(project: Project, architecture: str) -> Inputs | None:
     return store.recorded() if store.debian(wanted.suite, wanted.python, architecture) else None
 
 
-def _hashes(project: Project, architecture: str) -> str:
-    given = _given(project, architecture)
+def _hashes(given: Inputs | None, architecture: str) -> str:
     return ",".join(package.sha256 for package in given.debian_of(architecture)) if given else ""
 
 

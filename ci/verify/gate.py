@@ -83,11 +83,12 @@ def _jobs_on_host(project: Project, builds: Sequence[Job]) -> Iterator[Job]:
     Their verifications have installed and started them, too, also in a snapshot without gates. Of what those have found
     out, nothing is asked again here: see `ci.verify.in_prefix` and `ci.verify.in_engine`.
     """
-    by = "brew" if in_prefix.brew() else "a stand-in for brew"
+    has_brew = bool(project.fact(in_prefix.FoundBrew).program)
+    by = "brew" if has_brew else "a stand-in for brew"
     for build in builds:
         for output in build.outputs:
             if output.kind == "formula":
-                tools = () if in_prefix.brew() else (Tool(name="ruby"),)
+                tools = () if has_brew else (Tool(name="ruby"),)
                 title = f"{output.name} by {by} into a prefix, and through its links there"
                 yield _on_host(project, builds, build, output, in_prefix.install, title, tools)
             elif output.kind == "image":

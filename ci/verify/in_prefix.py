@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ci.core.errors import CommandFailed, VerificationError
 from ci.core.run import Argument
-from ci.pipeline.jobs import Verdict
+from ci.pipeline.jobs import Project, Verdict
 from ci.verify.check import Check, launcher, require_answers
 
 _STAND_IN = Path(__file__).parent / "brew_stand_in.rb"
@@ -31,8 +31,20 @@ _SETTINGS = {
 _SOURCE = "#include <faas.h>\nuint32_t version(void) { return FAAS_ABI_VERSION; }\n"
 
 
-def brew() -> str:
+@dataclass(frozen=True, kw_only=True)
+class FoundBrew:
     """The path of brew, if it can be used: it refuses to work for root. Empty otherwise."""
+
+    program: str
+
+
+def probe(project: Project) -> FoundBrew:
+    """Look for brew."""
+    return FoundBrew(program=brew())
+
+
+def brew() -> str:
+    """The path of brew, if it can be used; empty otherwise."""
     found = shutil.which("brew")
     return found if found and os.geteuid() != 0 else ""
 

@@ -7,6 +7,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,19 @@ from ci.verify.check import built_function, can_run, check_of
 
 # What Python raises for archives that it cannot read.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyFiles:
+    """The folder of the public keys that signatures are verified with, if there is one."""
+
+    folder: tuple[Path, ...]
+
+
+def probe(project: Project) -> KeyFiles:
+    """Look for the public keys."""
+    folder = project.root / "ci" / "keys"
+    return KeyFiles(folder=(folder,) if folder.is_dir() else ())
 
 
 def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
@@ -46,15 +60,10 @@ def _job(project: Project, build: Job, output: Output, builds: Sequence[Job]) ->
         outputs=(),
         build=partial(_verify, kind=kind, build=build, output=output, functions=functions),
         tools=tuple(Tool(name=name, minimum=minimum) for name, minimum in kind.tools.items()),
-        inputs=(project.root / "ci" / "verify", project.root / "ci" / "lint", *_keys(project)),
+        inputs=(project.root / "ci" / "verify", project.root / "ci" / "lint", *project.fact(KeyFiles).folder),
         values={"waivers": repr(project.release.waivers), "keys": repr(project.release.keys)},
         after=tuple(dict.fromkeys((build.id, *(job.id for job in others), *(job.id for job in functions)))),
     )
-
-
-def _keys(project: Project) -> tuple[Path, ...]:
-    folder = project.root / "ci" / "keys"
-    return (folder,) if folder.is_dir() else ()
 
 
 def _verify(work: Workspace, *, kind: Kind, build: Job, output: Output, functions: Sequence[Job]) -> Verdict:

@@ -13,6 +13,8 @@ from ci.core.run import Runner
 from ci.images import micro, micro_layers, trial
 from ci.images.debian_root import DebianRoot
 from ci.images.engines import Engine
+from tests.packages.support import open_project
+from tests.support import ROOT
 
 
 def test_a_machine_of_an_unknown_architecture_makes_no_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,7 +24,8 @@ def test_a_machine_of_an_unknown_architecture_makes_no_layers(tmp_path: Path, mo
     for name in ("mmdebstrap", "buildah"):
         (tmp_path / name).write_text("#!/bin/sh\n")
         (tmp_path / name).chmod(0o755)
-    assert micro_layers.probe().missing == "its layers are made on amd64 or arm64, and this machine is riscv64"
+    probed = micro_layers.probe(open_project(ROOT, tmp_path))
+    assert probed.missing == "its layers are made on amd64 or arm64, and this machine is riscv64"
     assert trial.cannot_start(Runner(log=tmp_path / "log"), Engine(name="buildah")) == (
         "there is no trial image for riscv64"
     )

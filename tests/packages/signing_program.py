@@ -37,7 +37,7 @@ def main(root: Path, dist: Path, home: Path, passphrase: Path, fingerprint: Path
 
 def sign_rpms(project: Project) -> None:
     """Run the job that signs, and write the report, whatever came of it."""
-    (_, job) = rpm.jobs(project)
+    (_, job) = rpm.jobs(project.with_facts(rpm.probe(project)))
     steps = make_plan(project, [dataclasses.replace(job, after=())])  # what it signs is there
     with exclusive(project.dist / ".state" / "lock", print) as lock:
         outcomes = Scheduler(project=project, console=Console(), lock=lock).execute(steps)

@@ -16,7 +16,7 @@ from ci.core.errors import VerificationError
 from ci.core.rpm_signature import require_signature
 from ci.core.run import Runner
 from ci.manifest.release import Keys, PackageKey
-from ci.pipeline.jobs import Options, Project, Verdict
+from ci.pipeline.jobs import Job, Options, Project, Verdict
 from ci.pipeline.plan import make_plan
 from ci.prove import signatures
 from ci.prove.rpm_contents import difference
@@ -59,7 +59,11 @@ def signed(built: Project, keys: SigningKeys, tmp_path_factory: pytest.TempPathF
 
 def outputs(project: Project) -> dict[str, Path]:
     """The packages by their kinds."""
-    return {output.kind: project.dist / output.path for job in rpm.jobs(project) for output in job.outputs}
+    return {output.kind: project.dist / output.path for job in jobs_of(project) for output in job.outputs}
+
+
+def jobs_of(project: Project) -> tuple[Job, ...]:
+    return rpm.jobs(project.with_facts(rpm.probe(project)))
 
 
 def unsigned(project: Project, path: Path) -> Path:
@@ -111,7 +115,7 @@ def test_a_signed_dist_is_known_by_its_packages(signed: Project, built: Project)
 
 def test_without_a_recorded_signature_the_packages_are_unavailable(signed: Project, tmp_path: Path) -> None:
     apart = with_options(signed, tmp_path / "dist", Options(signatures=tmp_path))
-    (_, job) = rpm.jobs(apart)
+    (_, job) = jobs_of(apart)
     assert job.unavailable.startswith("there is no signed /")
 
 
@@ -189,7 +193,7 @@ def test_the_key_must_be_in_the_manifest(signed: Project, tmp_path: Path) -> Non
 
 def test_another_key_signs_again(signed: Project, keys: SigningKeys) -> None:
     def hash_of(project: Project) -> dict[str, str]:
-        jobs = [dataclasses.replace(job, after=()) for job in rpm.jobs(project)]
+        jobs = [dataclasses.replace(job, after=()) for job in jobs_of(project)]
         return {step.job.id: step.input_hash for step in make_plan(project, jobs)}
 
     assert signed.options.signing

@@ -39,7 +39,7 @@ def test_a_damaged_archive_is_refused(built: Project, tmp_path: Path, kind: str,
     (project.dist / path).parent.mkdir(exist_ok=True)
     (project.dist / path).write_bytes(damage(built.dist / paths.get(kind, paths["sdist"])))
     build = Job(id="made", builder="made", outputs=(Output(kind=kind, path=path),), build=lambda _: None)
-    (job,) = verifications.jobs(project, [build])
+    (job,) = verifications.jobs(project.with_facts(verifications.probe(project)), [build])
     folder = tmp_path / "work"
     folder.mkdir()
     run = Runner(log=tmp_path / "log")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,6 +31,21 @@ _MOST_LINES = 20
 _NO_PANIC = Verdict(not_run="a panic: the Rust function could not be built here")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Here:
+    """What this machine is, whether root works here, and why a compiler cannot be used."""
+
+    architecture: str
+    is_root: bool
+    missing: Mapping[str, str]
+
+
+def probe(project: Project) -> Here:
+    """Ask what this machine is, and look for the compilers."""
+    missing = {name: f"{name}: not found on PATH" for name in _COMPILERS.values() if not shutil.which(name)}
+    return Here(architecture=host_name(), is_root=os.geteuid() == 0, missing=missing)
+
+
 def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
     """All jobs. An artefact for another architecture is not asked: its answers would be those of an emulator."""
     artifacts = [
@@ -39,7 +54,8 @@ def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
         for output in build.outputs
         if output.kind and entry_of(output.kind, output.path).installed
     ]
-    records = [_record_job(project, build, output) for build, output in artifacts]
+    here = project.fact(Here)
+    records = [_record_job(project, here, build, output) for build, output in artifacts]
     records += [
         _record_in_root_job(project, build, output, suite)
         for build, output in artifacts
@@ -58,7 +74,9 @@ def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
         title="every artefact answers every event in the same way",
         artifacts=tuple(output.path for _, output in artifacts),
     )
-    functions = tuple(_function_job(project, libc, compiler) for libc, compiler in _COMPILERS.items())
+    functions = tuple(
+        _function_job(project, libc, compiler, here.missing.get(compiler, "")) for libc, compiler in _COMPILERS.items()
+    )
     return (*functions, _panics_job(project, rust), *records, comparison)
 
 
@@ -67,8 +85,7 @@ def _own_files(project: Project) -> tuple[Path, ...]:
     return (folder / "equivalence", folder / "brew_stand_in.rb")
 
 
-def _function_job(project: Project, libc: str, compiler: str) -> Job:
-    missing = "" if shutil.which(compiler) else f"{compiler}: not found on PATH"
+def _function_job(project: Project, libc: str, compiler: str, missing: str) -> Job:
     return Job(
         id=f"{GATE}-function-{libc}",
         builder=GATE,
@@ -118,7 +135,7 @@ def _build_panics(work: Workspace) -> None:
     shutil.copyfile(target / "release" / "libsimple_handler.so", work.out / _PANICS_LIBRARY)
 
 
-def _record_job(project: Project, build: Job, output: Output) -> Job:
+def _record_job(project: Project, here: Here, build: Job, output: Output) -> Job:
     libc = build.variant.libc or "glibc"
     return Job(
         id=f"{GATE}-{output.name}",
@@ -130,17 +147,17 @@ def _record_job(project: Project, build: Job, output: Output) -> Job:
         inputs=_own_files(project),
         after=(build.id, "sdist", f"{GATE}-function-{libc}"),
         after_available=(_PANICS,) if libc == "glibc" else (),
-        unavailable=_why_not(build, output),
+        unavailable=_why_not(here, build, output),
         gate=GATE,
         title=f"{output.name} answers every event",
         artifacts=(output.path,),
     )
 
 
-def _why_not(build: Job, output: Output) -> str:
-    if output.kind == "image" and build.variant.architecture != host_name():
-        return f"this machine is no {build.variant.architecture}"
-    if output.kind == "image" and os.geteuid() != 0:
+def _why_not(here: Here, build: Job, output: Output) -> str:
+    if output.kind == "image" and build.variant.architecture != here.architecture:
+        return f"this machine is not {build.variant.architecture}"
+    if output.kind == "image" and not here.is_root:
         return "chroot needs root"
     return ""
 
