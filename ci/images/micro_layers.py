@@ -103,7 +103,11 @@ def _debian_job(project: Project, tools: LayerTools, architecture: str) -> Job:
         outputs=(Output(path=_debian(architecture)), Output(path=packages_of(architecture))),
         build=partial(_fetch, architecture=architecture),
         tools=() if tools.missing else (_MMDEBSTRAP,),
-        values={"suite": wanted.suite, "python": wanted.python, "locked": _hashes(tools.given[architecture], architecture)},
+        values={
+            "suite": wanted.suite,
+            "python": wanted.python,
+            "locked": _hashes(tools.given[architecture], architecture),
+        },
         unavailable=tools.missing,
     )
 

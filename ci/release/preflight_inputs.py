@@ -14,6 +14,7 @@ from ci.pipeline.plan import Step, StepState, make_plan
 from ci.release import next_version, trees
 from ci.release.faults import Fault
 from ci.release.not_run import may_be_published, not_run_fault
+from ci.verify import verifications
 
 
 def tools(steps: Sequence[Step]) -> Iterator[Fault]:
@@ -128,7 +129,7 @@ def availability(project: Project, steps: Sequence[Step], allow_missing: Collect
 
 
 def _gate_of(job: Job) -> str:
-    return job.gate or ("verify" if job.id.startswith("verify-") else "")
+    return job.gate or (verifications.BUILDER if job.builder == verifications.BUILDER else "")
 
 
 def _missing(step: Step) -> Fault:

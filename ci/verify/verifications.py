@@ -20,6 +20,7 @@ from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
 from ci.pipeline.report import verification_of
 from ci.verify.check import built_function, can_run, check_of
 
+BUILDER = "verify"  # of the jobs here
 # What Python raises for archives that it cannot read.
 _DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
 
@@ -55,7 +56,7 @@ def _job(project: Project, build: Job, output: Output, builds: Sequence[Job]) ->
     others = [job for job in needed if not job.variant.language]
     return Job(
         id=verification_of(output),
-        builder="verify",
+        builder=BUILDER,
         variant=build.variant,
         outputs=(),
         build=partial(_verify, kind=kind, build=build, output=output, functions=functions),

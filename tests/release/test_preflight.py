@@ -113,6 +113,8 @@ def test_every_fault_is_told_at_once_with_what_to_do(
         replace(jobs[1], id="needs-tool", outputs=(Output(path="toys/other.txt", kind="toy"),), tools=(tool,)),
         absent("image", "faas-ubi-arm64.tar", "no emulation here", "ubi"),
         replace(jobs[1], id="install-x", outputs=(), gate="install", title="x is installed", unavailable="no root"),
+        replace(jobs[1], id="look-at-x", outputs=(), builder="verify", unavailable="no emulator"),
+        replace(jobs[1], id="verify-nothing", outputs=(), unavailable="not a proof"),
     ]
     private = PrivateKeys(gnupg_home=tmp_path / "nothing", attestation=tmp_path / "nothing.pem")
     with pytest.raises(PreflightError) as raised:
@@ -131,8 +133,10 @@ def test_every_fault_is_told_at_once_with_what_to_do(
         ("the waiver for rpmlint no-buildroot-tag in specs/faas-runtime.spec: ended on 2026-11-23", "set a later day"),
         ("faas-ubi-arm64.tar: cannot be made on this machine: no emulation here", "--allow-missing ubi"),
         ("x is installed: the gate install is not run: no root", "may_not_run"),
+        ("look-at-x: the gate verify is not run: no emulator", "may_not_run"),
     ):
         assert re.search(f"(?m)^.*{what}.*\n  what to do: .*{todo}", told), f"{what}\n---\n{told}"
+    assert "not a proof" not in told
     assert told.startswith(f"{told.count('what to do')} faults keep this release from being made")
     assert raised.value.exit_code == 19
     printed = capsys.readouterr()
