@@ -10,10 +10,10 @@ import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.core.children import is_running
+from ci.core.children import Children, is_running
 from ci.core.errors import CommandFailed, UnavailableError
 from ci.core.files import unpack
 from ci.core.run import Runner
@@ -117,8 +117,9 @@ class Engine:
 
     def remove(self, run: Runner, reference: str) -> None:
         """Remove a name and, if it was the last one, its image; does nothing if there is none."""
-        if self.stored(run, reference):
-            run(self.name, "rmi", reference)
+        cleaning = _to_the_end(run)
+        if self.stored(cleaning, reference):
+            cleaning(self.name, "rmi", reference)
 
     def prepare(self, run: Runner, reference: str, name: str) -> None:
         """Do what `start_command` needs. buildah starts programs in existing containers, so make one.
@@ -203,8 +204,9 @@ class Engine:
     def end(self, run: Runner, name: str) -> None:
         """Remove a container, running or not; does nothing if there is none."""
         force = () if self.name == "buildah" else ("--force",)
-        for one in self.containers(run, name):
-            run(self.name, "rm", *force, one)
+        cleaning = _to_the_end(run)
+        for one in self.containers(cleaning, name):
+            cleaning(self.name, "rm", *force, one)
 
 
 def temporary(name: str, purpose: str, tag: str) -> str:
@@ -215,6 +217,11 @@ def temporary(name: str, purpose: str, tag: str) -> str:
 def container_of(reference: str) -> str:
     """The name of the only container of a temporary image."""
     return reference.rpartition("/")[2].replace(":", "-")
+
+
+def _to_the_end(run: Runner) -> Runner:
+    """A runner whose programs an interrupt does not end: they remove what the run has made, and take a moment."""
+    return replace(run, children=Children())
 
 
 def _program(name: str) -> str:
