@@ -157,8 +157,9 @@ class Scheduler:
             verdict=result if isinstance(result, Verdict) else None,
             seconds=round(time.monotonic() - begun, 2),
         )
-        ledger.write(job, record)
+        # Before the record: a run that is killed here repeats the job, and so removes the rest of its folder.
         shutil.rmtree(workspace.folder.parent)
+        ledger.write(job, record)
         return record
 
     def _workspace(self, job: Job, needs: Iterable[str]) -> Workspace:

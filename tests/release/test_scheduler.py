@@ -106,6 +106,20 @@ def test_a_finished_job_is_up_to_date_until_something_of_it_changes(project: Pro
     assert states(project, dataclasses.replace(first, values={"epoch": "1"}), second) == [TO_BUILD, TO_BUILD]
 
 
+def test_a_job_whose_folder_is_not_removed_is_repeated(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a kill at that moment: were it up to date, nobody would ever remove the rest."""
+
+    def stops(_: Path) -> None:
+        raise OSError("stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", stops)
+        assert execute(project, job("first"))["first"].state == FAILED
+    assert states(project, job("first")) == [TO_BUILD]
+    execute(project, job("first"))
+    assert not (project.dist / ".state" / "work" / "first").exists()
+
+
 @pytest.mark.parametrize(
     "name", ["lint/checks.py", "verify/check.py", "bench/figures.py", "publish/pypi.py", "commands/building.py"]
 )
