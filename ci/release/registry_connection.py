@@ -14,8 +14,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
+from ci.core import web_session
 from ci.core.errors import HostError, ReleaseError, UnavailableError
 from ci.core.secrets import Secret, register
+from ci.core.web import host_of, is_loopback, origin_of, unreachable
 from ci.manifest.text import shown
 
 if TYPE_CHECKING:
@@ -43,13 +45,10 @@ class Connection:
     """A connection to a repository. `origin` is the registry's scheme, host and port."""
 
     def __init__(self, repository: str, origin: str) -> None:
-        import requests  # a fifth of a second, which other sessions do without
-
         self._repository = repository
         self._origin = origin
         self._token: Secret | None = None
-        self._session = requests.Session()
-        self._session.auth = lambda request: request  # no password from ~/.netrc
+        self._session = web_session.new()
         self._session.headers["User-Agent"] = "faas-runtime-release"
 
     def __enter__(self) -> Connection:
@@ -64,7 +63,7 @@ class Connection:
         for _ in range(_MOST_REDIRECTS + 1):
             response = self._send(method, url, accept)
             with response:
-                if response.status_code == 401 and _origin(url) == self._origin and self._token is None:
+                if response.status_code == 401 and origin_of(url) == self._origin and self._token is None:
                     self._token = self._new_token(response.headers.get("WWW-Authenticate", ""))
                     continue
                 if response.status_code in _REDIRECTS:
@@ -81,19 +80,19 @@ class Connection:
 
     def _send(self, method: str, url: str, accept: Sequence[str]) -> requests.Response:
         headers = {"Accept": ", ".join(accept), "Accept-Encoding": "identity"}
-        if self._token is not None and _origin(url) == self._origin:
+        if self._token is not None and origin_of(url) == self._origin:
             headers["Authorization"] = f"Bearer {self._token.reveal()}"
         return self._request(method, url, headers=headers)
 
     def _request(self, method: str, url: str, **more: Any) -> requests.Response:
         import requests
 
-        if _is_loopback(url):  # which no proxy can reach
+        if is_loopback(url):  # which no proxy can reach
             more["proxies"] = {"no_proxy": urlsplit(url).hostname}
         try:
             return self._session.request(method, url, timeout=SECONDS, allow_redirects=False, stream=True, **more)
         except requests.exceptions.RequestException as error:
-            raise _unreachable(url, error) from None
+            raise _no_answer(url, error) from None
 
     def _body(self, response: requests.Response) -> bytes:
         """The body as it was sent. A slow sender is not waited for without end, and too much is not read."""
@@ -111,7 +110,7 @@ class Connection:
                 if time.monotonic() > deadline:
                     raise HostError(f"its answer took longer than {_LONGEST_ANSWER_SECONDS:.0f} s", hint=_AGAIN)
         except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise _unreachable(response.url, error) from None
+            raise _no_answer(response.url, error) from None
         return b"".join(parts)
 
     def _beginning(self, response: requests.Response) -> bytes:
@@ -125,9 +124,11 @@ class Connection:
         target = urljoin(url, location)
         parts = urlsplit(target)
         if not location or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UnavailableError(f"{_host(url)} redirects to {shown(location)}, which is no address")
+            raise UnavailableError(f"{host_of(url)} redirects to {shown(location)}, which is no address")
         if urlsplit(url).scheme == "https" and parts.scheme != "https":
-            raise UnavailableError(f"{_host(url)} redirects to {shown(_host(target))} without TLS, which is refused")
+            raise UnavailableError(
+                f"{host_of(url)} redirects to {shown(host_of(target))} without TLS, which is refused"
+            )
         return target
 
     def _new_token(self, challenge: str) -> Secret:
@@ -139,7 +140,7 @@ class Connection:
         realm = values.get("realm", "")
         if scheme.lower() != "bearer" or not realm:
             raise UnavailableError(f"the registry refuses without a login (401 {shown(scheme)})", hint=_WITHOUT_LOGIN)
-        if not (realm.startswith("https://") or (_is_loopback(self._origin) and _is_loopback(realm))):
+        if not (realm.startswith("https://") or (is_loopback(self._origin) and is_loopback(realm))):
             raise UnavailableError(f"the registry names {shown(realm)} for tokens, which is no address with TLS")
         wanted = {"scope": values.get("scope") or f"repository:{self._repository}:pull"}
         if "service" in values:
@@ -147,8 +148,8 @@ class Connection:
         with self._request("GET", realm, params=wanted, headers={"Accept": "application/json"}) as response:
             if response.status_code != 200:
                 body = self._beginning(response)
-                raise _refusal(response.status_code, response.headers, body, f"a token from {_host(realm)}")
-            return _token(self._body(response), _host(realm))
+                raise _refusal(response.status_code, response.headers, body, f"a token from {host_of(realm)}")
+            return _token(self._body(response), host_of(realm))
 
 
 def _token(body: bytes, host: str) -> Secret:
@@ -198,33 +199,6 @@ def _said(body: bytes) -> str:
     return f", {shown(text)}" if text else ""
 
 
-def _unreachable(url: str, error: Exception) -> HostError:
-    """Why there was no answer, in few words; those of the libraries have many."""
-    import requests
-    import urllib3
-
-    text = str(error)
-    if isinstance(error, requests.exceptions.SSLError):
-        found = re.search(r"\] ([^(]+?)(?: \(_ssl|\()", text)
-        why = f"TLS: {found[1] if found else 'the connection is not secure'}"
-        hint = "if a proxy of yours has a certificate of its own, name its file in REQUESTS_CA_BUNDLE"
-        return HostError(f"no answer from {_host(url)}: {why}", hint=hint)
-    if isinstance(error, requests.exceptions.Timeout | urllib3.exceptions.TimeoutError | TimeoutError):
-        return HostError(f"no answer from {_host(url)} in time", hint=_AGAIN)
-    found = re.search(r"\[Errno -?\d+\] ([^'\")]+)", text)
-    why = found[1] if found else "the connection ended before the answer was complete"
-    return HostError(f"no answer from {_host(url)}: {why}", hint=_AGAIN)
-
-
-def _origin(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+def _no_answer(url: str, error: Exception) -> HostError:
+    found = unreachable(url, error)
+    return HostError(str(found), hint=found.hint or _AGAIN)
