@@ -99,8 +99,12 @@ def commit_of(root: Path, revision: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Tag:
-    """A tag of a checkout: the commit that it leads to, and whether it is an object of its own and signed."""
+    """A tag of a checkout: its own object, the commit that it leads to, and whether it is annotated and signed.
 
+    A tag that is not annotated has no object of its own; then both are the commit.
+    """
+
+    object: str
     commit: str
     annotated: bool
     signed: bool
@@ -113,7 +117,10 @@ def tag_named(root: Path, name: str) -> Tag | None:
     except CommandFailed:
         return None
     annotated = _git(root, "cat-file", "-t", f"refs/tags/{name}").strip() == "tag"
-    return Tag(commit=commit, annotated=annotated, signed=annotated and b"\n-----BEGIN " in tag_text(root, name))
+    own = _git(root, "rev-parse", "--verify", f"refs/tags/{name}").strip()
+    return Tag(
+        object=own, commit=commit, annotated=annotated, signed=annotated and b"\n-----BEGIN " in tag_text(root, name)
+    )
 
 
 def tag_text(root: Path, name: str) -> bytes:

@@ -52,7 +52,7 @@ def exclusive(path: Path, say: Callable[[str], None]) -> Iterator[int]:
         if os.path.lexists(path):
             raise HostError(f"{path}: cannot be locked: {error.strerror}", hint="remove it") from error
         raise HostError(
-            f"{path.parent}: cannot be written: {error.strerror}", hint="make dist/ writable, or move it away"
+            f"{path.parent}: cannot be written: {error.strerror}", hint="make it writable, or move it away"
         ) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -49,6 +49,7 @@ _PASSED_ON = (
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
     "REQUESTS_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
     "PIP_CERT",
     "PIP_EXTRA_INDEX_URL",
     "PIP_FIND_LINKS",
@@ -196,7 +197,17 @@ class Runner:
         stdin: bytes | None = None,
     ) -> str:
         """Run a program and return its standard output as text, not masked; standard error goes to the log."""
-        return self._run(argv, cwd, env or {}, stdin, capture=True).decode(errors="replace")
+        return self.output_bytes(*argv, cwd=cwd, env=env, stdin=stdin).decode(errors="replace")
+
+    def output_bytes(
+        self,
+        *argv: Argument,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+    ) -> bytes:
+        """The same, as it was printed."""
+        return self._run(argv, cwd, env or {}, stdin, capture=True)
 
     @contextmanager
     def start(

@@ -20,15 +20,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ci.core import tree_record
 from ci.core.errors import UnavailableError, VerificationError
 from ci.core.files import fresh_folder, sha256_of, write_atomically
 from ci.core.openpgp import Gpg
+from ci.core.page_names import safe_names
 from ci.core.run import Runner
 from ci.pipeline import inputs, report
 from ci.pipeline.jobs import Project
 from ci.release import envelopes, package_signatures, pacman, statements, trees, yum
 from ci.release.envelopes import AttestationKey
-from ci.release.names import safe_names
 from ci.release.trees import Making
 
 FOLDER = "release"
@@ -159,7 +160,7 @@ def make_trees(made: Assembly) -> None:
         gpg=made.signers.gpg,
         key=made.signers.package_key,
         public_keys=folder / trees.KEYS,
-        url=release.targets.repositories,
+        url=release.targets.repositories.url,
         run=made.run,
         scratch=scratch,
     )
@@ -169,7 +170,7 @@ def make_trees(made: Assembly) -> None:
     rpms = [path for kind in ("rpm", "rpm-devel") for path in by_kind.get(kind, ())]
     yum.make(folder / "yum", rpms, previous and previous / "yum", making)
     pacman.make(folder / "pacman", by_kind.get("msys2", []), previous and previous / "pacman", making)
-    (folder / trees.LISTING).write_bytes(trees.repositories(folder))
+    (folder / tree_record.LISTING).write_bytes(tree_record.repositories(folder))
     shutil.rmtree(scratch)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ci.core.faults import Fault, listed
 from ci.manifest.release import Release
 from ci.pipeline.gate_report import GateStatus
 from ci.pipeline.report import Status
-from ci.release.faults import Fault, listed
 
 VERIFY = "verify"
 """The gate that stands for the verification of each artefact by itself."""

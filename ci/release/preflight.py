@@ -9,12 +9,12 @@ from pathlib import Path
 
 from ci.core.console import Console
 from ci.core.errors import PreflightError, ReleaseError
+from ci.core.faults import Fault, hard
 from ci.core.run import Runner
 from ci.pipeline.allowances import require_names
 from ci.pipeline.jobs import Job, Project
 from ci.pipeline.plan import Step
 from ci.release import preflight_inputs, preflight_keys, preflight_seen, preflight_tree
-from ci.release.faults import Fault, hard
 from ci.release.preflight_keys import PrivateKeys
 
 CHECKS = ("tree and tag", "tools", "keys", "bases", "source hash", "waivers", "repositories", "artefacts", "gates")

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ci.builders import sdist
 from ci.core.checkout import tags
+from ci.core.faults import Fault
 from ci.pipeline.allowances import covered
 from ci.pipeline.jobs import Job, Project
 from ci.pipeline.plan import Step, StepState, make_plan
 from ci.release import next_version, trees
-from ci.release.faults import Fault
 from ci.release.not_run import may_be_published, not_run_fault
 from ci.verify import verifications
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import HostError, ReleaseError, UnavailableError
+from ci.core.faults import Fault
 from ci.core.openpgp import Gpg, agent_ended
 from ci.core.run import Runner
 from ci.core.state import read_regular
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Project
-from ci.release.faults import Fault
 from ci.release.key_state import PAGE, KeyState, id_of_ed25519, of_manifest
 
 _CHECK = "keys"

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from ci.core.checkout import changed_files, is_checkout, source_state, tag_named, tag_text
 from ci.core.errors import VerificationError
+from ci.core.faults import Fault, listed
 from ci.core.openpgp import verify
 from ci.core.run import Runner
 from ci.pipeline.jobs import Project
-from ci.release.faults import Fault, listed
 
 _CHECK = "tree and tag"
 _SIGNATURE = b"-----BEGIN PGP SIGNATURE-----"

@@ -24,6 +24,7 @@ CIRCLES = "ci: no circles, neither between packages nor within one"
 RUNTIME_LAYERS = "runtime: imports go downwards"
 SANDBOX = "runtime: only the emulator imports the sandbox"
 HTTP_SERVER = "runtime: only the emulator and the sandbox import the HTTP server"
+EVENT_LOOP = "runtime: only the emulator, the sandbox and the HTTP server import the event loop"
 RUNTIME_CIRCLES = "runtime: no circles, neither between packages nor within one"
 
 LINT_IMPORTS = "from importlinter.cli import lint_imports_command; lint_imports_command()"
@@ -97,6 +98,10 @@ FAULTS = {
     "the runtime's core imports the HTTP server": (
         "runtime/faas_runtime/client.py", f"{TYPING}from .http_server.messages import HttpResponse", HTTP_SERVER,
         "faas_runtime.client -> faas_runtime.http_server.messages",
+    ),
+    "the runtime's core imports the event loop": (
+        "runtime/faas_runtime/client.py", f"{LAZY}from .event_loop import loop", EVENT_LOOP,
+        "faas_runtime.client -> faas_runtime.event_loop.loop",
     ),
     "a circle within the runtime's core": (
         "runtime/faas_runtime/errors.py", f"{LAZY}from .log import Log", RUNTIME_CIRCLES,

@@ -13,12 +13,12 @@ import pytest
 
 from ci.core.console import Console
 from ci.core.errors import PreflightError, UsageError
+from ci.core.faults import Fault, hard
 from ci.core.run import Runner
 from ci.core.tools import Tool
 from ci.pipeline.jobs import Job, Options, Output, Project, Variant
 from ci.pipeline.plan import make_plan
 from ci.release import preflight, preflight_inputs, preflight_seen, preflight_tree
-from ci.release.faults import Fault, hard
 from ci.release.preflight_keys import PrivateKeys
 from tests.keys import signing_keys
 from tests.packages.support import open_project

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from ci.core.console import Console
+from ci.core.faults import Fault, hard
 from ci.core.openpgp import Gpg, end_agent
 from ci.core.run import Runner
 from ci.release import keys, preflight_keys
-from ci.release.faults import Fault, hard
 from ci.release.preflight_keys import PrivateKeys
 from tests.keys import EPOCH, PASSPHRASE, SigningKeys, generate, signing_keys
 from tests.packages.support import open_project
