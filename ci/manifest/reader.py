@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from ci.manifest.release import (
     Budgets,
     ChangelogEntry,
     Copr,
+    FloatingTag,
+    GitHubPage,
     Homebrew,
     Images,
     Keys,
@@ -25,9 +28,13 @@ from ci.manifest.release import (
     Micro,
     Msys2,
     PackageKey,
+    PyPIAccess,
+    RegistryAccess,
     Release,
+    Repositories,
     Rpm,
     Source,
+    TapAccess,
     Targets,
     Waiver,
 )
@@ -238,11 +245,23 @@ def _build(data: dict[str, Any], entries: tuple[ChangelogEntry, ...]) -> Release
             ),
             attestations=tuple(AttestationKey(**key) for key in data["keys"]["attestations"]),
         ),
-        targets=Targets(
-            repositories=data["targets"]["repositories"],
-            copr=Copr(**data["targets"]["copr"] | {"chroots": tuple(data["targets"]["copr"]["chroots"])}),
-        ),
+        targets=_targets(data["targets"]),
         may_not_run=tuple(MayNotRun(**one) for one in data["may_not_run"]),
         budgets=Budgets(**{name: int(limit.removesuffix("%")) for name, limit in data["budgets"].items()}),
         changelog=entries,
+    )
+
+
+def _targets(data: Mapping[str, Any]) -> Targets:
+    registry = None
+    if "registry" in data:
+        floating = tuple(FloatingTag(**one) for one in data["registry"]["floating"])
+        registry = RegistryAccess(**data["registry"] | {"floating": floating})
+    return Targets(
+        repositories=Repositories(**data["repositories"]),
+        copr=Copr(**data["copr"] | {"chroots": tuple(data["copr"]["chroots"])}),
+        github=GitHubPage(**data["github"]) if "github" in data else None,
+        registry=registry,
+        tap=TapAccess(**data["tap"]) if "tap" in data else None,
+        pypi=PyPIAccess(**data["pypi"]) if "pypi" in data else None,
     )

@@ -94,6 +94,11 @@ class Version:
         return self._parsed.is_devrelease
 
     @property
+    def is_prerelease(self) -> bool:
+        """Whether it comes before a final version: it has an `a`, `b`, `rc` or `dev` part."""
+        return self._parsed.is_prerelease
+
+    @property
     def release(self) -> str:
         """The numbers alone: `1.2` of `1.2rc1`."""
         return ".".join(str(number) for number in self._parsed.release)

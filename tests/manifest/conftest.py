@@ -67,8 +67,15 @@ keys:
   attestations:
     - ed25519: ci/keys/attestations-2026.pub
 targets:
-  repositories: https://example.org/packages
+  repositories: {url: https://example.org/packages, folder: PACKAGES}
   copr: {project: sample/tool, chroots: [epel-9, fedora-all]}
+  github: {repository: sample/tool, token: PAGE_TOKEN}
+  registry:
+    user: sample
+    token: IMAGES_TOKEN
+    floating: [{tag: "{minor}-{flavour}"}, {tag: latest, flavour: micro}]
+  tap: {url: https://example.org/tap.git, branch: main, token: TAP_TOKEN}
+  pypi: {upload: https://example.org/upload/, index: https://example.org/simple/, token: INDEX_TOKEN}
 may_not_run:
   - gate: equivalence
     contains: no arm64

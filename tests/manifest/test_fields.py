@@ -349,10 +349,28 @@ FIELDS = [
         '52:17: keys.packages[1].openpgp: "0123456789ABCDEF0123456789ABCDEF01234567" is the same as keys.packages[0].openpgp; list each key once',
     ]),
     ("gate: equivalence", "gate: equivalance", [
-        '58:11: may_not_run[0].gate: "equivalance" is unknown; did you mean "equivalence"?',
+        '65:11: may_not_run[0].gate: "equivalance" is unknown; did you mean "equivalence"?',
     ]),
     ("contains: no arm64", 'contains: ""', [
-        "59:15: may_not_run[0].contains: is empty; expected one line of text",
+        "66:15: may_not_run[0].contains: is empty; expected one line of text",
+    ]),
+    ("repository: sample/tool", "repository: sample", [
+        '57:24: targets.github.repository: "sample" is not valid; expected OWNER/REPOSITORY, such as "example/tools"',
+    ]),
+    ("token: PAGE_TOKEN", "token: page-token", [
+        '57:44: targets.github.token: "page-token" is not valid; expected the name of a variable of the environment, such as "RELEASE_TOKEN"',
+    ]),
+    ("{tag: latest,", '{tag: "{major}",', [
+        '61:50: targets.registry.floating[1].tag: "{major}" is not valid; expected a tag such as "latest" or "{minor}-{flavour}"',
+    ]),
+    ("flavour: micro}]", "flavour: mikro}]", [
+        '61:67: targets.registry.floating[1].flavour: "mikro" is unknown; did you mean "micro"?',
+    ]),
+    ("url: https://example.org/tap.git", "url: http://example.org/tap.git", [
+        '62:14: targets.tap.url: "http://example.org/tap.git" is not valid; expected an https URL with a host, such as "https://example.org/project"',
+    ]),
+    ("folder: PACKAGES", "folder: /srv/packages", [
+        '55:61: targets.repositories.folder: "/srv/packages" is not valid; expected the name of a variable of the environment, such as "RELEASE_TOKEN"',
     ]),
 ]  # fmt: skip
 
