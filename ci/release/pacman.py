@@ -12,7 +12,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ci.core import tars
+from ci.core import tars, tree_record
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.files import fresh_folder, make_folder
 from ci.manifest.msys2 import ENVIRONMENTS
@@ -32,7 +32,7 @@ def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Ma
     A database has the newest version of a package, the files of older ones stay. `VerificationError` names each
     package that no key of `making.public_keys` has signed.
     """
-    before = trees.previous_hash(previous)
+    before = tree_record.previous_hash(previous)
     fresh_folder(tree)
     for environment in ENVIRONMENTS:
         earlier = sorted((previous / environment).glob(_PACKAGES)) if previous else []
@@ -43,8 +43,34 @@ def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Ma
         there = trees.collect(tree / environment, _with_signatures(new), _with_signatures(earlier))
         named = [path for path in there if path.match(_PACKAGES)]
         require_signed(named, making)
-        index(tree / environment, newest(named), making)
+    tree_record.write_withdrawn(tree, tree_record.withdrawn(previous))
     shutil.copyfile(making.public_keys, tree / trees.KEYS)
+    _index_all(tree, making)
+    _finish(tree, before, making)
+
+
+def withdraw(tree: Path, published: Path, version: Version, making: Making) -> bool:
+    """Make a tree like the published one whose databases leave out a version; False if they have none of it."""
+    before, known = tree_record.previous_hash(published), tree_record.withdrawn(published)
+    names = {path.name for path in published.glob(f"*/{_PACKAGES}") if _identity(path)[1] == version}
+    if names <= known:
+        return False
+    shutil.copytree(published, tree)
+    tree_record.write_withdrawn(tree, known | names)
+    _index_all(tree, making)
+    _finish(tree, before, making)
+    return True
+
+
+def _index_all(tree: Path, making: Making) -> None:
+    """Write the databases of all environments: of the newest packages that were not withdrawn."""
+    known = tree_record.withdrawn(tree)
+    for folder in sorted(path for path in tree.iterdir() if path.is_dir()):
+        packages = [path for path in sorted(folder.glob(_PACKAGES)) if path.name not in known]
+        index(folder, newest(packages), making)
+
+
+def _finish(tree: Path, before: str | None, making: Making) -> None:
     trees.write_record(tree, making.release, before)
     trees.set_times(tree, making.release.epoch)
 

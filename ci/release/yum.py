@@ -11,10 +11,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from ci.core import tree_record
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder
 from ci.core.rpm_signature import require_signature
 from ci.core.run import Runner
+from ci.manifest.versions import Version
 from ci.release import trees
 from ci.release.trees import Making
 
@@ -38,12 +40,12 @@ def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Ma
 
     `VerificationError` names each package that no key of `making.public_keys` has signed.
     """
-    before = trees.previous_hash(previous)
+    before = tree_record.previous_hash(previous)
     fresh_folder(tree)
     earlier = sorted(previous.glob("*.rpm")) if previous else []
     there = trees.collect(tree, packages, earlier)
     require_signed(there, making.public_keys, making.run)
-    _set_build_times(there, making.run)
+    tree_record.write_withdrawn(tree, tree_record.withdrawn(previous))
     index(tree, making)
     if previous:
         _keep_metadata(previous, tree)
@@ -51,18 +53,41 @@ def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Ma
     text = _REPOSITORY.format(name=release.name, url=url, keys=trees.KEYS)
     (tree / f"{release.name}.repo").write_text(text, encoding="utf-8")
     shutil.copyfile(making.public_keys, tree / trees.KEYS)
-    trees.write_record(tree, release, before)
+    _finish(tree, before, making)
+
+
+def withdraw(tree: Path, published: Path, version: Version, making: Making) -> bool:
+    """Make a tree like the published one whose metadata leave out a version; False if they have none of it."""
+    before, known = tree_record.previous_hash(published), tree_record.withdrawn(published)
+    names = {path.name for path in published.glob("*.rpm") if f"-{version.rpm}-" in path.name}
+    if names <= known:
+        return False
+    shutil.copytree(published, tree)
+    tree_record.write_withdrawn(tree, known | names)
+    index(tree, making)
+    _keep_metadata(published, tree)
+    _finish(tree, before, making)
+    return True
+
+
+def _finish(tree: Path, before: str | None, making: Making) -> None:
+    trees.write_record(tree, making.release, before)
     for folder in (tree, tree / _METADATA):
-        os.utime(folder, (release.epoch, release.epoch))
+        os.utime(folder, (making.release.epoch, making.release.epoch))
 
 
 def index(tree: Path, making: Making) -> None:
-    """Write the metadata of the RPMs in a folder, and sign it. It replaces what was there."""
+    """Write the metadata of the RPMs in a folder, without those that were withdrawn, and sign it.
+
+    It replaces what was there.
+    """
     shutil.rmtree(tree / _METADATA, ignore_errors=True)
+    _set_build_times(sorted(tree.glob("*.rpm")), making.run)
     epoch = making.release.epoch
     options = ["--quiet", "--no-database", "--workers=1", f"--revision={epoch}", "--set-timestamp-to-revision"]
     if _COMPRESSION in making.run.output("createrepo_c", "--help"):
         options.append(f"{_COMPRESSION}=gz")
+    options += [f"--excludes={name}" for name in sorted(tree_record.withdrawn(tree))]
     making.run("createrepo_c", *options, tree)
     listed = tree / _METADATA / _INDEX
     making.gpg.detach_sign(listed, listed.with_name(f"{_INDEX}.asc"), armour=True, key=making.key)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from ci.core import tree_record
 from ci.core.errors import CommandFailed, VerificationError
 from ci.core.run import Runner
 from ci.manifest.release import Release
-from ci.release import pacman, trees
+from ci.release import pacman
 from tests.support import program
 from tests.trees.packages import Key, making, msys2, released
 
@@ -159,9 +160,21 @@ def test_the_same_tree_is_made_twice(
 ) -> None:
     copy = Path(shutil.copytree(older, tmp_path / "elsewhere", copy_function=shutil.copyfile))  # with other times
     pacman.make(tmp_path / "again", [package], copy, making(key, release, tmp_path / "scratch", tmp_path, run))
-    assert trees.listing(tmp_path / "again") == trees.listing(tree)
+    assert tree_record.listing(tmp_path / "again") == tree_record.listing(tree)
 
 
 def test_it_is_the_tree_after_the_older_one(tree: Path, older: Path) -> None:
-    assert trees.read_record(tree)["previous"] == trees.hash_of(older)
-    assert "previous" not in trees.read_record(older)
+    assert tree_record.read_record(tree)["previous"] == tree_record.hash_of(older)
+    assert "previous" not in tree_record.read_record(older)
+
+
+def test_a_withdrawn_version_is_not_offered_and_its_files_stay(
+    tree: Path, tmp_path: Path, release: Release, key: Key, trusting: Path, run: Runner
+) -> None:
+    settings = making(key, release, tmp_path / "scratch", tmp_path, run)
+    without = tmp_path / "without"
+    assert pacman.withdraw(without, tree, release.version, settings)
+    install(run, tmp_path / "client", without, trusting)
+    assert (tmp_path / "client" / "root" / "version").read_text() == "0.1.0rc1-1\n"
+    assert {path.name for path in tree.glob("*/*.zst")} == {path.name for path in without.glob("*/*.zst")}
+    assert not pacman.withdraw(tmp_path / "again", without, release.version, settings)

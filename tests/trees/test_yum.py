@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ci.core import tree_record
 from ci.core.errors import CommandFailed, UsageError, VerificationError
 from ci.core.run import Runner
 from ci.manifest.release import Release
-from ci.release import trees, yum
+from ci.release import yum
 from tests.trees.packages import Key, making, released, rpm
 
 
@@ -93,15 +94,18 @@ def test_the_same_tree_is_made_twice(
 ) -> None:
     copy = Path(shutil.copytree(older, tmp_path / "elsewhere", copy_function=shutil.copyfile))  # with other times
     yum.make(tmp_path / "again", [package], copy, making(key, release, tmp_path / "scratch", tmp_path, run))
-    assert trees.listing(tmp_path / "again") == trees.listing(tree)
+    assert tree_record.listing(tmp_path / "again") == tree_record.listing(tree)
 
 
 def test_the_tree_names_the_one_before_it(tree: Path, older: Path, release: Release) -> None:
     first, record = (json.loads((one / "tree.json").read_bytes()) for one in (older, tree))
     assert first["previous"] is None
     assert record == {
-        "format": 1, "version": str(release.version), "previous": first["listing"], "listing": trees.hash_of(tree),
-    }  # fmt: skip
+        "format": 1,
+        "version": str(release.version),
+        "previous": first["listing"],
+        "listing": tree_record.hash_of(tree),
+    }
 
 
 def test_what_the_index_before_names_stays(tree: Path, older: Path) -> None:
@@ -129,3 +133,38 @@ def test_only_a_complete_previous_tree_is_accepted(
     (copy / "tree.json").unlink()
     with pytest.raises(UsageError, match=r"has no tree\.json"):
         yum.make(tmp_path / "yum", [package], copy, settings)
+
+
+def offered(tree: Path, made: Path) -> Path:
+    """Put a tree in the place of another one, at the address that clients know."""
+    shutil.rmtree(tree)
+    return made.rename(tree)
+
+
+def test_a_withdrawn_version_is_not_offered_and_its_files_stay(
+    tree: Path, tmp_path: Path, release: Release, key: Key, run: Runner
+) -> None:
+    settings = making(key, release, tmp_path / "scratch", tmp_path, run)
+    before, packages = tree_record.hash_of(tree), {path.name for path in tree.glob("*.rpm")}
+    assert yum.withdraw(tmp_path / "made", tree, release.version, settings)
+    without = offered(tree, tmp_path / "made")
+    with pytest.raises(CommandFailed):
+        dnf(run, tmp_path / "client", without, "install", "faas-runtime-0.1.0")
+    dnf(run, tmp_path / "client", without, "install", "faas-runtime")
+    assert (tmp_path / "client" / "root" / "srv" / "version").read_text() == "0.0.9\n"
+    assert {path.name for path in without.glob("*.rpm")} == packages
+    assert tree_record.read_record(without)["previous"] == before
+    assert not yum.withdraw(tmp_path / "again", without, release.version, settings)
+    assert not (tmp_path / "again").exists()
+
+
+def test_what_was_withdrawn_stays_so_in_later_trees(
+    tree: Path, tmp_path: Path, release: Release, key: Key, run: Runner
+) -> None:
+    without, later = tmp_path / "without", released(release, "0.2.0", 1)
+    yum.withdraw(without, tree, release.version, making(key, release, tmp_path / "scratch", tmp_path, run))
+    package = rpm(tmp_path / "later", later, run, key)
+    yum.make(tmp_path / "made", [package], without, making(key, later, tmp_path / "scratch", tmp_path, run))
+    found = offered(tree, tmp_path / "made")
+    listed = dnf(run, tmp_path / "client", found, "repoquery", "--qf", "%{version}", "faas-runtime")
+    assert set(listed.split()) & {"0.0.9", "0.1.0", "0.2.0"} == {"0.0.9", "0.2.0"}
