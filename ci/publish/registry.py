@@ -1,0 +1,203 @@
+"""The target "registry": the images of a release in an OCI registry, with SBOMs and signed statements as referrers.
+
+For each flavour: all blobs, the image of each platform, the index under the tag VERSION-FLAVOUR, which never moves,
+then the referrers. When all of it is there and compared, the tags that move from version to version follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ci.core.errors import ReleaseError, UnavailableError, VerificationError
+from ci.core.faults import Fault
+from ci.core.secrets import Secret
+from ci.core.web import Web
+from ci.publish import image_archive, referrers
+from ci.publish.attachments import Attachments
+from ci.publish.floating_tags import FloatingTag, FloatingTags
+from ci.publish.image_archive import Flavour
+from ci.publish.ledger import Ledger
+from ci.publish.oci_client import Repository
+from ci.publish.oci_login import Login
+from ci.publish.oci_push import Pusher, other_bytes
+from ci.publish.registry_contents import RegistryContents
+from ci.publish.registry_items import RegistryItems
+from ci.publish.release_set import ReleaseSet
+from ci.publish.target import Item, Say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """A repository of a registry: `origin` such as "https://ghcr.io", `repository` such as "owner/image".
+
+    `web` is a connection without authorisation: the registry's own is put in. `token` is the secret of `user`; without
+    one, nobody logs in. `floating_tags` are the tags that move, by flavour; none is moved if not `floating`.
+    """
+
+    release_set: ReleaseSet
+    web: Web
+    origin: str
+    repository: str
+    ledger: Ledger
+    say: Say
+    user: str = ""
+    token: Secret | None = field(default=None, repr=False)
+    floating_tags: Mapping[str, Sequence[FloatingTag]] = field(default_factory=dict)
+    floating: bool = True
+    name: str = "registry"
+
+    def preflight(self) -> Sequence[Fault]:
+        """Archives that are not in order, a login that is refused, version tags that mean something else.
+
+        Flavours without an index are warnings: they are not published. It changes nothing.
+        """
+        return list(self._faults())
+
+    def _faults(self) -> Iterator[Fault]:
+        for archive in image_archive.without_index(self.release_set):
+            advice = "build the images for all platforms, if it has to be published"
+            what = "its flavour has no index for all platforms, so it is not published"
+            yield Fault(check=self.name, where=archive, what=what, advice=advice, warning=True)
+        steps: list[Callable[[], object]] = [lambda: self._contents.attached, self._refuse_other_versions]
+        if self.floating:
+            steps.append(self._moves)
+        for step in steps:
+            try:
+                step()
+            except ReleaseError as error:
+                where = f"{self.origin}/{self.repository}"
+                yield Fault(check=self.name, where=where, what=str(error), advice=error.hint or "see the message")
+                return
+
+    def state(self) -> Sequence[Item]:
+        """Each blob, image, version tag, referrer and tag that moves. It changes nothing."""
+        items = RegistryItems(contents=self._contents, pusher=self._pusher, attachments=self._attachments)
+        floating = self._floating_of(self._contents.flavours) if self.floating else ()
+        return [*items.blobs(), *items.manifests(), *items.referrers(), *items.floating(floating, self._floating)]
+
+    def publish(self) -> None:
+        """Bring what is missing there, and compare all of it; then move the tags that move.
+
+        A version tag that means something else raises `VerificationError` before anything is changed.
+        """
+        self._refuse_other_versions()
+        for place, what in self._contents.blobs.values():
+            self._pusher.blob(place.digest, place.size, place.read, what)
+        for flavour in self._contents.flavours:
+            for image in flavour.images:
+                self._pusher.manifest(image.described, image.manifest, self._contents.title(flavour, image))
+            tag = self._contents.tag(flavour)
+            self._pusher.manifest(flavour.described, flavour.index, f"the tag {tag}", tag)
+        for subject, wanted in self._contents.attached:
+            self._attachments.attach(subject, wanted)
+        self._compare()
+        if self.floating:
+            self._move_floating()
+
+    def promote(self) -> None:
+        """Move the tags that move, and nothing else. `VerificationError` if the version is not there in full."""
+        self._refuse_other_versions()
+        self._compare()
+        self._move_floating()
+
+    def yank(self, reason: str, vex: bytes | None = None) -> tuple[str, ...]:
+        """Mark this version as deprecated, and let the tags that move go back; returns what could not be taken back.
+
+        Its tags and images stay. The index and each image get a note with the reason, and the OpenVEX document if there
+        is one. It can be repeated. `UnavailableError` if the version is not there.
+        """
+        self._refuse_other_versions()
+        there = [flavour for flavour in self._contents.flavours if self._digest_of(self._contents.tag(flavour))]
+        if not there:
+            raise UnavailableError(
+                f"{self.release_set.version} is not in {self.repository}: there is nothing to take back",
+                hint="look for typing errors in the version",
+            )
+        epoch = self._contents.epoch
+        for subject in self._contents.subjects(there):
+            notes = [referrers.of_deprecation(subject.described, reason, epoch)]
+            notes += [referrers.of_vex(subject.described, vex, epoch)] if vex else []
+            self._attachments.attach(subject, notes)
+            self._attachments.compare(subject, notes)
+        return tuple(self._moved_back(there))
+
+    def _moved_back(self, there: Sequence[Flavour]) -> Iterator[str]:
+        floating = self._floating
+        for flavour, tag in self._floating_of(there):
+            if self._digest_of(tag.name) != flavour.described.digest:
+                continue
+            before = floating.before(tag, flavour.name)
+            if before is None:
+                yield f"{tag.name} still means {self._contents.tag(flavour)}: there is no version before it"
+            else:
+                floating.move({tag.name: before.tag})
+
+    def _move_floating(self) -> None:
+        moves = self._moves()
+        self._floating.move(moves)
+        for flavour, tag in self._floating_of(self._contents.flavours):
+            if tag.name not in moves:
+                self.say(f"{self.name}: the tag {tag.name} stays as it is ({self._contents.tag(flavour)})")
+
+    def _moves(self) -> dict[str, str]:
+        """From each tag that has to be moved to the version tag that it shall mean."""
+        floating = self._floating
+        return {
+            tag.name: self._contents.tag(flavour)
+            for flavour, tag in self._floating_of(self._contents.flavours)
+            if floating.may_move(tag, flavour.name, flavour.described.digest)
+        }
+
+    def _refuse_other_versions(self) -> None:
+        for flavour in self._contents.flavours:
+            there = self._digest_of(self._contents.tag(flavour))
+            if there and there != flavour.described.digest:
+                raise other_bytes(f"the tag {self._contents.tag(flavour)}", there, flavour.described.digest)
+
+    def _compare(self) -> None:
+        """Ask for everything again; `VerificationError` for what is missing or has other bytes."""
+        for place, what in self._contents.blobs.values():
+            if not self._pusher.has_blob(place.digest, place.size, what):
+                raise VerificationError(f"{what}: {place.digest} is not there", hint="publish the version again")
+        for flavour in self._contents.flavours:
+            for image in flavour.images:
+                what = self._contents.title(flavour, image)
+                self._pusher.compare_manifest(image.described.digest, image.manifest, what)
+            tag = self._contents.tag(flavour)
+            self._pusher.compare_manifest(tag, flavour.index, f"the tag {tag}")
+        for subject, wanted in self._contents.attached:
+            self._attachments.compare(subject, wanted)
+
+    def _floating_of(self, flavours: Sequence[Flavour]) -> Iterator[tuple[Flavour, FloatingTag]]:
+        for flavour in flavours:
+            for tag in self.floating_tags.get(flavour.name, ()):
+                yield flavour, tag
+
+    @cached_property
+    def _contents(self) -> RegistryContents:
+        return RegistryContents(release_set=self.release_set)
+
+    @cached_property
+    def _pusher(self) -> Pusher:
+        login = Login(self.origin, self.repository, self.user, self.token)
+        self.web.trusted, self.web.authorize = (self.origin,), login.headers
+        place = Repository(web=self.web, login=login, origin=self.origin, name=self.repository)
+        return Pusher(repository=place, ledger=self.ledger, target=self.name, say=self.say)
+
+    @property
+    def _attachments(self) -> Attachments:
+        return Attachments(pusher=self._pusher)
+
+    @property
+    def _floating(self) -> FloatingTags:
+        return FloatingTags(
+            pusher=self._pusher,
+            attachments=self._attachments,
+            version=self._contents.version,
+            tags=self.floating_tags,
+        )
+
+    def _digest_of(self, reference: str) -> str:
+        return self._pusher.repository.digest_of(reference, f"the tag {reference}")
