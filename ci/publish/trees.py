@@ -1,0 +1,188 @@
+"""The targets "yum" and "pacman": signed trees in a folder that a web server offers.
+
+`ci.publish.tree_place` says how the folder looks, and how a tree takes the place of another in one step. A tree is
+published only on top of the one that it was made from, so no version is ever lost; releases for older branches are
+trees like all others, with every newer package in them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ci.core.errors import HostError, ReleaseError, UsageError, VerificationError
+from ci.core.faults import Fault
+from ci.core.tree_record import LISTING, TREES, listing
+from ci.publish.release_set import ReleaseSet
+from ci.publish.target import Item, Say, State
+from ci.publish.tree_place import CHANNELS, STABLE, TESTING, Contents, Place, differences, read_tree
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tree:
+    """One of the two repositories of a set: `name` is "yum" or "pacman".
+
+    `folder` is what the web server offers, on this machine. `channel` is "stable" or "testing".
+    """
+
+    name: str
+    release: ReleaseSet
+    folder: Path
+    say: Say
+    channel: str = STABLE
+
+    def __post_init__(self) -> None:
+        if self.name not in TREES or self.channel not in CHANNELS:
+            raise UsageError(f"there is no repository {self.name!r} with a channel {self.channel!r}")
+
+    @property
+    def place(self) -> Place:
+        """The folder, for this repository."""
+        return Place(folder=self.folder, name=self.name, say=self.say)
+
+    def preflight(self) -> Sequence[Fault]:
+        """Everything that would stop a publication. It changes nothing."""
+        return list(self._faults())
+
+    def state(self) -> Sequence[Item]:
+        """The tree and the link of the channel, as they are now. It changes nothing.
+
+        `HostError` without the folder, `VerificationError` if the set itself is wrong.
+        """
+        self._require_folder()
+        tree, place = self._own(), self.place
+        home, link = place.home(tree), place.link(self.channel)
+        copy = f"copy {len(tree.files)} files to {home}"
+        switch = f"let {link} show {home.name}"
+        try:
+            shown = place.shows(self.channel, tree)
+            held = shown or place.holds(tree)
+            kept = State.THERE if held else State.MISSING
+        except VerificationError:
+            shown, held, kept = False, True, State.OTHER
+        items = [Item(name=home.name, state=kept, requests=() if held else (copy,), size=tree.size)]
+        name = str(link.relative_to(self.folder))
+        if shown:
+            items.append(Item(name=name, state=State.THERE))
+        elif kept == State.OTHER or self._refusal(tree):
+            items.append(Item(name=name, state=State.OTHER))
+        else:
+            items.append(Item(name=name, state=State.MISSING, requests=(switch,)))
+        return items
+
+    def publish(self) -> None:
+        """Copy the tree beside the others, let the channel show it, and read it back.
+
+        `VerificationError` if the channel "stable" does not show the tree that this one was made from, `BusyError` if
+        another run changes the folder.
+        """
+        tree = self._own()
+        with self.place.locked():
+            self._publish(tree, self.channel)
+
+    def promote(self) -> None:
+        """Let "stable" show the very tree that "testing" shows. Nothing is copied.
+
+        `VerificationError` if "testing" does not show this set's tree.
+        """
+        tree, place = self._own(), self.place
+        with place.locked():
+            if not place.shows(STABLE, tree) and not place.shows(TESTING, tree):
+                raise VerificationError(
+                    f"{place.link(TESTING)}: it does not show the tree of {self.release.version}",
+                    hint="publish it there first: nox -s publish -- --channel testing",
+                )
+            self._publish(tree, STABLE)
+
+    def replace(self, tree: Path, gone: Collection[str] = ()) -> None:
+        """Let a signed tree take the place of the one that it was made from, in every channel that shows that one.
+
+        `gone` are the names of the package files that it has no longer. Repeated, it changes nothing.
+        """
+        new, place = read_tree(tree), self.place
+        with place.locked():
+            if place.shown(STABLE) is None:
+                raise VerificationError(f"{place.link(STABLE)}: nothing is there", hint="is it the right folder?")
+            if not place.shows(STABLE, new):
+                place.require_successor(new, gone)
+            place.add(new)
+            for channel in CHANNELS:
+                found = place.shown(channel)
+                if found is not None and read_tree(found).record["listing"] == new.record.get("previous"):
+                    place.show(channel, new)
+                elif found is not None and not place.shows(channel, new):
+                    self.say(f"{self.name}: {channel} still shows {found.name}: publish a new candidate there")
+
+    def _publish(self, tree: Contents, channel: str) -> None:
+        place = self.place
+        if place.shows(channel, tree):
+            self.say(f"{self.name}: {channel} shows {place.home(tree).name} already")
+            return
+        if not place.shows(STABLE, tree):
+            place.require_successor(tree)
+        place.add(tree)
+        place.show(channel, tree)
+
+    def _own(self) -> Contents:
+        """The tree of the set; `VerificationError` unless it has the files that the set's list names."""
+        folder = self.release.tree(self.name)
+        if folder is None:
+            raise UsageError(f"{self.release.folder}: the set has no {self.name}/", hint="make it: nox -s release")
+        wanted = self._listed()
+        found = Contents(folder=folder, listing=listing(folder), record={})
+        if other := differences(wanted, found.files):
+            raise VerificationError(
+                f"{folder}: not the files that {LISTING} lists: {other}", hint="make the set again: nox -s release"
+            )
+        tree = read_tree(folder)
+        if tree.record["version"] != self.release.version:
+            raise VerificationError(
+                f"{folder}: it is the tree of {tree.record['version']}, and the set is {self.release.version}",
+                hint="make the set again: nox -s release",
+            )
+        return tree
+
+    def _listed(self) -> dict[str, str]:
+        """The files of this tree by the set's own list, each with its hash."""
+        lists = [file for file in self.release.files if file.name == LISTING]
+        if not lists:
+            raise VerificationError(f"{self.release.folder}: it has no {LISTING}", hint="make the set again")
+        lines = (line.partition("  ") for line in lists[0].read().decode().splitlines())
+        mine = f"{self.name}/"
+        return {path.removeprefix(mine): sha256 for sha256, _, path in lines if path.startswith(mine)}
+
+    def _refusal(self, tree: Contents) -> ReleaseError | None:
+        """Why a tree may not be shown; None if it may."""
+        try:
+            if not self.place.shows(STABLE, tree):
+                self.place.require_successor(tree)
+        except ReleaseError as error:
+            return error
+        return None
+
+    def _require_folder(self) -> None:
+        if not self.folder.is_dir():
+            raise HostError(f"{self.folder}: there is no such folder", hint="mount it, or make it")
+
+    def _faults(self) -> Iterator[Fault]:
+        def fault(what: str, advice: str) -> Fault:
+            return Fault(check=self.name, where=str(self.folder), what=what, advice=advice)
+
+        try:
+            self._require_folder()
+            tree = self._own()
+            held = self.place.shows(self.channel, tree) or self.place.holds(tree)
+            refusal = self._refusal(tree)
+        except ReleaseError as error:
+            yield fault(str(error), error.hint)
+            return
+        if refusal:
+            yield fault(str(refusal), refusal.hint)
+        if not os.access(self.folder, os.W_OK | os.X_OK):
+            yield fault("it cannot be written to", "run as a user who may, or give this one the right")
+        free = shutil.disk_usage(self.folder).free
+        if not held and free < tree.size:
+            yield fault(f"the tree has {tree.size:,} bytes, and {free:,} are free", "make room there")
