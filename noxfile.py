@@ -134,7 +134,7 @@ SESSIONS: dict[str, str] = {
     "plan": "Show what a snapshot would do; -- --json for programs.",
     "snapshot": "Build and verify everything, with all gates, and write the report; -- --quick, --locked FILE.",
     "reproduce": "Build this commit twice from clean clones, the second time elsewhere, and compare with dist/.",
-    "verify": "Verify what is in dist/ as it is, with all gates; -- --previous REF_OR_DIST, or --signatures.",
+    "verify": "Verify what is in dist/ with all gates; -- --previous REF_OR_DIST, --signatures, --published VERSION.",
     "compare": "Say what changed since a previous release; -- REF_OR_DIST: a git revision or a folder like dist/.",
     "inputs": "Say which inputs of the build are in dist/inputs/; -- --fetch brings those that are not.",
     "bundle": "Pack dist/release and dist/inputs into one archive; -- --unpack FILE DIR.",
@@ -143,6 +143,9 @@ SESSIONS: dict[str, str] = {
     "bake": "Render the packaging files from release.yaml.",
     "check": "Check the manifest and the rendered files, and run the linters of the packages.",
     "release": "Make the signed set of the tag that is checked out; -- --preflight only says what is in the way.",
+    "publish": "Take the signed set to its targets; -- --rehearse, --dry-run, --only TARGET, --channel testing.",
+    "promote": "Let what was published to testing go to everybody, unchanged; -- VERSION.",
+    "yank": 'Take a published version back as far as each target allows; -- VERSION --reason "TEXT".',
     "keys": "Show the keys of releases and when they end; -- --rotate NEW announces a key, --switch lets it sign.",
     "pin": "Write the digests of the base images into release.yaml, and render; -- --dry-run shows the changes.",
     "source-hash": "Write the source tarball's sha256 into release.yaml, and render.",
@@ -196,7 +199,7 @@ def windows(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def debian13(session: nox.Session) -> None:
-    """Run check and snapshot in a bare root of Debian 13, and compare the bytes; it takes half an hour, as root."""
+    """Run check, snapshot and the tests in a bare root of Debian 13, and compare the bytes; it takes long, as root."""
     programs = environment(session, "tests")
     run(programs, "python", "-m", "pytest", "-m", "long", "tests/hosts", *session.posargs)
 
@@ -211,6 +214,7 @@ WITH_PROOFS = (
     "prove/test_compare.py",
     "prove/test_diffoscope.py",
     "prove/test_reproduce.py",
+    "publish",
     "recipes/test_projects.py",
     "release/test_bump.py",
     "release/test_environment.py",

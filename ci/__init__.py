@@ -15,6 +15,7 @@ their verification. From the first stage to the last:
               artefacts on other systems and compare them with each other
     prove     compares builds: a second one with the first, and a release with the one before it
     release   makes a release of a finished build: preflight, statements, signatures, the set of files to publish
+    publish   takes a finished set to the places that the manifest names, resumes, and takes back
     bench     the measurements of `nox -s bench`
 
     commands has the steps of each session, command_line its arguments, kinds.py the kinds of artefact.
@@ -23,7 +24,7 @@ their verification. From the first stage to the last:
 Imports go the other way only:
 
     core <- manifest <- {bake, pipeline}; pipeline <- images; {bake, images} <- sboms <- builders <- lint <- verify
-    <- prove <- release <- commands
+    <- prove <- release <- commands; {core, manifest} <- publish <- commands
 
 Builders do not import each other, nor do the verifications of two kinds; nobody imports bench. Lazy imports and those
 for types count too. `nox -s lint` checks all of it, by the contracts in `pyproject.toml`.

@@ -6,7 +6,6 @@ same. One that is not available on this machine is listed with the reason.
 
 from __future__ import annotations
 
-import platform
 import re
 import socket
 import sys
@@ -22,6 +21,7 @@ from ci.bench.figures import in_short
 from ci.bench.paths import LOG
 from ci.bench.server import Command
 from ci.bench.setup import NotMeasured, Setup
+from ci.core.architectures import MACHINES, host_name
 from ci.core.errors import ReleaseError
 from ci.core.files import fresh_folder
 from ci.core.run import Runner
@@ -87,7 +87,8 @@ def _install(run: Runner, folder: Path) -> Path:
 
 def _rie(setup: Setup, programs: Path) -> Emulator:
     """AWS's emulator. A second request at once ends it, so it has one caller."""
-    machine = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    architecture = host_name()
+    machine = architecture if architecture == "arm64" else MACHINES.get(architecture, architecture)
     program = programs / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{machine}"
     key, title, name = _PEERS[0]
     if not program.is_file():

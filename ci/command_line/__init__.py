@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ci.command_line import building, releasing
+from ci.command_line import building, publishing, releasing
 from ci.command_line.actions import PROG, CommandLine
 from ci.core.errors import UsageError
 
@@ -24,4 +24,5 @@ def parser() -> argparse.ArgumentParser:
     subparsers = found.add_subparsers(dest="command", required=True, metavar="COMMAND")
     building.add(subparsers)
     releasing.add(subparsers)
+    publishing.add(subparsers)
     return found

@@ -38,6 +38,8 @@ def add(subparsers: Subparsers[CommandLine]) -> None:
         action="store_true",
         help="verify the signed set in dist/release instead, as its users do, with the keys of release.yaml",
     )
+    text = "download this version from its public addresses instead, verify it, and install it from each place"
+    add_once(verify, "--published", "VERSION", text)
     compare = subparsers.add_parser("compare", help="say what changed in each artefact since a previous release")
     compare.add_argument(
         "previous",

@@ -25,8 +25,8 @@ def _add_bump(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="+", metavar="VERSION", help=next_version.FORM)
     parser.add_argument("--dry-run", action="store_true", help="show the diff, and change nothing")
     add_once(parser, "--date", "DATE", "the date of the release, such as 2026-11-23 (default: today in UTC)", _day)
-    _add_gnupg_home(parser)
-    _add_passphrase(parser)
+    add_gnupg_home(parser)
+    add_passphrase(parser)
 
 
 def _add_release(parser: argparse.ArgumentParser) -> None:
@@ -38,8 +38,8 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
         metavar="KIND_OR_FLAVOUR",
         help="release without this kind of artefact, or this flavour of the images; may be given more than once",
     )
-    _add_gnupg_home(parser)
-    _add_passphrase(parser)
+    add_gnupg_home(parser)
+    add_passphrase(parser)
     _add_attestation_key(parser)
     text = "the folder with the trees yum/ and pacman/ of the release before, which this one adds to"
     add_once(parser, "--previous-trees", "DIR", text, Path)
@@ -48,18 +48,20 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:
-    _add_gnupg_home(parser)
+    add_gnupg_home(parser)
     text = "announce a key: a fingerprint, or a file with a public key; its public half goes to ci/keys/"
     add_once(parser, "--rotate", "NEW", text)
     parser.add_argument("--switch", action="store_true", help="with --rotate: sign with that key from now on")
 
 
-def _add_gnupg_home(parser: argparse.ArgumentParser) -> None:
+def add_gnupg_home(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the home folder of gpg."""
     text = "the home folder of gpg with the private keys (default: GNUPGHOME, or ~/.gnupg)"
     add_once(parser, "--gnupg-home", "DIR", text, Path)
 
 
-def _add_passphrase(parser: argparse.ArgumentParser) -> None:
+def add_passphrase(parser: argparse.ArgumentParser) -> None:
+    """Add the option for the passphrase of the package key."""
     text = "a file with the passphrase of that key; without it, gpg's agent asks for one"
     add_once(parser, "--passphrase-file", "FILE", text, Path)
 

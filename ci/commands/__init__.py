@@ -25,5 +25,8 @@ COMMANDS: dict[str, str] = {
     "inputs": "ci.commands.carrying:inputs",
     "bundle": "ci.commands.carrying:bundle",
     "rebuild": "ci.commands.rebuilding:rebuild",
+    "publish": "ci.commands.publishing:publish",
+    "promote": "ci.commands.publishing:promote",
+    "yank": "ci.commands.yanking:yank",
     **dict.fromkeys(kinds.sessions(), "ci.commands.building:build"),
 }

@@ -32,6 +32,15 @@ mkdir -p "%{{buildroot}}/usr/bin"
 %files
 {files}
 """
+_REPOSITORY_AT = """\
+[{name}]
+name={name}
+baseurl={url}/
+enabled=1
+gpgcheck=1
+repo_gpgcheck=1
+gpgkey={key}
+"""
 BASE = "distribution"
 # What rpm says of a package that has gone wrong while the installation goes on.
 FAULTS = ("scriptlet failed", "does not exist - using root")
@@ -82,6 +91,15 @@ class Dnf:
         place = self.root.folder / TREES / "yum"
         shutil.rmtree(place, ignore_errors=True)
         shutil.copytree(tree, place)
+
+    def offer_url(self, name: str, url: str, key: Path) -> None:
+        """Take a signed tree at an address as the repository `name`, with a public key that we have already."""
+        place = self.root.folder / TREES / "yum"
+        place.mkdir(parents=True)
+        shutil.copyfile(key, place / "key.asc")
+        key_url = f"file:///{TREES}/yum/key.asc"
+        settings = _REPOSITORY_AT.format(name=name, url=url, key=key_url)
+        (place / f"{name}.repo").write_text(settings, encoding="utf-8")
 
     def __call__(self, *words: str) -> None:
         """Run dnf. It knows no other repository, and every package of this one."""

@@ -31,7 +31,7 @@ LocalFileSigLevel = Never
 GPGDir = /{keyring}
 
 [{name}]
-Server = file:///{trees}/pacman/{environment}
+Server = {server}
 """
 # Debian has the program `vercmp` in another package.
 _COMPARE = """\
@@ -86,13 +86,19 @@ class Pacman:
 
         The keyring is a home folder of GnuPG that pacman-key has made.
         """
+        place = self.root.folder / _TREES / "pacman"
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(tree, place)
+        self.offer_url(f"file:///{_TREES}/pacman/{environment}", name, keyring)
+
+    def offer_url(self, server: str, name: str, keyring: Path) -> None:
+        """Take the repository `name` at an address, and demand signatures by the keys that a keyring trusts."""
         top = self.root.folder
-        for source, target in ((tree, f"{_TREES}/pacman"), (keyring, _KEYRING)):
-            shutil.rmtree(top / target, ignore_errors=True)
-            shutil.copytree(source, top / target, ignore=shutil.ignore_patterns("S.*"))
+        shutil.rmtree(top / _KEYRING, ignore_errors=True)
+        shutil.copytree(keyring, top / _KEYRING, ignore=shutil.ignore_patterns("S.*"))
         for folder in ("srv/database", "srv/cache"):
             (top / folder).mkdir(exist_ok=True)
-        text = _SIGNED.format(keyring=_KEYRING, trees=_TREES, name=name, environment=environment)
+        text = _SIGNED.format(keyring=_KEYRING, name=name, server=server)
         (top / _CONFIG).write_text(text, encoding="utf-8")
 
     def __call__(self, *words: str) -> None:

@@ -47,16 +47,20 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class Root:
-    """An unpacked root. `python` is the path of its interpreter, which has a version in its name."""
+    """An unpacked root. `python` is the path of its interpreter, which has a version in its name.
+
+    With `network`, its programs reach whatever this machine reaches.
+    """
 
     folder: Path
     run: Runner
     suite: roots.Suite
     python: str
+    network: bool = False
 
     def command(self, *argv: Argument, loopback: bool = False, user: int = 0) -> tuple[Argument, ...]:
         """The command that runs a program in the root, which can reach this machine's addresses only if it must."""
-        own = ("setpriv", "--pdeathsig", "KILL", *_APART, *(() if loopback else ("--net",)))
+        own = ("setpriv", "--pdeathsig", "KILL", *_APART, *(() if loopback or self.network else ("--net",)))
         return (*own, "sh", _ENTER, self.folder, str(user), *argv)
 
     def __call__(self, *argv: Argument, user: int = 0, stdin: bytes | None = None) -> None:

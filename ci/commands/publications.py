@@ -1,0 +1,119 @@
+"""What the commands that publish have in common: the set, whether it may be published, and what the checkout knows."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from ci.commands.running import working
+from ci.core.checkout import tag_named, tags
+from ci.core.console import Console
+from ci.core.errors import CommandFailed, UnavailableError, UsageError, VerificationError
+from ci.core.faults import Fault
+from ci.core.files import fresh_folder, make_folder
+from ci.core.run import Runner
+from ci.core.state import read_json
+from ci.manifest.versions import Version, parse
+from ci.pipeline.jobs import Project
+from ci.publish import release_set
+from ci.publish.every_target import Publication
+from ci.publish.ledger import NAME, Ledger
+from ci.publish.release_set import ReleaseSet
+
+
+def require_version(project: Project, version: str) -> None:
+    """Raise `UsageError` unless the checkout is that of a version."""
+    if version != str(project.release.version):
+        tag = f"v{version}"
+        raise UsageError(
+            f"{version}: this checkout is {project.release.version}", hint=f"go to its tag: git switch --detach {tag}"
+        )
+
+
+@contextmanager
+def publication(
+    project: Project, console: Console, chosen: argparse.Namespace, *, testing: bool
+) -> Iterator[tuple[Publication, list[Fault]]]:
+    """The set that is published, checked, and why it may not be. Another run in this `dist/` ends with `BusyError`."""
+    with working(project, console):
+        log = project.dist / "logs" / "publish.log"
+        make_folder(log.parent)
+        log.unlink(missing_ok=True)
+        runner = Runner(log=log)
+        found = release_set.read(chosen.set or project.dist / "release")
+        faults = [*release_set.faults(found), *set_faults(project, found, runner)]
+        yield (
+            Publication(
+                release=project.release,
+                found=found,
+                tag_object=tag_object(project),
+                notes=notes(project),
+                testing=testing,
+                latest=is_latest(project),
+                ledger=Ledger(project.dist / NAME, found.version),
+                scratch=fresh_folder(project.dist / ".state" / "work" / "publish"),
+                run=runner,
+                say=console.say,
+            ),
+            faults,
+        )
+
+
+def set_faults(project: Project, found: ReleaseSet, runner: Runner) -> list[Fault]:
+    """Why the set may not be published as it is: what was left untried, and is not allowed to be.
+
+    `UsageError` for the set of another version, `VerificationError` for one that the keys of this checkout have not
+    signed.
+    """
+    from ci.release import assemble
+    from ci.release.not_run import not_allowed, not_compared
+
+    if (found.name, found.version) != (project.release.name, str(project.release.version)):
+        raise UsageError(
+            f"{found.folder}: it is {found.name} {found.version}, and this checkout is {project.release.version}",
+            hint=f"go to the tag of the set: git switch --detach v{found.version}",
+        )
+    again = read_json(found.folder / "reproducibility.json") or {"artifacts": []}
+    try:
+        assemble.verify(project, found.folder, runner)
+    except CommandFailed as error:
+        why = next((line.strip(" |") for line in str(error).splitlines() if "wrong:" in line), str(error))
+        raise VerificationError(
+            f"{found.folder}: verify.py refuses it: {why}", hint="do not publish it; make the set again: nox -s release"
+        ) from error
+    return [*not_allowed(found.document, project.release), *not_compared(again, found.document, project.release)]
+
+
+def tag_object(project: Project) -> str:
+    """The sha of the release's tag object in this checkout; `UnavailableError` without the tag."""
+    tag = tag_named(project.root, project.release.version.tag)
+    if tag is None:
+        raise UnavailableError(
+            f"tag {project.release.version.tag}: it does not exist here", hint="fetch it: git fetch --tags"
+        )
+    return tag.object
+
+
+def is_latest(project: Project) -> bool:
+    """Whether no final version is newer, by the tags of this checkout."""
+    return not any(version > project.release.version for version in final_versions(tags(project.root)))
+
+
+def final_versions(names: Sequence[str]) -> Iterator[Version]:
+    """The versions of those tags that are of final releases."""
+    for name in names:
+        try:
+            version = parse(name.removeprefix("v"))
+        except ValueError:
+            continue
+        if name.startswith("v") and not version.is_prerelease:
+            yield version
+
+
+def notes(project: Project) -> str:
+    """The notes of the release page, in Markdown: the changelog's entry, and how to check the files."""
+    entry = next(one for one in project.release.changelog if one.version == project.release.version)
+    home = project.release.home
+    lines = [*(f"- {line}" for line in entry.lines), "", f"How to check the files: {home}/blob/main/SECURITY.md"]
+    return "\n".join(lines) + "\n"

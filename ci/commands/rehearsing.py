@@ -1,0 +1,87 @@
+"""`nox -s publish -- --rehearse`: publish the set to servers on this machine, and install from each of them."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import tempfile
+import time
+from pathlib import Path
+
+from ci.commands import strangers
+from ci.commands.publications import publication
+from ci.commands.strangers import Addresses
+from ci.core.console import Console
+from ci.core.errors import VerificationError
+from ci.core.faults import Fault
+from ci.pipeline.jobs import Project
+from ci.publish import every_target, run
+from ci.publish.every_target import Publication
+from ci.publish.ledger import NAME, Ledger
+from ci.publish.rehearse import servers
+from ci.publish.rehearse.servers import Servers
+
+
+def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, testing: bool) -> None:
+    """Publish to servers on the loopback, twice; download everything as a stranger; install from each place."""
+    begun = time.monotonic()
+    project = strangers.with_root(project, console)
+    with (
+        publication(project, console, chosen, testing=testing) as (found, faults),
+        tempfile.TemporaryDirectory(prefix="faas-runtime-rehearsal-") as scratch,
+    ):
+        _warn(faults, console)
+        folder = Path(scratch)
+        found = dataclasses.replace(found, ledger=Ledger(folder / NAME, found.version), scratch=folder / "scratch")
+        found.scratch.mkdir()
+        (folder / "stranger").mkdir()
+        (folder / "servers").mkdir()
+        now = os.environ.get(project.release.targets.repositories.folder)
+        live = Path(now) if now else None
+        with servers.serving(
+            project.release, found.tag_object, found.found.commit, live, folder / "servers", found.run
+        ) as there:
+            _publish(found, there, console)
+            addresses = _addresses(found, there)
+            rows = list(strangers.look(project, addresses, folder / "stranger", found.run, found.say))
+    console.table("Installed from the rehearsal's servers", ["from", "what was seen"], rows)
+    console.say(f"the rehearsal took {time.monotonic() - begun:.0f} s; its servers and their files are gone")
+
+
+def _warn(faults: list[Fault], console: Console) -> None:
+    for fault in faults:
+        console.say(f"warning, a publication would be refused: {fault}")
+
+
+def _publish(found: Publication, there: Servers, console: Console) -> None:
+    """Publish everywhere, then once more: the second time, no server may be sent anything."""
+    targets = run.chosen(every_target.targets(found, there.places), ())
+    run.require_ready(targets, [], console)
+    run.publish(targets, console)
+    if there.docker:
+        console.say("registry: now docker's registry, which lists no referrers")
+        run.publish(run.chosen(every_target.targets(found, there.docker), ()), console)
+    before = there.writes()
+    run.publish(targets, console)
+    if sent := there.writes() - before:
+        raise VerificationError(
+            f"the second publication has sent {sent} requests that change something",
+            hint="it is a fault of the tooling",
+        )
+    console.say("published a second time: nothing was sent")
+
+
+def _addresses(found: Publication, there: Servers) -> Addresses:
+    """Where a stranger finds what was published to the servers."""
+    places, tap = there.places, found.release.targets.tap
+    registry = there.docker.registry.partition("://")[2] if there.docker else ""  # the other one lets nobody in
+    return Addresses(
+        page=there.page,
+        repositories=f"{there.repositories}/testing" if found.testing else there.repositories,
+        pypi="" if found.testing else places.pypi_index,
+        registry=f"{registry}/{places.images}" if registry else "",
+        tls=False,
+        tap="" if found.testing else places.tap,
+        branch=tap.branch if tap else "",
+    )

@@ -1,0 +1,81 @@
+"""Downloads a published release as somebody does who has nothing but its addresses: no token, and no set.
+
+What is in the folder then is what SHA256SUMS lists, with the signed statements; `verify.py` takes it like any set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from ci.core.errors import VerificationError
+from ci.core.files import make_folder
+from ci.core.web import Web
+from ci.publish.release_set import SIGNATURE, SUMS
+
+LISTING = "repositories.sha256"
+STATEMENTS = ("provenance",)
+_ENDS = (".dsse.json", ".sigstore.json")
+_LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._+@/~^:-]*)")
+
+
+def download(web: Web, page: str, repositories: str, folder: Path) -> Path:
+    """Download the files of the address `page` into a folder, which is returned.
+
+    The packages in the trees below the address `repositories` are compared with them. `VerificationError` names a file
+    whose bytes are not those that the release lists.
+    """
+    make_folder(folder)
+    for name in (SUMS, SIGNATURE):
+        (folder / name).write_bytes(_get(web, page, name))
+    listed = dict(_lines((folder / SUMS).read_text(encoding="utf-8"), SUMS))
+    for name, sha256 in listed.items():
+        (folder / name).write_bytes(_checked(_get(web, page, name), sha256, f"{page}/{name}"))
+    for name in _statements(folder):
+        (folder / name).write_bytes(_get(web, page, name))
+    for path, sha256 in _packages(folder, listed):
+        _checked(_get(web, repositories, path), sha256, f"{repositories}/{path}")
+    return folder
+
+
+def _packages(folder: Path, listed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The packages of this release, and signatures beside them, in the trees that it was published with."""
+    if LISTING in listed:
+        for path, sha256 in _lines((folder / LISTING).read_text(encoding="utf-8"), LISTING):
+            if sha256 in listed.values():
+                yield path, sha256
+
+
+def _statements(folder: Path) -> Iterator[str]:
+    """The names of the signed statements: of the provenance, and of each gate that the release has results of."""
+    document = json.loads((folder / "artifacts.json").read_bytes())
+    gates = dict.fromkeys(["verify", *(one["gate"] for one in document["gates"]), "reproduce"])
+    for name in (*STATEMENTS, *(f"gate-{gate}" for gate in gates)):
+        yield from (f"{name}{end}" for end in _ENDS)
+
+
+def _get(web: Web, address: str, path: str) -> bytes:
+    return web.ask("GET", f"{address}/{quote(path)}", f"download {path}").body
+
+
+def _checked(data: bytes, sha256: str, where: str) -> bytes:
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise VerificationError(
+            f"{where}: other bytes than the release lists", hint="do not use it; find out who has changed the file"
+        )
+    return data
+
+
+def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
+    """Name and hash of each line; a name that leads elsewhere raises `VerificationError`."""
+    for line in text.splitlines():
+        found = _LINE.fullmatch(line)
+        if found is None or ".." in PurePosixPath(found[2]).parts or found[2].startswith("/"):
+            raise VerificationError(
+                f"{name}: {line!a} is no line of a list of checksums", hint="do not use this release"
+            )
+        yield found[2], found[1]

@@ -1,0 +1,153 @@
+"""What the sessions that publish refuse before they ask any server, and which addresses they take."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from ci.command_line import parse
+from ci.commands import publishing, strangers, yanking
+from ci.commands.publications import final_versions, require_version
+from ci.core.errors import UsageError
+from ci.core.run import Runner
+from ci.core.tools import Toolbox
+from ci.manifest.reader import load
+from ci.manifest.release import Release
+from ci.manifest.versions import parse as parse_version
+from ci.pipeline.jobs import Options, Project
+from ci.publish import every_target, places, vex
+from ci.publish.every_target import Publication
+from ci.publish.ledger import Ledger
+from ci.publish.release_set import ReleaseSet
+from tests.packages.support import with_version
+from tests.support import ROOT, run_ci
+
+
+@pytest.fixture
+def release() -> Release:
+    return load(ROOT / "release.yaml")
+
+
+@pytest.fixture
+def project(release: Release, tmp_path: Path) -> Project:
+    dist = tmp_path / "dist"
+    return Project(root=ROOT, dist=dist, release=release, toolbox=Toolbox(dist / "tools.json"), options=Options())
+
+
+def of_version(project: Project, version: str) -> Project:
+    return dataclasses.replace(project, release=with_version(project.release, version))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("publish", "--set", "/nowhere"), "/nowhere: there is no signed set"),
+        (("promote", "99.0"), "99.0: this checkout is "),
+        (("yank", "99.0", "--reason", "It crashes."), "99.0: this checkout is "),
+        (("yank", "0.1.0"), "the following arguments are required: --reason"),
+        (("publish", "--channel", "nightly"), "invalid choice: 'nightly'"),
+        (("verify", "--published", "99.0"), "99.0: this checkout is "),
+    ],
+)
+def test_what_is_wrong_is_said_first(words: tuple[str, ...], said: str) -> None:
+    done = run_ci(ROOT, *words)
+    assert done.returncode == UsageError.exit_code, done.stderr
+    assert said in done.stderr
+
+
+def test_a_pre_release_goes_to_those_who_test(project: Project) -> None:
+    candidate = of_version(project, "0.2.0rc1")
+    assert publishing._channel(candidate, None) == "testing"
+    assert publishing._channel(of_version(project, "0.2.0"), None) == "stable"
+    assert publishing._channel(of_version(project, "0.2.0"), "testing") == "testing"
+    with pytest.raises(UsageError, match=r"--channel stable: 0\.2\.0rc1 is a pre-release"):
+        publishing._channel(candidate, "stable")
+    require_version(candidate, "0.2.0rc1")
+
+
+def test_only_final_versions_can_be_the_latest() -> None:
+    found = final_versions(["v0.1.0", "v0.2.0rc1", "0.3.0", "v0.1.1", "nightly", "vx"])
+    assert [str(version) for version in found] == ["0.1.0", "0.1.1"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--reason", " "), "--reason: it is empty"),
+        (("--reason", "two\nlines"), "not one line of text"),
+        (("--reason", "x", "--fixed-in", "later"), "--fixed-in later: the version"),
+        (("--reason", "x", "--fixed-in", "0.0.1"), r"--fixed-in 0\.0\.1: it is not later"),
+    ],
+)
+def test_the_words_of_a_yank(project: Project, words: tuple[str, ...], said: str) -> None:
+    chosen = parse(["yank", str(project.release.version), *words])
+    with pytest.raises(UsageError, match=said):
+        yanking._require_words(project, chosen)
+
+
+def test_a_token_that_is_missing_is_named(release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "TAP_TOKEN", "REPOSITORIES_FOLDER"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+    with pytest.raises(UsageError, match="GITHUB_TOKEN and GITHUB_TOKEN_FILE: neither is set"):
+        places.of_manifest(release, ("github",))
+    with pytest.raises(UsageError, match="REPOSITORIES_FOLDER is not set"):
+        places.of_manifest(release, ("yum",))
+    monkeypatch.setenv("REPOSITORIES_FOLDER", str(tmp_path))
+    monkeypatch.setenv("TAP_TOKEN", "a-token-of-the-tests")
+    found = places.of_manifest(release, ("yum", "tap"))
+    assert (found.github, found.registry, found.pypi_upload, found.repositories) == ("", "", "", tmp_path)
+    assert found.tap == "https://github.com/faas-runtime/homebrew-tap.git"
+    assert set(found.tokens) == {"tap"}
+
+
+@pytest.mark.parametrize(("testing", "left_out"), [(False, set()), (True, {"pypi", "tap"})])
+def test_what_a_channel_leaves_out(
+    release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, testing: bool, left_out: set[str]
+) -> None:
+    for name in ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "TAP_TOKEN"):
+        monkeypatch.setenv(name, f"{name.lower()}-of-the-tests")
+    monkeypatch.setenv("REPOSITORIES_FOLDER", str(tmp_path))
+    for tree in ("yum", "pacman"):
+        (tmp_path / "set" / tree).mkdir(parents=True)
+    found = ReleaseSet(folder=tmp_path / "set", name=release.name, version="0.1.0", commit="", files=(), document={})
+    publication = Publication(
+        release=release,
+        found=found,
+        tag_object="1" * 40,
+        notes="",
+        testing=testing,
+        latest=True,
+        ledger=Ledger(tmp_path / "publish.json", "0.1.0"),
+        scratch=tmp_path,
+        run=Runner(log=tmp_path / "log"),
+        say=print,
+    )
+    targets = {one.name: one for one in every_target.targets(publication, places.of_manifest(release, ()))}
+    assert set(targets) == {"github", "registry", "pypi", "yum", "pacman", "tap"} - left_out
+    assert "of-the-tests" not in repr(targets)
+
+
+def test_a_stranger_asks_the_addresses_of_the_manifest(release: Release) -> None:
+    found = strangers.of_manifest(release)
+    assert found.page == "https://github.com/faas-runtime/faas-runtime/releases/download/v0.1.0"
+    assert found.registry == "ghcr.io/faas-runtime"
+    assert found.tls
+
+
+def test_floating_tags_stand_in_the_manifest(release: Release) -> None:
+    registry = release.targets.registry
+    assert registry is not None
+    assert registry.floating_of(parse_version("0.3.1"), "micro") == {"0.3-micro": "0.3", "0.3": "0.3", "latest": ""}
+    assert registry.floating_of(parse_version("0.3.1"), "ubi") == {"0.3-ubi": "0.3"}
+
+
+def test_a_statement_names_the_fault_and_the_fix() -> None:
+    product = "pkg:oci/faas-runtime?repository_url=ghcr.io/x&tag=0.2.0"
+    made = vex.document([product], "maintainers", "CVE-2027-12345 lets a function read others.", "0.2.1", 0)
+    assert made == vex.document([product], "maintainers", "CVE-2027-12345 lets a function read others.", "0.2.1", 0)
+    assert b'"name": "CVE-2027-12345"' in made
+    assert b'"action_statement": "Use version 0.2.1 or later."' in made
+    assert b'"timestamp": "1970-01-01T00:00:00Z"' in made

@@ -1,0 +1,148 @@
+"""Several targets after each other: their order, what stands in the way, and what is said when one fails."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from ci.core.console import Console
+from ci.core.errors import HostError, PreflightError, ReleaseError, UsageError, VerificationError
+from ci.core.faults import Fault
+from ci.core.masking import PROCESS
+from ci.publish import run, tokens
+from ci.publish.ledger import Ledger
+from ci.publish.target import Item, State
+
+
+@dataclass
+class Toy:
+    """A target that writes down what it is asked to do."""
+
+    name: str
+    done: list[str]
+    faults: Sequence[Fault] = ()
+    broken: Exception | None = None
+    state_found: State = State.MISSING
+    promoted: list[str] = field(default_factory=list)
+
+    def preflight(self) -> Sequence[Fault]:
+        if self.broken and self.state_found == State.UNKNOWN:
+            raise self.broken
+        return self.faults
+
+    def state(self) -> Sequence[Item]:
+        sent = () if self.state_found == State.THERE else (f"PUT /{self.name}",)
+        return [Item(name=f"file of {self.name}", state=self.state_found, requests=sent, size=1_500_000)]
+
+    def publish(self) -> None:
+        if self.broken:
+            raise self.broken
+        self.done.append(self.name)
+        self.state_found = State.THERE
+
+    def promote(self) -> None:
+        self.promoted.append(self.name)
+
+
+def toys(*names: str) -> tuple[list[Toy], list[str]]:
+    done: list[str] = []
+    return [Toy(name=name, done=done) for name in names], done
+
+
+def test_what_others_lead_to_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    targets, done = toys("tap", "yum", "pypi", "github", "pacman", "registry")
+    run.publish(run.chosen(targets, ()), Console())
+    assert done == ["github", "registry", "pypi", "yum", "pacman", "tap"]
+    assert "github    1 of 1" in capsys.readouterr().out
+
+
+def test_only_some_targets(capsys: pytest.CaptureFixture[str]) -> None:
+    targets, _ = toys("tap", "github")
+    assert [one.name for one in run.chosen(targets, ["tap"])] == ["tap"]
+    with pytest.raises(UsageError, match="--only tab: there is no such target here"):
+        run.chosen(targets, ["tab"])
+
+
+def test_everything_that_stands_in_the_way_is_said_at_once() -> None:
+    targets, done = toys("github", "registry")
+    targets[0].faults = [Fault(check="github", where="v1", what="the tag is missing there", advice="push it")]
+    targets[1].broken, targets[1].state_found = HostError("no answer", hint="wait"), State.UNKNOWN
+    own = Fault(check="set", where="a.rpm", what="is not verified", advice="verify it")
+    with pytest.raises(PreflightError) as raised:
+        run.require_ready(targets, [own], Console())
+    assert str(raised.value).startswith("3 faults keep this release from being published\n")
+    assert all(text in str(raised.value) for text in ("a.rpm: is not verified", "the tag is missing", "no answer"))
+    assert done == []
+
+
+def test_a_warning_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    targets, _ = toys("github")
+    targets[0].faults = [Fault(check="github", where="x", what="is odd", advice="look", warning=True)]
+    run.require_ready(targets, [], Console())
+    assert "warning: x: is odd" in capsys.readouterr().err
+
+
+def test_a_target_that_fails_stops_those_after_it() -> None:
+    targets, done = toys("github", "registry", "tap")
+    targets[1].broken = VerificationError("1.0-micro: it has other bytes there", hint="take the next version")
+    with pytest.raises(ReleaseError, match=r"registry: 1\.0-micro: it has other bytes there; not begun: tap") as raised:
+        run.publish(targets, Console())
+    assert raised.value.exit_code == VerificationError.exit_code
+    assert raised.value.hint == "take the next version"
+    assert done == ["github"]
+
+
+def test_a_dry_run_shows_each_request_and_sends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    targets, done = toys("github", "tap")
+    targets[1].state_found = State.THERE
+    run.show_plan(targets, Console())
+    printed = capsys.readouterr().out
+    assert "file of github  missing    1.5 MB  PUT /github" in printed
+    assert "PUT /tap" not in printed
+    assert done == []
+
+
+def test_a_promotion_asks_every_target(capsys: pytest.CaptureFixture[str]) -> None:
+    targets, done = toys("github", "tap")
+    run.promote(targets, Console())
+    assert [target.promoted for target in targets] == [["github"], ["tap"]]
+    assert done == []
+
+
+def test_the_ledger_remembers_for_one_version(tmp_path: Path) -> None:
+    path = tmp_path / "dist" / "publish.json"
+    ledger = Ledger(path, "1.0")
+    ledger.remember("github", "draft", "12")
+    ledger.remember("registry", "upload", "/v2/x")
+    ledger.forget("registry", "upload")
+    assert json.loads(path.read_bytes())["targets"] == {"github": {"draft": "12"}, "registry": {}}
+    assert Ledger(path, "1.0").get("github", "draft") == "12"
+    assert Ledger(path, "1.1").get("github", "draft") == ""
+    path.write_text('{"format": 2, "version": "1.0"}')
+    with pytest.raises(UsageError, match="its format is 2, and 1 is known"):
+        Ledger(path, "1.0")
+    path.write_text("half a file")
+    assert Ledger(path, "1.0").get("github", "draft") == ""
+
+
+def test_a_token_comes_from_a_variable_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("a-token-of-the-tests\n")
+    for name in ("T", "T_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="T and T_FILE: neither is set"):
+        tokens.read("T")
+    monkeypatch.setenv("T_FILE", str(file))
+    assert tokens.read("T", "someone").reveal() == "a-token-of-the-tests"
+    assert "a-token-of-the-tests" not in PROCESS.mask("Bearer a-token-of-the-tests")
+    monkeypatch.setenv("T", "another-token")
+    with pytest.raises(UsageError, match="both are set"):
+        tokens.read("T")
+    monkeypatch.delenv("T")
+    monkeypatch.setenv("T_FILE", str(tmp_path / "missing"))
+    with pytest.raises(HostError, match=r"T_FILE: .*missing: it cannot be read"):
+        tokens.read("T")
