@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.emulator.support import INVOKE, STREAM, ClientResponse, Emulator, wait_for
-from tests.support import not_there
 
 Serve = Callable[..., Emulator]
 Shared = Callable[[str], Emulator]
@@ -268,52 +263,3 @@ def test_a_mark_of_another_encoding_is_named(shared: Shared) -> None:
     for event in ("{}".encode("utf-16"), "{}".encode("utf-32"), b"\xef\xbb\xbf\xef\xbb\xbf{}"):
         response: ClientResponse = shared("echo").invoke(event)
         assert (response.status, response.headers["x-amzn-errortype"]) == (400, INVALID)
-
-
-# SDKs
-
-BOTO3 = """
-import json, sys, boto3
-from botocore.config import Config
-client = boto3.client("lambda", endpoint_url=sys.argv[1], region_name="us-east-1",
-    aws_access_key_id="any", aws_secret_access_key="any", config=Config(retries={"mode": sys.argv[2]}))
-answer = client.invoke(FunctionName="my-function", Payload=sys.argv[3].encode())
-print(json.dumps({"error": answer.get("FunctionError"), "document": json.load(answer["Payload"]),
-    "retries": answer["ResponseMetadata"]["RetryAttempts"]}))
-"""
-
-
-def python_with_boto3() -> str:
-    """A Python that has boto3: that of the tests, or one of the system."""
-    pythons = (
-        sys.executable,
-        shutil.which("python3") or "",
-        *map(str, Path.home().glob(".pyenv/versions/*/bin/python")),
-    )
-    for python in filter(None, pythons):
-        if subprocess.run([python, "-c", "import boto3"], capture_output=True, check=False).returncode == 0:
-            return python
-    return not_there("boto3", optional=True)
-
-
-@pytest.mark.parametrize("mode", ["legacy", "standard"])
-@pytest.mark.parametrize(
-    ("handler", "environment", "text"),
-    [
-        ("end", {}, "signal: segmentation fault"),
-        ("end", {"INIT": "exits"}, "exit status 9"),
-        ("end", {"INIT": "fails"}, "the database is away"),
-    ],
-)
-def test_boto3_gets_the_error_in_one_attempt(
-    serve: Serve, handler: str, environment: dict[str, str], text: str, mode: str
-) -> None:
-    emulator = serve(handler, **environment)
-    url = f"http://127.0.0.1:{emulator.port}"
-    done = subprocess.run(
-        [python_with_boto3(), "-c", BOTO3, url, mode, "-11"], capture_output=True, text=True, timeout=60, check=True
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    assert (found["error"], found["retries"]) == ("Unhandled", 0)
-    assert text in found["document"]["errorMessage"]
-    assert emulator.out.count("START") == (0 if environment else 1)
