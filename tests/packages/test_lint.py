@@ -26,6 +26,12 @@ PLANTED = {
     "shellcheck": ("msys2/PKGBUILD", 'install -d "${hooks}"', "install -d ${hooks}", "shellcheck SC2086"),
     "ruby": ("formulae/faas-runtime.rb", "  test do\n", "  test do\n    unused = 1\n", "ruby syntax: "),
     "rubocop": ("formulae/faas-runtime.rb", 'libexec.install "bin"', "libexec.install 'bin'", "Style/StringLiterals"),
+    "the cops for Homebrew": (
+        "formulae/faas-runtime.rb",
+        'formula_opt_bin("python@3.14")',
+        'Formula["python@3.14"].opt_bin',
+        'rubocop Homebrew/FormulaPath: Use `formula_opt_bin("python@3.14")`',
+    ),
     "hadolint": (
         "containers/micro/Containerfile",
         "FROM scratch\n",
