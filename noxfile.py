@@ -211,6 +211,7 @@ WITH_PROOFS = (
     "images/test_image_index.py",
     "images/test_planted.py",
     "images/test_projects.py",
+    "images/test_surroundings.py",
     "prove/test_compare.py",
     "prove/test_diffoscope.py",
     "prove/test_reproduce.py",

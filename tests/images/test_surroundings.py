@@ -20,10 +20,12 @@ from ci.core import tars
 from ci.core.run import Runner
 from ci.images import engines, oci
 from ci.images.engines import Engine
+from tests.images import musl_mbedtls
 from tests.images.test_flavours import archive
-from tests.support import ROOT, not_there
+from tests.support import ROOT, not_there, program
 
 SOURCE = Path(__file__).with_name("functions") / "surroundings.c"
+CLIENT = SOURCE.with_name("tls_client.c")
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 GREETING = b"hello from the other side"
 
@@ -39,6 +41,17 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     options = ("-shared", "-fPIC", "-O1", "-Wall", "-Werror", f"-I{ROOT / 'runtime' / 'include'}", "-o", path)
     openssl = ("-Wl,-Bstatic", "-lssl", "-lcrypto", "-Wl,-Bdynamic", "-Wl,--exclude-libs,ALL")
     subprocess.run(["gcc", *options, SOURCE, *openssl], check=True)
+    return path
+
+
+@pytest.fixture(scope="module")
+def library_for_musl(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A client of TLS for musl, with Mbed TLS linked into it."""
+    mbedtls = musl_mbedtls.folder()
+    path = tmp_path_factory.mktemp("function") / "libtls_client.so"
+    folders = (f"-I{ROOT / 'runtime' / 'include'}", f"-I{mbedtls / 'include'}", f"-L{mbedtls}")
+    options = ("-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-Wl,--exclude-libs,ALL", "-o", path)
+    subprocess.run([program("musl-gcc"), *folders, *options, CLIENT, "-lmbedtls"], check=True)
     return path
 
 
@@ -86,10 +99,12 @@ def server(authority: Path) -> Iterator[int]:
 
 
 @pytest.fixture
-def ask(run: Runner, library: Path, tmp_path: Path) -> Ask:
-    """Ask the function, in a container of an image with some files beside its own or in their place."""
+def ask(run: Runner, tmp_path: Path) -> Ask:
+    """Ask a function, in a container of an image with some files beside its own or in their place."""
 
-    def asked(image: oci.Image, events: Sequence[str], files: tars.FileTree | None = None, **env: str) -> list[str]:
+    def asked(
+        library: Path, image: oci.Image, events: Sequence[str], files: tars.FileTree | None = None, **env: str
+    ) -> list[str]:
         engine, tag = Engine(name="buildah"), engines.temporary("surroundings", "build", "image")
         name = engines.container_of(tag)
         path = tmp_path / "image.oci.tar"
@@ -100,7 +115,7 @@ def ask(run: Runner, library: Path, tmp_path: Path) -> Ask:
         engine.load(run, path, tag)
         try:
             engine.prepare(run, tag, name)
-            return [_answer(engine, tag, name, task, event, env) for event in events]
+            return [_answer(engine, tag, name, task / library.name, event, env) for event in events]
         finally:
             engine.end(run, name)
             engine.remove(run, tag)
@@ -108,17 +123,17 @@ def ask(run: Runner, library: Path, tmp_path: Path) -> Ask:
     return asked
 
 
-def _answer(engine: Engine, tag: str, name: str, task: Path, event: str, env: dict[str, str]) -> str:
-    (task / "event.json").write_text(f'"{event}"')
-    words = ("/var/runtime/bootstrap", "invoke", "--event", "/var/task/event.json", "/var/task/libsurroundings.so")
-    command = engine.start_command(tag, *words, name=name, mounts={task: "/var/task"}, environment=env)
+def _answer(engine: Engine, tag: str, name: str, library: Path, event: str, env: dict[str, str]) -> str:
+    (library.parent / "event.json").write_text(f'"{event}"')
+    words = ("/var/runtime/bootstrap", "invoke", "--event", "/var/task/event.json", f"/var/task/{library.name}")
+    command = engine.start_command(tag, *words, name=name, mounts={library.parent: "/var/task"}, environment=env)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def with_files(image: oci.Image, files: tars.FileTree) -> oci.Image:
-    layer = tars.pack(tars.with_parents({**oci.added_by(image), **files}), 0)
+    layer = tars.pack(tars.with_parents({**oci.merged(image), **files}), 0)
     rootfs = {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]}
     return dataclasses.replace(image, config={**image.config, "rootfs": rootfs}, layers=(layer,))
 
@@ -128,25 +143,40 @@ def micro(built: Path) -> oci.Image:
     return oci.read_archive(archive(built, "micro"))[0]
 
 
+def with_authority(image: oci.Image, authority: Path) -> tars.FileTree:
+    """The store of an image, with one authority more."""
+    return {BUNDLE: tars.file(oci.added_by(image)[BUNDLE].data + (authority / "ca.pem").read_bytes())}
+
+
 def test_a_tls_client_trusts_whom_the_store_names_and_nobody_else(
-    micro: oci.Image, ask: Ask, server: int, authority: Path
+    library: Path, micro: oci.Image, ask: Ask, server: int, authority: Path
 ) -> None:
-    store = oci.added_by(micro)[BUNDLE].data
-    added = {BUNDLE: tars.file(store + (authority / "ca.pem").read_bytes())}
-    assert ask(micro, [f"fetch {server}"], added) == [GREETING.decode()]
-    (refused,) = ask(micro, [f"fetch {server}"])
+    assert ask(library, micro, [f"fetch {server}"], with_authority(micro, authority)) == [GREETING.decode()]
+    (refused,) = ask(library, micro, [f"fetch {server}"])
     assert re.fullmatch("unable to get (local )?issuer certificate", refused)
 
 
-def test_a_store_of_ones_own_is_used_instead(micro: oci.Image, ask: Ask, server: int, authority: Path) -> None:
+@pytest.mark.long
+def test_a_tls_client_in_alpine_trusts_whom_the_store_names_and_nobody_else(
+    library_for_musl: Path, built: Path, ask: Ask, server: int, authority: Path
+) -> None:
+    alpine = oci.read_archive(archive(built, "alpine"))[0]
+    event = f"fetch {server}"
+    assert ask(library_for_musl, alpine, [event], with_authority(alpine, authority)) == [GREETING.decode()]
+    assert ask(library_for_musl, alpine, [event]) == ["not trusted"]
+
+
+def test_a_store_of_ones_own_is_used_instead(
+    library: Path, micro: oci.Image, ask: Ask, server: int, authority: Path
+) -> None:
     own = {"etc/own.pem": tars.file((authority / "ca.pem").read_bytes())}
-    assert ask(micro, [f"fetch {server}"], own, SSL_CERT_FILE="/etc/own.pem") == [GREETING.decode()]
+    assert ask(library, micro, [f"fetch {server}"], own, SSL_CERT_FILE="/etc/own.pem") == [GREETING.decode()]
     assert not any(one.startswith("SSL_CERT") for one in micro.config["config"]["Env"])
 
 
-def test_services_and_time_zones_have_their_meaning(micro: oci.Image, ask: Ask) -> None:
+def test_services_and_time_zones_have_their_meaning(library: Path, micro: oci.Image, ask: Ask) -> None:
     events = ["service https", "service domain", "hour UTC", "hour Europe/Berlin", "hour America/New_York"]
-    assert ask(micro, events) == ["443", "53", "12", "14", "8"]
+    assert ask(library, micro, events) == ["443", "53", "12", "14", "8"]
 
 
 @pytest.mark.parametrize("flavour", ["micro", "alpine"])

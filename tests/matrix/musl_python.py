@@ -21,8 +21,7 @@ LIBRARY = "libpython3.13.so.1.0"
 
 _DEB_SRC = 'sed -n "s/^deb /deb-src /p" "$1/etc/apt/sources.list" >"$1/etc/apt/sources.list.d/sources.list"'
 _GET_SOURCES = (
-    'mkdir "$1/src" && cd "$1/src" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" '
-    f"apt-get source --quiet --download-only {' '.join(SOURCES)}"
+    'mkdir "$1/src" && cd "$1/src" && APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" apt-get source --quiet --download-only '
 )
 
 # What libffi's configure finds out; Debian's source package has none that is made already.
@@ -82,24 +81,24 @@ def tarball() -> Path:
 
 def _build(folder: Path) -> Path:
     root = folder / "root"
-    _fetch(root)
+    fetch(root, SOURCES)
     for archive in (root / "src").glob("*.orig.tar.*z"):
         call("tar", "-xf", archive, "-C", folder)
-    compiler = _compiler(folder)
-    ffi = _libffi(next(folder.glob("libffi-*")), folder / "ffi", compiler)
+    musl_gcc = compiler(folder)
+    ffi = _libffi(next(folder.glob("libffi-*")), folder / "ffi", musl_gcc)
     source = next(folder.glob("Python-*"))
-    _python(source, ffi, compiler)
+    _python(source, ffi, musl_gcc)
     _install(source, root / "usr")
     return root
 
 
-def _fetch(root: Path) -> None:
+def fetch(root: Path, sources: tuple[str, ...]) -> None:
     """Debian's musl, and in /src the source packages."""
-    hooks = (f"--setup-hook={_DEB_SRC}", f"--extract-hook={_GET_SOURCES}")
+    hooks = (f"--setup-hook={_DEB_SRC}", f"--extract-hook={_GET_SOURCES}{' '.join(sources)}")
     extract_debian(SUITE, root, ("musl",), *hooks, "--format=directory")
 
 
-def _compiler(folder: Path) -> Path:
+def compiler(folder: Path) -> Path:
     """`musl-gcc` with the kernel's headers; it does not claim that it is for glibc's architecture."""
     headers = folder / "kernel"
     headers.mkdir()
@@ -114,7 +113,7 @@ def _compiler(folder: Path) -> Path:
     return script
 
 
-def _libffi(source: Path, folder: Path, compiler: Path) -> Path:
+def _libffi(source: Path, folder: Path, musl_gcc: Path) -> Path:
     """The folder with libffi.a and its headers."""
     folder.mkdir()
     (folder / "fficonfig.h").write_text(_FFI_CONFIG)
@@ -125,16 +124,16 @@ def _libffi(source: Path, folder: Path, compiler: Path) -> Path:
     shutil.copy(source / "src" / "x86" / "ffitarget.h", folder)
     includes = ("-I.", f"-I{source / 'include'}", f"-I{source / 'src'}")
     files = [source / "src" / name for name in _FFI_FILES]
-    call(compiler, "-w", "-O1", "-fPIC", "-DHAVE_CONFIG_H", *includes, "-c", *files, cwd=folder)
+    call(musl_gcc, "-w", "-O1", "-fPIC", "-DHAVE_CONFIG_H", *includes, "-c", *files, cwd=folder)
     call("ar", "rcs", "libffi.a", *sorted(path.name for path in folder.glob("*.o")), cwd=folder)
     return folder
 
 
-def _python(source: Path, ffi: Path, compiler: Path) -> None:
+def _python(source: Path, ffi: Path, musl_gcc: Path) -> None:
     """Configure and build in the source folder, as fast as it can be done; shared, as Alpine's is."""
     call(
         "./configure",
-        f"CC={compiler}",
+        f"CC={musl_gcc}",
         "OPT=-DNDEBUG -fwrapv -O1",  # without -g, which takes its time
         "LDFLAGS=-Wl,-rpath,'$$ORIGIN/../lib'",  # lets it be run without chroot as well
         f"LIBFFI_CFLAGS=-I{ffi}",
