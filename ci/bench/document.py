@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import statistics
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from ci.core.files import write_atomically
 
 DOCUMENT = ROOT / "OPTIMIZATION.md"
 CHART = ROOT / "docs" / "bench.svg"
+_WIDTH = 120
 
 
 def write() -> None:
@@ -49,7 +51,7 @@ def runtime_section(result: Mapping[str, Any]) -> str:
         for figure in result["figures"].values()
     ]
     return "\n".join([
-        f"`{result['command']}`, {result['rounds']} rounds, on {_machine(result)}.",
+        _wrapped(f"`{result['command']}`, {result['rounds']} rounds, on {_machine(result)}."),
         "",
         *_table(["median", *titles.values()], figures),
         "",
@@ -64,7 +66,7 @@ def runtime_section(result: Mapping[str, Any]) -> str:
 def soak_section(result: Mapping[str, Any]) -> str:
     """The section of the soak: the machine, the targets, and the memory at the start and at the end."""
     samples = result["samples"]
-    lines = [f"`{result['command']}`, on {_machine(result)}.", "", *_targets(result["targets"]), ""]
+    lines = [_wrapped(f"`{result['command']}`, on {_machine(result)}."), "", *_targets(result["targets"]), ""]
     if samples:
         lines += [
             f"Resident memory after the first thousandth {samples[0][1]} KiB, after the last {samples[-1][1]} KiB.",
@@ -121,7 +123,8 @@ def _cell(figure: Mapping[str, Any], key: str) -> str:
 
 def _missing(figures: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> list[str]:
     reasons = {f"- {titles[key]}: {reason}" for figure in figures for key, reason in figure["missing"].items()}
-    return ["Not measured:", "", *sorted(reasons), ""] if reasons else []
+    items = (_wrapped(reason, indent="  ") for reason in sorted(reasons))
+    return ["Not measured:", "", *items, ""] if reasons else []
 
 
 def _machine(result: Mapping[str, Any]) -> str:
@@ -129,7 +132,12 @@ def _machine(result: Mapping[str, Any]) -> str:
 
 
 def _versions(versions: Mapping[str, str]) -> str:
-    return "Versions: " + ", ".join(f"{title} {version}" for title, version in versions.items()) + "."
+    return _wrapped("Versions: " + ", ".join(f"{title} {version}" for title, version in versions.items()) + ".")
+
+
+def _wrapped(text: str, indent: str = "") -> str:
+    """A paragraph in lines that are not longer than those which people write."""
+    return textwrap.fill(text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -144,6 +144,20 @@ def test_another_tree_and_interpreter_may_be_measured(tmp_path: Path) -> None:
         clients.choose(tmp_path)
 
 
+def test_what_the_bench_writes_is_wrapped() -> None:
+    why = "this machine has none of the programs that are needed, " * 3
+    figure = {"what": "latency", "unit": "ms", "values": {}, "missing": {"one": why}}
+    result = {
+        "titles": {"one": "one client"}, "figures": {"latency": figure}, "targets": [], "command": "nox -s bench",
+        "rounds": 9, "processor": "a processor with a long name " * 4, "kernel": "Linux 6", "libc": "glibc 2.36",
+        "interpreter": "CPython 3.11", "versions": {f"client {number}": "1.2.3" for number in range(20)},
+    }  # fmt: skip
+    lines = document.runtime_section(result).splitlines()
+    assert max(map(len, lines)) <= 120
+    assert sum(line.startswith("- ") for line in lines) == 1
+    assert "client 19 1.2.3." in lines[-1]
+
+
 UTF_8 = """
 import pathlib, sys
 from ci.bench import clients, document, machine
