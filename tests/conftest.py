@@ -32,13 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; run with `-m long`, and left out otherwise")
     config.addinivalue_line("markers", "mutant: plants a fault that a proof must find; `nox -s proofs` runs it, too")
-    _heed_signals()
+    _reset_ignored_signals()
     base = config.getoption("--changed")
     config.stash[AFFECTED] = None if base is None else changed.affected(changed.changed_files(base))
 
 
-def _heed_signals() -> None:
-    """Heed the signals that a shell lets its background jobs ignore: what the tests start would ignore them, too."""
+def _reset_ignored_signals() -> None:
+    """Reset the signals that a shell lets its background jobs ignore: what the tests start would ignore them, too."""
     for name in ("SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) == signal.SIG_IGN:

@@ -34,7 +34,7 @@ _PLACES = {
     "recipes/c-function": f"{RECIPES}/c-function/",
     "recipes/rust-function": f"{RECIPES}/rust-function/",
 }
-_NO_GIT = "this is no git checkout: all files in runtime/ and in the two recipes were taken"
+_NO_GIT = "this is not a git checkout: all files in runtime/ and in the two recipes were taken"
 
 
 @dataclass(frozen=True, kw_only=True)

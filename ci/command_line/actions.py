@@ -28,7 +28,7 @@ class Once(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
-        """Store the value."""
+        """Store the value, unless the option has one already."""
         if getattr(namespace, self.dest) is not None:
             raise argparse.ArgumentError(self, "given more than once; give it once")
         setattr(namespace, self.dest, values)

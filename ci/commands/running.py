@@ -54,7 +54,7 @@ def options_of(chosen: argparse.Namespace) -> Options:
     locked = inputs.read(chosen.locked) if getattr(chosen, "locked", None) else None
     signatures: Path | None = getattr(chosen, "signatures", None)
     if signatures and not signatures.is_dir():
-        raise UsageError(f"--signatures {signatures}: it is no folder", hint="name one with the signed RPMs")
+        raise UsageError(f"--signatures {signatures}: it is not a folder", hint="name one with the signed RPMs")
     return Options(
         engine=chosen.engine or "auto",
         flavours=tuple(flavours),

@@ -39,10 +39,10 @@ def named(name: str) -> Architecture:
 
 
 def host_name() -> str:
-    """This machine's architecture as Debian and container images name it; the kernel's name if it is none of `ALL`."""
+    """This machine's architecture as Debian and container images name it; the kernel's name if `ALL` lacks it."""
     return _NAMES.get(platform.machine(), platform.machine())
 
 
 def elf_name(number: int) -> str:
-    """The name of an ELF file's architecture; the number itself, as text, if it is none of `ALL`."""
+    """The name of an ELF file's architecture; the number itself, as text, if `ALL` lacks it."""
     return _ELF_NAMES.get(number, str(number))

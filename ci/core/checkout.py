@@ -57,7 +57,7 @@ def require_own_files(root: Path, files: Iterable[Path]) -> None:
 
 
 def _fault_of_link(file: Path, place: Path, own: AbstractSet[Path]) -> str:
-    """What is wrong with where a file leads; empty if it is no link, or leads to one of our own files."""
+    """What is wrong with where a file leads; empty if it is not a link, or leads to one of our own files."""
     try:
         real = file.resolve(strict=True)
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def _fault_of_link(file: Path, place: Path, own: AbstractSet[Path]) -> str:
         return f"{file}: this symbolic link leads to a folder, {real}"
     if real in own and file.is_symlink():
         return ""
-    return f"{file}: a symbolic link leads to {real}, which is none of the files that ship"
+    return f"{file}: a symbolic link leads to {real}, which is not one of the files that ship"
 
 
 def source_state(root: Path, tag: str) -> SourceState:
@@ -88,7 +88,7 @@ def source_state(root: Path, tag: str) -> SourceState:
 
 
 def commit_of(root: Path, revision: str) -> str:
-    """The commit that a revision names, such as a tag; empty if it names none, or if this is no checkout."""
+    """The commit that a revision names, such as a tag; empty if it names none, or if this is not a checkout."""
     if revision.startswith("-") or not is_checkout(root):
         return ""
     try:

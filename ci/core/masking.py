@@ -120,7 +120,7 @@ class MaskedStream:
 
 
 PROCESS = Masks()
-"""The secrets of this process: what errors, the console and, unless told otherwise, runners mask."""
+"""The secrets of this process: what errors, the console and, by default, runners mask."""
 
 
 def _forms(text: str) -> Iterator[bytes]:

@@ -151,7 +151,7 @@ def _passphrase(file: Path) -> Secret:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        reason = error.strerror if isinstance(error, OSError) else "it is not a text"
         raise HostError(f"{file}: the passphrase cannot be read: {reason}", hint="name a file with it") from None
     return register("the passphrase", text)
 
@@ -159,7 +159,7 @@ def _passphrase(file: Path) -> Secret:
 def exactly(key: str) -> str:
     """A fingerprint in the form in which gpg takes this key alone, and none of its sub-keys or others of that name."""
     if not _FINGERPRINT.fullmatch(key):
-        raise HostError(f"{key!r} is no fingerprint", hint="expected 40 hexadecimal digits in capitals")
+        raise HostError(f"{key!r} is not a fingerprint", hint="expected 40 hexadecimal digits in capitals")
     return f"{key}!"
 
 
@@ -197,7 +197,7 @@ def verify(path: Path, signature: Path, keys: Sequence[Path], *, run: Runner, ep
             if made := _when_signed_by_expired_key(lines):
                 lines = said(made)
         except CommandFailed as error:
-            raise VerificationError(f"{signature}: it is no valid signature of {path.name}\n{error}") from error
+            raise VerificationError(f"{signature}: it is not a valid signature of {path.name}\n{error}") from error
     words = [line[0] for line in lines]
     if words.count("NEWSIG") != 1 or words.count("VALIDSIG") != 1 or _BAD.intersection(words):
         raise VerificationError(f"{signature}: it is not exactly one valid signature of {path.name}")

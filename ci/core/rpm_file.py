@@ -33,7 +33,7 @@ class Signed:
 
 
 def signed_parts(path: Path) -> Signed:
-    """The hashes of header and payload. A file that is no RPM raises `ValueError`, as all functions here do."""
+    """The hashes of header and payload. A file that is not an RPM raises `ValueError`, as all functions here do."""
     with path.open("rb") as file:
         _read_front(file)
         header, _ = _read_header(file)
@@ -67,7 +67,7 @@ def _read_front(file: BinaryIO) -> tuple[bytes, set[int]]:
     """Lead and signature with its padding, and the tags of the signature."""
     lead = file.read(_LEAD.size)
     if len(lead) != _LEAD.size or _LEAD.unpack(lead)[0] != _LEAD_MAGIC:
-        raise ValueError(f"{file.name}: it is no RPM")
+        raise ValueError(f"{file.name}: it is not an RPM")
     signature, tags = _read_header(file)
     padding = file.read(-len(signature) % 8)
     return lead + signature + padding, tags

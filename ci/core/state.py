@@ -1,6 +1,6 @@
 """Files in which the tooling remembers things for its next run. If they are missing or damaged, they count as empty.
 
-A damaged file is no reason to fail. What it would have said is found out again.
+A damaged file does not make a run fail. What it would have said is found out again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def read_json(path: Path) -> Any:
 
 
 def read_regular(path: Path, largest: int) -> bytes:
-    """The bytes of a file. Raises `OSError` for what is no regular file, or holds more than `largest` bytes."""
+    """The bytes of a file. Raises `OSError` for what is not a regular file, or holds more than `largest` bytes."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would block
     with os.fdopen(descriptor, "rb") as file:
         status = os.fstat(descriptor)

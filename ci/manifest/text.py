@@ -106,7 +106,7 @@ def invisible_fault(char: str) -> str | None:
     """What is wrong with a character that a reader cannot see; None if it is visible."""
     kind = _INVISIBLE.get(unicodedata.category(char))
     if kind is None and (ord(char) & 0xFFFE == 0xFFFE or 0xFDD0 <= ord(char) <= 0xFDEF):
-        kind = "a code point that is no character"
+        kind = "a code point that is not a character"
     return f"{kind}, U+{ord(char):04X}; remove it" if kind else None
 
 

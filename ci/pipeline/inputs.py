@@ -135,10 +135,10 @@ def read(path: Path) -> Inputs:
     except OSError as error:
         raise UsageError(f"--locked {path}: {error.strerror or error}", hint=_HINT) from error
     except KeyError as error:
-        why = f"it is no list of inputs, or that of an older version: {error} is missing"
+        why = f"it is not a list of inputs, or that of an older version: {error} is missing"
         raise UsageError(f"--locked {path}: {why}", hint=_HINT) from error
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"--locked {path}: it is no list of inputs: {error}", hint=_HINT) from error
+        raise UsageError(f"--locked {path}: it is not a list of inputs: {error}", hint=_HINT) from error
 
 
 _HINT = "name a dist/inputs.json that nox -s snapshot has written"

@@ -42,9 +42,9 @@ class Store:
         return self.dist / FOLDER
 
     def path(self, sha256: str) -> Path:
-        """Where a file with this hash is kept. `VerificationError` for a text that is no hash."""
+        """Where a file with this hash is kept. `VerificationError` for a text that is not a hash."""
         if not _HASH.fullmatch(sha256):
-            raise VerificationError(f"{sha256!a} is no sha256")
+            raise VerificationError(f"{sha256!a} is not a sha256")
         return self.folder / "sha256" / sha256
 
     def has(self, sha256: str) -> bool:

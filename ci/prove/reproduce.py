@@ -1,7 +1,7 @@
 """Builds the same commit twice from clean clones, and compares both with `dist/`: `nox -s reproduce`.
 
-It is no job of the scheduler and keeps no verdict: each call builds both again. A verdict about yesterday's machine is
-worth little, and the two builds use both processors.
+It is not a job of the scheduler and keeps no verdict: each call builds both again. A verdict about yesterday's machine
+is worth little, and the two builds use both processors.
 """
 
 from __future__ import annotations

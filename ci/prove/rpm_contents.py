@@ -12,7 +12,7 @@ from ci.prove.explain import first_difference
 def difference(first: Path, second: Path) -> str:
     """Where two RPMs begin to differ, without regard to their signatures; empty if header and payload are the same.
 
-    A file that is no RPM raises `VerificationError`.
+    A file that is not an RPM raises `VerificationError`.
     """
     try:
         if signed_parts(first) == signed_parts(second):

@@ -111,7 +111,7 @@ def read_sums(folder: Path) -> dict[str, str]:
     for line in read_regular(folder / _SUMS, _LARGEST_LIST).decode().splitlines():
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise VerificationError(f"{folder / _SUMS}: {line!a} is no line of sha256sum")
+            raise VerificationError(f"{folder / _SUMS}: {line!a} is not a line of sha256sum")
         found[parts[2]] = parts[1]
     return found
 
@@ -137,7 +137,7 @@ def unpack(archive: Path, folder: Path) -> list[File]:
             with tarfile.open(archive, "r:") as opened:
                 files = _unpack(opened, part, archive)
         except (tarfile.TarError, EOFError) as error:
-            raise VerificationError(f"{archive}: it is no whole bundle: {error}", hint="fetch it again") from error
+            raise VerificationError(f"{archive}: it is not a whole bundle: {error}", hint="fetch it again") from error
         if folder.exists():
             folder.rmdir()
         part.replace(folder)
@@ -202,7 +202,7 @@ def _file(entry: dict[str, Any]) -> File:
     path = PurePosixPath(one.path)
     harmless = one.path.isprintable() and "\\" not in one.path and str(path) == one.path
     if not harmless or len(path.parts) < 2 or path.parts[0] not in (SET, stored_inputs.FOLDER) or ".." in path.parts:
-        raise ValueError(f"{one.path!a} is no name of a file below {SET}/ or {stored_inputs.FOLDER}/")
+        raise ValueError(f"{one.path!a} is not the name of a file below {SET}/ or {stored_inputs.FOLDER}/")
     if type(one.size) is not int or one.size < 0 or not re.fullmatch(r"[0-9a-f]{64}", one.sha256):
         raise ValueError(f"{one.path}: its size or its sha256 cannot be")
     return one

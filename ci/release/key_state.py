@@ -183,7 +183,10 @@ def _attestation_key(file: str, place: int, root: Path) -> KeyState:
 
 
 def ed25519_id(path: Path) -> str:
-    """The id of the public key in a PEM file: the SHA-256 of its DER form. `VerificationError` if it is no Ed25519."""
+    """The id of the public key in a PEM file: the SHA-256 of its DER form.
+
+    Raises `VerificationError` for a file that has no key of Ed25519.
+    """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key

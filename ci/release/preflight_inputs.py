@@ -112,16 +112,16 @@ def availability(project: Project, steps: Sequence[Step], allow_missing: Collect
     """Artefacts that cannot be made here, and gates that cannot be run, unless that is allowed."""
     absent = [step for step in steps if step.state == StepState.UNAVAILABLE]
     accepted = covered((step.job for step in absent if not step.tool_faults), allow_missing)
-    told: dict[str, str] = {}
+    reported: dict[str, str] = {}
     for step in absent:
         if step.job.id in accepted:
             continue
-        # What lacks a tool is told with the tools, and what lacks only an artefact is told with that.
-        lacks_others = not step.job.unavailable or step.why in told.values()
-        if step.tool_faults or (lacks_others and told.keys() & set(step.job.after)):
-            told[step.job.id] = step.why
+        # A missing tool is reported with the tools, and what lacks only an artefact with that artefact.
+        lacks_others = not step.job.unavailable or step.why in reported.values()
+        if step.tool_faults or (lacks_others and reported.keys() & set(step.job.after)):
+            reported[step.job.id] = step.why
         elif any(output.kind for output in step.job.outputs):
-            told[step.job.id] = step.why
+            reported[step.job.id] = step.why
             yield _missing(step)
         elif (gate := _gate_of(step.job)) and not may_be_published(project.release, gate, step.why):
             yield not_run_fault("gates", step.job.title or step.job.id, gate, step.why)

@@ -25,7 +25,9 @@ def faults(project: Project, today: dt.date, run: Runner) -> Iterator[Fault]:
     yield from _changelog(project, today)
     yield from _rendered(project)
     if not is_checkout(project.root):
-        yield _fault(str(project.root), "is no git checkout", "clone the repository, and run the release in the clone")
+        yield _fault(
+            str(project.root), "is not a git checkout", "clone the repository, and run the release in the clone"
+        )
         return
     if changed := changed_files(project.root):
         yield _fault(
@@ -71,7 +73,7 @@ def _signature(project: Project, name: str, again: str, run: Runner, *, signed: 
         try:
             verify(signed_text, signature_file, here, run=run, epoch=int(time.time()))
         except VerificationError:
-            if here == keys:  # a key that is missing is told with the keys, and may be the one
+            if here == keys:  # a missing key is reported with the keys, and may be the one
                 what = "its signature is by no key that release.yaml lists"
                 yield _fault(f"tag {name}", what, f"{again}, signed by a key of the list")
 

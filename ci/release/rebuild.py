@@ -112,7 +112,7 @@ def read(folder: Path) -> Published:
         faults.append(f"{_PROVENANCE}: its subjects are not the lines of SHA256SUMS")
     if locked.commit != commit or not _COMMIT.fullmatch(commit):
         faults.append(f"{_PROVENANCE}: its commit is {commit!a}, and that of {inputs.NAME} is {locked.commit!a}")
-    faults += [f"{_ARTIFACTS}: {path!s:.200}: this is no path in dist/" for path in places if _leads_out(path)]
+    faults += [f"{_ARTIFACTS}: {path!s:.200}: this is not a path in dist/" for path in places if _leads_out(path)]
     faults += [f"{one['path']}: it is not in the set" for one in artifacts if one["sha256"] not in names]
     if faults:
         raise VerificationError("\n".join(faults), hint=_HINT)

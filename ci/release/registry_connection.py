@@ -124,7 +124,7 @@ class Connection:
         target = urljoin(url, location)
         parts = urlsplit(target)
         if not location or parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UnavailableError(f"{host_of(url)} redirects to {shown(location)}, which is no address")
+            raise UnavailableError(f"{host_of(url)} redirects to {shown(location)}, which is not an address")
         if urlsplit(url).scheme == "https" and parts.scheme != "https":
             raise UnavailableError(
                 f"{host_of(url)} redirects to {shown(host_of(target))} without TLS, which is refused"
@@ -141,7 +141,7 @@ class Connection:
         if scheme.lower() != "bearer" or not realm:
             raise UnavailableError(f"the registry refuses without a login (401 {shown(scheme)})", hint=_WITHOUT_LOGIN)
         if not (realm.startswith("https://") or (is_loopback(self._origin) and is_loopback(realm))):
-            raise UnavailableError(f"the registry names {shown(realm)} for tokens, which is no address with TLS")
+            raise UnavailableError(f"the registry names {shown(realm)} for tokens, which is not an address with TLS")
         wanted = {"scope": values.get("scope") or f"repository:{self._repository}:pull"}
         if "service" in values:
             wanted["service"] = values["service"]

@@ -123,7 +123,7 @@ def _listed(name: str) -> str | None:
 
 
 def _canonical(expression: str, references: Collection[str]) -> str | None:
-    """The expression in SPDX's own form; None if it is none, or has other identifiers than SPDX's and `references`."""
+    """The expression in SPDX's own form; None for another text, and where SPDX and `references` lack an identifier."""
     from license_expression import ExpressionError
     from spdx_tools.common.spdx_licensing import spdx_licensing
 

@@ -152,7 +152,7 @@ def _entries(prefix: Path) -> dict[str, str]:
         for path in (prefix / folder).rglob("*"):
             if path.is_symlink() or not path.is_dir():
                 found[path.relative_to(prefix).as_posix()] = _described(path)
-    # The Python that the formula depends on is no part of it; the stand-in links it there.
+    # The Python that the formula depends on is not a part of it; the stand-in links it there.
     return {name: value for name, value in found.items() if not name.startswith("opt/python@")}
 
 
@@ -216,4 +216,4 @@ def require_works(check: Check, prefix: Path) -> tuple[str, ...]:
 def require_removed(check: Check, before: Mapping[str, str], after: Mapping[str, str]) -> None:
     """The prefix is as it was before the installation."""
     check.require_equal(sorted(set(after) - set(before)), [], "files that are left after the removal")
-    check.require_equal(sorted(set(before) - set(after)), [], "files that the removal has taken with it")
+    check.require_equal(sorted(set(before) - set(after)), [], "files of others that are gone after the removal")

@@ -62,7 +62,7 @@ def require_files(check: Check, before: Mapping[str, Entry], after: Mapping[str,
 def require_removed(check: Check, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> None:
     """After a removal, the root is as it was before the installation."""
     check.require_equal(sorted(set(after) - set(before)), [], "files that are left after the removal")
-    check.require_equal(sorted(set(before) - set(after)), [], "files that the removal has taken with it")
+    check.require_equal(sorted(set(before) - set(after)), [], "files of others that are gone after the removal")
     changed = {path for path in before if before[path] != after[path]}
     check.require_equal(sorted(changed), [], "files that the removal has changed")
 

@@ -124,7 +124,7 @@ def test_a_key_that_can_sign_and_keys_that_cannot(keys: SigningKeys, run: Runner
 def test_a_missing_key_is_named(keys: SigningKeys) -> None:
     with pytest.raises(UnavailableError, match="there is no key AAAA"):
         keys.gpg().describe("A" * 40)
-    with pytest.raises(HostError, match="no fingerprint"):
+    with pytest.raises(HostError, match="not a fingerprint"):
         keys.gpg().describe("packages@example.org")
 
 

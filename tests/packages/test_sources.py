@@ -89,10 +89,10 @@ def test_the_note_about_git_goes_when_git_comes_back(clone: Path, release: Relea
     project = open_project(clone, clone / "dist", release)
     build(project, "sdist")
     record = clone / "dist" / ".state" / "jobs" / "sdist.json"
-    assert "no git checkout" in record.read_text()
+    assert "not a git checkout" in record.read_text()
     (clone / ".gone").rename(clone / ".git")
     build(project, "sdist")
-    assert "no git checkout" not in record.read_text()
+    assert "not a git checkout" not in record.read_text()
 
 
 def test_without_git_all_files_ship_and_the_note_says_so(tmp_path: Path, release: Release) -> None:

@@ -95,7 +95,7 @@ def test_a_base_image_that_cannot_be_had_is_missing(locked: Inputs) -> None:
 )
 def test_a_file_that_is_no_list_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "inputs.json").write_text(text)
-    with pytest.raises(UsageError, match=r"it is no list of inputs"):
+    with pytest.raises(UsageError, match=r"it is not a list of inputs"):
         inputs.read(tmp_path / "inputs.json")
 
 

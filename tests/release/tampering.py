@@ -466,7 +466,7 @@ TAMPERINGS: dict[str, tuple[Callable[[Tampering], object], str]] = {
         "provenance.sigstore.json: it is not the same envelope",
     ),
     # Statements that the right key has signed.
-    "a missing subject": (_missing_subject, "is no subject of it"),
+    "a missing subject": (_missing_subject, "is not a subject of it"),
     "another subject": (
         lambda it: it.state("provenance", lambda one: one["subject"].append(
             {"name": "x", "digest": {"sha256": "0" * 64}})),

@@ -184,7 +184,7 @@ IN_THE_TREE: tuple[tuple[Change, str, str], ...] = (
     (a_strangers_signature, "is by no key that release.yaml lists", "signed by a key of the list"),
     (a_new_file, "not committed: new", "git stash"),
     (a_commit_since, "and HEAD is at", "git switch --detach v0.1.0"),
-    (no_git, "is no git checkout", "clone"),
+    (no_git, "is not a git checkout", "clone"),
 )
 
 

@@ -185,7 +185,7 @@ def test_no_token_is_given(strict: StrictRegistry) -> None:
 def test_a_token_is_fetched_by_tls_alone(strict: StrictRegistry, realm: str) -> None:
     strict.wants_token = True
     strict.challenge = f'Bearer realm="{realm}"'
-    refused(strict, UnavailableError, "which is no address with TLS")
+    refused(strict, UnavailableError, "which is not an address with TLS")
 
 
 def test_a_body_with_another_digest(strict: StrictRegistry) -> None:

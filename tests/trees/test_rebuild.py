@@ -133,7 +133,7 @@ def test_a_provenance_that_does_not_fit_is_refused(project: Project, folder: Pat
 
 def test_a_path_out_of_dist_is_refused(project: Project, tmp_path: Path, run: Runner) -> None:
     folder = write_set(tmp_path / "set", project, {"../../etc/passwd": b"x"})
-    with pytest.raises(VerificationError, match="no path in dist/"):
+    with pytest.raises(VerificationError, match="not a path in dist/"):
         rebuild.published(project, str(folder), run)
 
 

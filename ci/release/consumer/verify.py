@@ -103,7 +103,7 @@ class Table:
         self.rows.append(("not checked", what, why))
 
     def show(self) -> None:
-        """Print it."""
+        """Print one line for each note, in columns."""
         widths = [max(len(row[column]) for row in self.rows) for column in (0, 1)]
         for state, what, detail in self.rows:
             print(f"{state:{widths[0]}}  {what:{widths[1]}}  {plain(detail)}")
@@ -234,7 +234,7 @@ def parsed(name: str, data: bytes) -> Any:
         return found
 
     def refuse(text: str) -> NoReturn:
-        raise ValueError(f"{text[:20]} is no number of JSON, or too long")
+        raise ValueError(f"{text[:20]} is not a number of JSON, or is too long")
 
     def integer(text: str) -> int:
         return int(text) if len(text) < 20 else refuse(text)
@@ -421,7 +421,7 @@ class Rpm:
         return run(self.work, "rpmkeys", "--dbpath", str(self.database), *words)
 
     def check(self, name: str, path: Path) -> None:
-        """Refuse a package without a header signature by the given key. "digests OK" is no signature."""
+        """Refuse a package without a header signature by the given key. "digests OK" is not a signature."""
         link = self.work / "package.rpm"  # rpmkeys would expand characters of another name
         with contextlib.suppress(FileNotFoundError):
             link.unlink()
@@ -678,7 +678,7 @@ class Verification:
         self.table.add(f"{tree}/", f"{len(listed)} files and no others, {len(signatures)} signatures in it")
 
     def _walk(self, tree: str) -> list[str]:
-        """All that is below a folder and is no folder, in their order."""
+        """All that is below a folder and is not a folder, in their order."""
         found: list[str] = []
         todo = [tree]
         while todo:
@@ -818,7 +818,7 @@ class Verification:
             found[name] = sha256
         for name, sha256 in self.sums.items():
             if found.get(name) != sha256:
-                raise Wrong(file, f"{name} is no subject of it, or with another sha256 than in {SUMS}")
+                raise Wrong(file, f"{name} is not a subject of it, or with another sha256 than in {SUMS}")
         for name in found:
             if name not in self.sums:
                 raise Wrong(file, f"its subject {name!r} is not in {SUMS}")
@@ -1080,7 +1080,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ended(64, f"usage: {error}\ntry: python3 verify.py --help")
     except KeyboardInterrupt:
         return ended(130, "interrupted")
-    except Exception as error:  # whatever a release makes this program do, it is no proof that the release is right
+    except Exception as error:  # whatever a release makes this program do, it does not prove that the release is right
         return ended(2, f"not checked: {type(error).__name__}: {error}")
     return 0
 

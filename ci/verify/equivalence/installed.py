@@ -145,7 +145,7 @@ def _on_host(artifact: Artifact, launcher: Path, payload: Path) -> Installed:
 
 
 def _add_functions(artifact: Artifact, task: Path) -> None:
-    """Put the libraries where the runtime looks for them, and a file that is none."""
+    """Put the libraries where the runtime looks for them, and a file that is not a library."""
     task.mkdir(exist_ok=True)
     for name, library in artifact.functions.items():
         shutil.copyfile(library, task / name)

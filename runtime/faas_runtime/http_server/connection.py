@@ -114,7 +114,7 @@ class ServerConnection(ResponseWriter):
             self._timeout.restart(self.timeouts.idle_s)
 
     def connection_lost(self, error: "Exception | None") -> None:
-        """The connection is closed."""
+        """Drop what waits to be sent, and call `closed`, since nothing more can be sent or received."""
         super().connection_lost(error)
         self.closed()
 

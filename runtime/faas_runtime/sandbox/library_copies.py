@@ -24,7 +24,7 @@ LIMIT_S = 10.0  # to wait for a complete library
 SETTLED_S = 0.05
 """Nobody is writing a file that has not changed for this time: programs write without such pauses."""
 UNKNOWN_FORMAT_S = 1.0
-"""A file that is no library is copied after this time: the runtime gives the best explanation of what is wrong."""
+"""A file that is not a library is copied after this time: the runtime gives the best explanation of what is wrong."""
 _COPY_SIZE = 1 << 20  # bytes that are copied at once
 _POLL_S = 0.01
 _LONGEST_POLL_S = 0.1
