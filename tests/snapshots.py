@@ -28,7 +28,7 @@ def checkout_for_tests(target: Path, registry: str = REGISTRY) -> Path:
     checkout = copy_checkout(target)
     manifest = checkout / "release.yaml"
     text = manifest.read_text()
-    manifest.write_text(re.sub(r"(?m)^  registry: .*$", f"  registry: {registry}", text))
+    manifest.write_text(re.sub(r"(?m)^  registry: .*$", f"  registry: {registry}", text, count=1))
     baked = run_ci(checkout, "bake")  # the recipes name the images
     assert baked.returncode == 0, baked.stderr
     if shutil.which("cargo"):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.builders.msys2 import copy_from_user, give_to_user, jobs
+from ci.builders.msys2 import copy_from_user, give_to_user, jobs, probe
 from ci.core.errors import CommandFailed, VerificationError
 from ci.core.run import Runner
 from ci.manifest import dist_paths
@@ -143,7 +143,8 @@ def test_verification_refuses_other_files(
 
 
 def test_there_is_a_job_for_each_environment_of_the_manifest(built: Project) -> None:
-    assert [job.id for job in jobs(built)] == [f"msys2-{name}" for name in built.release.msys2.environments]
+    found = jobs(built.with_facts(probe(built)))
+    assert [job.id for job in found] == [f"msys2-{name}" for name in built.release.msys2.environments]
 
 
 def test_without_a_function_nothing_passes(built: Project, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.builders.rpm import jobs
+from ci.builders.rpm import jobs, probe
 from ci.core.errors import CommandFailed
 from ci.core.run import Runner
 from ci.pipeline.jobs import Project, Verdict
@@ -189,7 +189,7 @@ def test_a_stranger_builds_from_the_spec_alone(built: Project, tmp_path: Path, r
 
 @pytest.mark.parametrize("kind", ["rpm", "rpm-devel", "srpm"])
 def test_verification_accepts_what_was_built(built: Project, c_function: Function, tmp_path: Path, kind: str) -> None:
-    (output,) = (output for output in jobs(built)[0].outputs if output.kind == kind)
+    (output,) = (output for output in jobs(built.with_facts(probe(built)))[0].outputs if output.kind == kind)
     check = check_of(built, kind, built.dist / output.path, tmp_path / "check", c_function)
     assert verify_rpm.verify(check) == Verdict()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.builders.rpm import jobs
+from ci.builders.rpm import jobs, probe
 from ci.core.errors import VerificationError
 from ci.pipeline.jobs import Project
 from ci.verify import rpm
@@ -23,7 +23,7 @@ SAME = "source tarball"
 
 
 def package(project: Project, kind: str = "rpm") -> Path:
-    (path,) = (output.path for output in jobs(project)[0].outputs if output.kind == kind)
+    (path,) = (output.path for output in jobs(project.with_facts(probe(project)))[0].outputs if output.kind == kind)
     return project.dist / path
 
 
