@@ -207,7 +207,7 @@ def test_the_comparison_says_where_no_panic_was_tried(good: Record, built: Proje
 def test_a_c_library_without_a_rust_function_is_told(
     built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "INSTALLERS", {"image": lambda _: None})
+    monkeypatch.setattr(gate, "resolve", lambda _: lambda _: None)
     monkeypatch.setattr(gate, "_write_record", lambda *_: Verdict(notes=("40 events",)))
     output = Output(kind="image", path="images/alpine.oci.tar")
     build = Job(id="image", builder="images", outputs=(output,), build=lambda _: None)
