@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ci.commands.running import working
-from ci.core.checkout import tag_named, tags
+from ci.core.checkout import tag_named
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, UnavailableError, UsageError, VerificationError
 from ci.core.faults import Fault
 from ci.core.files import fresh_folder, make_folder
 from ci.core.run import Runner
 from ci.core.state import read_json
-from ci.manifest.versions import Version, parse
 from ci.pipeline.jobs import Project
 from ci.publish import release_set
 from ci.publish.every_target import Publication
@@ -50,7 +49,6 @@ def publication(
                 tag_object=tag_object(project),
                 notes=notes(project),
                 testing=testing,
-                latest=is_latest(project),
                 ledger=Ledger(project.dist / NAME, found.version),
                 scratch=fresh_folder(project.dist / ".state" / "work" / "publish"),
                 run=runner,
@@ -93,22 +91,6 @@ def tag_object(project: Project) -> str:
             f"tag {project.release.version.tag}: it does not exist here", hint="fetch it: git fetch --tags"
         )
     return tag.object
-
-
-def is_latest(project: Project) -> bool:
-    """Whether no final version is newer, by the tags of this checkout."""
-    return not any(version > project.release.version for version in final_versions(tags(project.root)))
-
-
-def final_versions(names: Sequence[str]) -> Iterator[Version]:
-    """The versions of those tags that are of final releases."""
-    for name in names:
-        try:
-            version = parse(name.removeprefix("v"))
-        except ValueError:
-            continue
-        if name.startswith("v") and not version.is_prerelease:
-            yield version
 
 
 def notes(project: Project) -> str:

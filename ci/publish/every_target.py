@@ -27,7 +27,7 @@ class Publication:
     """What is published: the set, its manifest, and what only the checkout knows.
 
     `tag_object` is the sha of the tag's object here. `notes` are Markdown. `testing` keeps it from those who did not
-    ask for candidates. `latest` is False for a release that is older than another one.
+    ask for candidates.
     """
 
     release: Release
@@ -35,7 +35,6 @@ class Publication:
     tag_object: str
     notes: str
     testing: bool
-    latest: bool
     ledger: Ledger
     scratch: Path
     run: Runner
@@ -78,7 +77,6 @@ def _github(publication: Publication, places: Places) -> GitHub:
         title=f"{release.name} {release.version}",
         notes=publication.notes,
         prerelease=publication.testing or release.version.is_prerelease,
-        latest=publication.latest and not publication.testing,
         ledger=publication.ledger,
         say=publication.say,
     )

@@ -14,18 +14,16 @@ from urllib.parse import quote
 
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.faults import Fault
-from ci.core.page_names import safe
 from ci.core.web import Web
 from ci.publish.github_answers import Asset, Page
 from ci.publish.github_api import Api, carried_out
-from ci.publish.github_marks import Marks
+from ci.publish.github_files import Files
+from ci.publish.github_marks import Marks, refusal, refusal_of_yanked
 from ci.publish.ledger import Ledger
 from ci.publish.release_set import ReleaseSet, SetFile
 from ci.publish.target import Item, Say, State
 
 _DRAFT = "draft"
-_MOST_FILES = 1_000
-_TOO_LARGE_BYTES = 2_147_483_648
 _NEXT_VERSION = "a public release cannot be repaired: take the next version"
 _AGAIN = "put it right, and run the same command again"
 _BY_HAND = "delete that file from the draft in a browser, and run the same command again"
@@ -36,8 +34,8 @@ class GitHub:
     """The release page of one version.
 
     `origin` is that of the API, `repository` is `owner/name`, `tag_object` the sha of the tag's object here, or of the
-    commit if the tag has no object. `notes` are Markdown. `latest` is False for a release that is older than another
-    one; a prerelease never gets this mark.
+    commit if the tag has no object. `notes` are Markdown. A full release gets the mark "latest" if no other one there
+    is newer; a prerelease never does.
     """
 
     release_set: ReleaseSet
@@ -49,7 +47,6 @@ class GitHub:
     title: str
     notes: str
     prerelease: bool
-    latest: bool
     ledger: Ledger
     say: Say
     name: str = "github"
@@ -58,8 +55,15 @@ class GitHub:
         """Everything that would stop a publication: names, sizes, the tag there, and what is there already."""
         return list(self._faults())
 
+    def preflight_promotion(self) -> Sequence[Fault]:
+        """Everything that would stop a promotion: the page must be public, with exactly these files, and not yanked."""
+        return list(self._faults_of_promotion())
+
     def state(self) -> Sequence[Item]:
-        """The draft, each file, and the public page; a file that the set does not have is one with other bytes."""
+        """The draft, each file, and the public page; a file that the set does not have is one with other bytes.
+
+        A public page has other bytes, too, if it is in another channel, or was yanked.
+        """
         page = self._find()
         found = self._api.assets(page.id) if page else []
         path = f"{self._api.path}/releases"
@@ -68,7 +72,7 @@ class GitHub:
         items = [draft]
         number = str(page.id) if page else "{release_id}"
         for file in self.release_set.files:
-            state, asset = self._state_of(file, found)
+            state, asset = self._files.state_of(file, found)
             upload = (f"POST {path}/{number}/assets?name={quote(file.name, safe='')}",)
             deletion = (f"DELETE {path}/assets/{asset.id}",) if asset else ()
             requests = {State.MISSING: upload, State.BROKEN: deletion + upload}.get(state, ())
@@ -77,12 +81,16 @@ class GitHub:
         items += [Item(name=one.name, state=State.OTHER, size=one.size) for one in found if one.name not in names]
         public = page is not None and not page.draft
         publish = () if public else (f"PATCH {path}/{number}",)
-        return [*items, Item(name="release", state=State.THERE if public else State.MISSING, requests=publish)]
+        state = State.THERE if public else State.MISSING
+        if page and public and refusal(page, self.release_set.version, prerelease=self.prerelease):
+            state = State.OTHER
+        return [*items, Item(name="release", state=state, requests=publish)]
 
     def publish(self) -> None:
         """Send what is missing to a draft, compare everything there, and make it public; then ask again.
 
-        A release that is public already is only compared. `VerificationError` if anything there is not as here.
+        A release that is public already is compared, and gets the mark "latest" if an older one has it.
+        `VerificationError` if anything there is not as here, or the release was yanked.
         """
         page = self._find()
         if page is None or page.draft:
@@ -92,58 +100,79 @@ class GitHub:
             self._require_tag()
             self._make_public(draft)
         else:
+            if objection := refusal(page, self.release_set.version, prerelease=self.prerelease):
+                raise objection
             self._compare(page, _NEXT_VERSION)
             self.say(f"{self.name}: {page.url} is public, and has the same files")
+            self._marks.settle(page)
         self.ledger.forget(self.name, _DRAFT)
 
     def promote(self) -> None:
-        """Make a public prerelease a full release, and the latest one if it is to be. It can be repeated."""
+        """Make a public prerelease a full release, and the latest one if no other is newer. It can be repeated."""
         if page := self._public():
+            if yanked := refusal_of_yanked(page):
+                raise yanked
             self._compare(page, _NEXT_VERSION)
-        self._marks.promote(self.tag, latest=self.latest)
+        self._marks.promote(self.tag)
 
-    def yank(self, reason: str) -> None:
-        """Mark a public release as yanked, and give the mark "latest" to another one. It can be repeated."""
-        self._marks.yank(self.tag, reason)
+    def yank(self, reason: str) -> str:
+        """Mark a public release as yanked, and give the mark "latest" to another one; returns what was done.
+
+        It can be repeated, with another reason as well. A release that is not public is left alone.
+        """
+        return self._marks.yank(self.tag, reason)
 
     @property
     def _api(self) -> Api:
         return Api(web=self.web, origin=self.origin, repository=self.repository)
 
     @property
+    def _files(self) -> Files:
+        return Files(api=self._api, wanted=self.release_set.files)
+
+    @property
     def _marks(self) -> Marks:
         return Marks(api=self._api, say=self.say)
 
     def _faults(self) -> Iterator[Fault]:
-        def fault(where: str, what: str, advice: str) -> Fault:
-            return Fault(check=self.name, where=where, what=what, advice=advice)
+        def fault(what: str, advice: str) -> Fault:
+            return Fault(check=self.name, where=self.repository, what=what, advice=advice)
 
-        files = self.release_set.files
-        if len(files) > _MOST_FILES:
-            what = f"a release page takes {_MOST_FILES} files, and the set has {len(files)}"
-            yield fault(self.repository, what, "put some of them into an archive")
-        for file in files:
-            if file.size >= _TOO_LARGE_BYTES:
-                yield fault(file.name, f"it has {file.size} bytes, and GitHub takes less than 2 GiB", "make it smaller")
-            if file.name != safe(file.name).strip("."):
-                yield fault(file.name, "GitHub would store it under another name", "rename it")
+        yield from self._files.faults()
         try:
             self._require_tag()
             commit = self._api.commit_of(self.tag_object)
             if self.release_set.commit not in ("", commit):
                 what = f"the tag {self.tag} is for the commit {commit}, and the set was built from another"
-                yield fault(self.repository, f"{what}: {self.release_set.commit}", "make the set again from the tag")
+                yield fault(f"{what}: {self.release_set.commit}", "make the set again from the tag")
             yield from self._faults_of_page()
         except ReleaseError as error:
-            yield fault(self.repository, str(error), error.hint or _AGAIN)
+            yield fault(str(error), error.hint or _AGAIN)
 
     def _faults_of_page(self) -> Iterator[Fault]:
         if (page := self._find()) is None:
             return
+        if not page.draft and (objection := refusal(page, self.release_set.version, prerelease=self.prerelease)):
+            yield Fault(check=self.name, where=self.repository, what=str(objection), advice=objection.hint)
         found = [asset for asset in self._api.assets(page.id) if asset.whole or not page.draft]
-        if wrong := self._differences(found, missing=not page.draft):
+        if wrong := self._files.differences(found, missing=not page.draft):
             advice = _BY_HAND if page.draft else _NEXT_VERSION
             yield Fault(check=self.name, where=page.url, what="; ".join(wrong), advice=advice)
+
+    def _faults_of_promotion(self) -> Iterator[Fault]:
+        def fault(what: str, advice: str) -> Fault:
+            return Fault(check=self.name, where=self.repository, what=what, advice=advice)
+
+        try:
+            if (page := self._public()) is None:
+                yield fault(f"it has no public release of {self.tag}", "nox -s publish -- --channel testing makes one")
+                return
+            if yanked := refusal_of_yanked(page):
+                yield fault(str(yanked), yanked.hint)
+            if wrong := self._files.differences(self._api.assets(page.id)):
+                yield fault(f"{page.url}: " + "; ".join(wrong), _NEXT_VERSION)
+        except ReleaseError as error:
+            yield fault(str(error), error.hint or _AGAIN)
 
     def _require_tag(self) -> None:
         """Without the right tag there, GitHub would make one on its default branch."""
@@ -205,7 +234,7 @@ class GitHub:
                 self._api.delete_asset(asset)
                 self.say(f"{self.name}: {asset.name}: a broken-off upload is deleted")
         whole = [asset for asset in found if asset.whole]
-        if wrong := self._differences(whole, missing=False):
+        if wrong := self._files.differences(whole, missing=False):
             raise VerificationError(f"the draft {draft.url}: " + "; ".join(wrong), hint=_BY_HAND)
         there = {asset.name for asset in whole}
         for file in self.release_set.files:
@@ -225,7 +254,7 @@ class GitHub:
             return None
 
         asset = carried_out(lambda: self._api.upload(draft, file.name, data), look)
-        if self._state_of(file, [asset])[0] is not State.THERE:
+        if self._files.state_of(file, [asset])[0] is not State.THERE:
             asset = look() or asset  # the answer is not right, and what is stored may be
         if asset.name != file.name:
             raise VerificationError(
@@ -245,7 +274,7 @@ class GitHub:
         if found is None or found.id != draft.id or not found.draft:
             raise VerificationError(f"{draft.url} is no draft any more", hint="run the same command again")
         before = self._api.latest()
-        wanted = self.latest and not self.prerelease
+        wanted = not self.prerelease and self._marks.is_newest(self.tag)
         # With the tag's name: GitHub can drop it from a draft when it is left out.
         fields = {**self._about, "tag_name": self.tag, "draft": False, "make_latest": "true" if wanted else "false"}
         carried_out(lambda: self._api.change(draft.id, fields, f"making {self.tag} public"), self._public)
@@ -262,26 +291,5 @@ class GitHub:
         self.say(f"{self.name}: {page.url} is public")
 
     def _compare(self, page: Page, hint: str) -> None:
-        if wrong := self._differences(self._api.assets(page.id)):
+        if wrong := self._files.differences(self._api.assets(page.id)):
             raise VerificationError(f"{page.url}: " + "; ".join(wrong), hint=hint)
-
-    def _differences(self, found: Sequence[Asset], *, missing: bool = True) -> list[str]:
-        """How the files of a page differ from the set; those that are not there, or not whole, only with `missing`."""
-        names = {file.name for file in self.release_set.files}
-        wrong = [f"{asset.name} does not belong there" for asset in found if asset.name not in names]
-        for file in self.release_set.files:
-            state, _ = self._state_of(file, found)
-            if state is State.OTHER:
-                wrong.append(f"{file.name} has other bytes there")
-            elif state is not State.THERE and missing:
-                wrong.append(f"{file.name} is {'missing' if state is State.MISSING else 'not whole'} there")
-        return wrong
-
-    def _state_of(self, file: SetFile, found: Sequence[Asset]) -> tuple[State, Asset | None]:
-        asset = next((asset for asset in found if asset.name == file.name), None)
-        if asset is None:
-            return State.MISSING, None
-        if not asset.whole:
-            return State.BROKEN, asset
-        same = asset.size == file.size and self._api.sha256_of(asset) == file.sha256
-        return State.THERE if same else State.OTHER, asset

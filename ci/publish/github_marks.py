@@ -22,47 +22,77 @@ class Marks:
     api: Api
     say: Say
 
-    def promote(self, tag: str, *, latest: bool) -> None:
-        """Make a public prerelease a full release; `latest` gives it that mark, too. A full release is left alone."""
+    def is_newest(self, tag: str) -> bool:
+        """Whether no full release is of a later version than a tag."""
+        version = _version_of(tag)
+        return version is not None and not any(other > version for other in self._full())
+
+    def settle(self, page: Page) -> None:
+        """Give a public full release the mark "latest" if an older one has it; a prerelease is left alone."""
+        if not page.prerelease and not self._is_latest(page) and self.is_newest(page.tag):
+            self._give_latest(page)
+
+    def promote(self, tag: str) -> None:
+        """Make a public prerelease a full release, and the latest one if no other is newer."""
         page = self._required(tag)
         if not page.prerelease:
             self.say(f"github: {page.url} is a full release already")
+            self.settle(page)
             return
+        latest = self.is_newest(tag)
         fields = {"prerelease": False, "make_latest": "true" if latest else "false"}
         page = self._change(page, fields, lambda now: not now.prerelease)
         if latest:
             self._require_latest(page)
         self.say(f"github: {page.url} is a full release now")
 
-    def yank(self, tag: str, reason: str) -> None:
+    def yank(self, tag: str, reason: str) -> str:
         """Put a heading with the reason on top of a release's notes, and take the mark "latest" from it.
 
         The mark goes to the newest version that is neither a prerelease nor yanked. It goes first: whoever is stopped
-        between the two steps still finds the mark at this release when he begins again.
+        between the two steps still finds the mark at this release when he begins again. Another reason takes the place
+        of an earlier one. Returns what was done, for a person.
         """
-        page = self._required(tag)
+        page = self.api.public(tag)
+        if page is None:
+            return f"{self.api.repository} has no public release of {tag}: there is nothing to take back"
         latest = self.api.latest()
-        if latest is not None and latest.id == page.id:
-            self._move_latest(page)
-        if is_yanked(page):
+        mark = self._move_latest(page) if latest is not None and latest.id == page.id else ""
+        reason, before = " ".join(reason.split()), is_yanked(page)
+        if before and _reason_of(page) == reason:
             self.say(f"github: {page.url} is yanked already")
-            return
+            return f"the notes said so already{mark}"
+        body = f"{HEADING}\n\n{reason}\n\n{_without_reason(page)}".rstrip() + "\n"
         # Without make_latest: "false" a server may take the change for a wish to be the latest.
-        fields = {"body": f"{HEADING}\n\n{reason.strip()}\n\n{page.notes}".rstrip() + "\n", "make_latest": "false"}
-        self._change(page, fields, is_yanked)
+        fields = {"body": body, "make_latest": "false"}
+        self._change(page, fields, lambda now: is_yanked(now) and _reason_of(now) == reason)
         self.say(f"github: {page.url} is yanked")
+        return f"the notes give this reason in the place of another{mark}" if before else f"the notes say so{mark}"
 
-    def _move_latest(self, yanked: Page) -> None:
-        others = {
+    def _full(self) -> dict[Version, Page]:
+        """The public full releases that were not yanked, by version.
+
+        The list may be late, so the one with the mark "latest" is asked for as well.
+        """
+        latest = self.api.latest()
+        return {
             version: page
-            for page in self.api.pages()
-            if page.id != yanked.id and not page.draft and not page.prerelease and not is_yanked(page)
-            if (version := _version_of(page)) is not None
+            for page in [*self.api.pages(), *([latest] if latest else [])]
+            if not page.draft and not page.prerelease and not is_yanked(page)
+            if (version := _version_of(page.tag)) is not None
         }
+
+    def _move_latest(self, yanked: Page) -> str:
+        """Give the mark to another release than the one that is yanked; returns what came of it."""
+        others = {version: page for version, page in self._full().items() if page.id != yanked.id}
         if not others:
             self.say('github: no other release can get the mark "latest"')
-            return
+            return '; it keeps the mark "latest": there is no other release that could have it'
         page = others[max(others)]
+        self._give_latest(page)
+        return f'; the mark "latest" is at {page.tag} now'
+
+    def _give_latest(self, page: Page) -> None:
         self._change(page, {"make_latest": "true"}, self._is_latest)
         self._require_latest(page)
         self.say(f"github: {page.url} is the latest release now")
@@ -106,9 +136,51 @@ def is_yanked(page: Page) -> bool:
     return page.notes.lstrip().splitlines()[:1] == [HEADING]
 
 
-def _version_of(page: Page) -> Version | None:
+def refusal(page: Page, version: str, *, prerelease: bool) -> VerificationError | None:
+    """Why a version whose page is public is not published; None if it may be."""
+    if yanked := refusal_of_yanked(page):
+        return yanked
+    if page.prerelease and not prerelease:
+        return VerificationError(f"{page.url}: it is in testing", hint=f"nox -s promote -- {version}")
+    if prerelease and not page.prerelease:
+        return VerificationError(
+            f"{page.url}: it is a full release, and is to be one for those who test",
+            hint="everybody has it already; if that is wrong, put its mark right in a browser",
+        )
+    return None
+
+
+def refusal_of_yanked(page: Page) -> VerificationError | None:
+    """Why a version that was yanked is neither published nor promoted; None for another."""
+    if not is_yanked(page):
+        return None
+    return VerificationError(f"{page.url}: this version was yanked", hint="take the next version")
+
+
+def _reason_of(page: Page) -> str:
+    """The reason that the notes of a yanked release give: the paragraph below the heading."""
+    return " ".join(_reason_and_rest(page)[0])
+
+
+def _without_reason(page: Page) -> str:
+    """The notes as they were before the release was yanked."""
+    return "\n".join(_reason_and_rest(page)[1]) if is_yanked(page) else page.notes
+
+
+def _reason_and_rest(page: Page) -> tuple[list[str], list[str]]:
+    lines = page.notes.strip().splitlines()[1:]
+    while lines and not lines[0].strip():
+        lines.pop(0)
+    end = next((number for number, line in enumerate(lines) if not line.strip() or line.startswith("#")), len(lines))
+    rest = lines[end:]
+    while rest and not rest[0].strip():
+        rest.pop(0)
+    return lines[:end], rest
+
+
+def _version_of(tag: str) -> Version | None:
     try:
-        found = parse(page.tag.removeprefix("v"))
+        found = parse(tag.removeprefix("v"))
     except ValueError:
         return None
-    return found if found.tag == page.tag else None
+    return found if found.tag == tag else None

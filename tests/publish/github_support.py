@@ -12,10 +12,11 @@ from typing import Any
 from ci.core.web import Web
 from ci.publish.github import GitHub
 from ci.publish.ledger import Ledger
-from ci.publish.rehearse.github_pages import Releases, Tag
+from ci.publish.rehearse.github_pages import Page, Releases, Tag
 from ci.publish.rehearse.github_server import GitHubServer
 from ci.publish.rehearse.server import Reply, Request, Server
 from ci.publish.release_set import ReleaseSet, SetFile
+from ci.publish.target import State, Target
 
 REPOSITORY = "an-owner/a-name"
 TOKEN = "ghp_planted-token-for-tests-0123456789"
@@ -61,7 +62,6 @@ def target_of(origin: str, folder: Path, say: Callable[[str], None], **changed: 
         "title": "faas-runtime 0.2.0",
         "notes": "What is new.\n",
         "prerelease": False,
-        "latest": True,
         "ledger": Ledger(folder / "publish.json", "0.2.0"),
         "say": say,
     }
@@ -110,6 +110,25 @@ class Rehearsal:
             for page in self.releases.newest_first()
         ]  # fmt: skip
         return pages, dict(self.releases.tags), latest.tag if latest else ""
+
+
+def ours(at: Rehearsal) -> Page:
+    """The one page of the tag."""
+    (page,) = [page for page in at.releases.pages.values() if page.tag == TAG]
+    return page
+
+
+def states(target: Target) -> dict[str, State]:
+    """The state of each item of a target."""
+    return {item.name: item.state for item in target.state()}
+
+
+def make_draft(at: Rehearsal, **files: bytes) -> Page:
+    """A draft of the tag that has some files."""
+    page = at.releases.create({"tag_name": TAG, "draft": True})
+    for name, data in files.items():
+        at.releases.upload(page, name, "", data, whole=True)
+    return page
 
 
 @contextmanager

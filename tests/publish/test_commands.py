@@ -9,7 +9,7 @@ import pytest
 
 from ci.command_line import parse
 from ci.commands import publishing, strangers, yanking
-from ci.commands.publications import final_versions, require_version
+from ci.commands.publications import require_version
 from ci.core.errors import UsageError
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
@@ -67,11 +67,6 @@ def test_a_pre_release_goes_to_those_who_test(project: Project) -> None:
     require_version(candidate, "0.2.0rc1")
 
 
-def test_only_final_versions_can_be_the_latest() -> None:
-    found = final_versions(["v0.1.0", "v0.2.0rc1", "0.3.0", "v0.1.1", "nightly", "vx"])
-    assert [str(version) for version in found] == ["0.1.0", "0.1.1"]
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -119,7 +114,6 @@ def test_what_a_channel_leaves_out(
         tag_object="1" * 40,
         notes="",
         testing=testing,
-        latest=True,
         ledger=Ledger(tmp_path / "publish.json", "0.1.0"),
         scratch=tmp_path,
         run=Runner(log=tmp_path / "log"),

@@ -24,8 +24,11 @@ from tests.publish.github_support import (
     TAG_OBJECT,
     TOKEN,
     Rehearsal,
+    make_draft,
     make_set,
+    ours,
     rehearsal,
+    states,
     target_of,
 )
 
@@ -34,23 +37,6 @@ from tests.publish.github_support import (
 def at(tmp_path: Path) -> Iterator[Rehearsal]:
     with rehearsal(tmp_path) as found:
         yield found
-
-
-def ours(at: Rehearsal) -> Page:
-    """The one page of the tag."""
-    (page,) = [page for page in at.releases.pages.values() if page.tag == TAG]
-    return page
-
-
-def states(target: Target) -> dict[str, State]:
-    return {item.name: item.state for item in target.state()}
-
-
-def make_draft(at: Rehearsal, **files: bytes) -> Page:
-    page = at.releases.create({"tag_name": TAG, "draft": True})
-    for name, data in files.items():
-        at.releases.upload(page, name, "", data, whole=True)
-    return page
 
 
 def test_everything_is_public_at_once_and_only_at_the_end(at: Rehearsal) -> None:
@@ -73,7 +59,7 @@ def test_everything_is_public_at_once_and_only_at_the_end(at: Rehearsal) -> None
         *[f"POST /uploads/repos/{REPOSITORY}/releases/{page.id}/assets False"] * 3,
         f"PATCH /repos/{REPOSITORY}/releases/{page.id} True",
     ]
-    assert len(requests) == 16
+    assert len(requests) == 18
     uploads = [line for line in at.said if " bytes in " in line]
     assert [line.partition(" bytes")[0] for line in uploads] == [
         f"github: {name}: {len(data)}" for name, data in sorted(FILES.items())
@@ -116,7 +102,7 @@ def test_the_state_has_the_requests_of_a_dry_run(at: Rehearsal) -> None:
 def test_what_is_public_is_only_compared(at: Rehearsal) -> None:
     at.target().publish()
     before, sent = at.end_state(), len(at.server.seen)
-    at.target(notes="Other notes.", title="Another title", latest=False, prerelease=True).publish()
+    at.target(notes="Other notes.", title="Another title", prerelease=False).publish()
     assert at.end_state() == before
     assert all(line.startswith("GET ") for line in at.server.seen[sent:])
     assert at.said[-1].endswith("is public, and has the same files")
@@ -327,85 +313,6 @@ def test_a_burned_tag_is_named_when_it_is_to_become_public(at: Rehearsal) -> Non
         at.target().publish()
     assert "its name can never be used again: take the next version" in failed.value.hint
     assert ours(at).draft
-
-
-def test_a_maintenance_release_leaves_the_mark_where_it_is(at: Rehearsal) -> None:
-    at.publish_version("0.3.0")
-    at.target(latest=False).publish()
-    latest = at.releases.latest()
-    assert latest is not None
-    assert latest.tag == "v0.3.0"
-
-
-def test_a_candidate_is_promoted_and_only_then_the_latest(at: Rehearsal) -> None:
-    at.target(prerelease=True).publish()
-    before = at.releases.latest()
-    assert before is not None
-    assert before.tag == "v0.1.0"
-    files = list(ours(at).assets)
-    at.target().promote()
-    assert (ours(at).prerelease, ours(at).assets) == (False, files)
-    assert at.releases.latest() == ours(at)
-    newer = at.publish_version("0.3.0")
-    at.target().promote()  # repeated: the mark is not taken back
-    latest = at.releases.latest()
-    assert latest is not None
-    assert latest.id == newer
-
-
-def test_a_promoted_maintenance_release_is_not_the_latest(at: Rehearsal) -> None:
-    newer = at.publish_version("0.3.0")
-    at.target(prerelease=True, latest=False).publish()
-    at.target(latest=False).promote()
-    latest = at.releases.latest()
-    assert latest is not None
-    assert (latest.id, ours(at).prerelease) == (newer, False)
-
-
-@pytest.mark.parametrize("step", ["promote", "yank"])
-def test_only_what_is_public_is_promoted_or_yanked(at: Rehearsal, step: str) -> None:
-    make_draft(at)
-    before = at.end_state()
-    with pytest.raises(UnavailableError, match=r"has no public release of v0\.2\.0"):
-        getattr(at.target(), step)(*["It breaks."] * (step == "yank"))
-    assert at.end_state() == before
-
-
-def test_a_yanked_release_stays_and_passes_the_mark_on(at: Rehearsal) -> None:
-    for version in ("0.10.0", "0.9.0"):
-        at.publish_version(version)
-    at.publish_version("0.11.0", prerelease=True)
-    at.publish_version("0.12.0", body="## Yanked\r\n\r\nToo.")
-    at.releases.create({"tag_name": "nightly", "make_latest": "false"})
-    at.releases.create({"tag_name": "v0.13.0", "draft": True})
-    at.target().publish()
-    at.target().yank("It loses the last event.\n")
-    assert ours(at).notes == "## Yanked\n\nIt loses the last event.\n\nWhat is new.\n"
-    assert {asset.name: asset.data for asset in ours(at).assets} == FILES
-    latest = at.releases.latest()
-    assert latest is not None
-    assert latest.tag == "v0.10.0"
-    before, sent = at.end_state(), len(at.server.seen)
-    at.target().yank("Another reason.")
-    assert at.end_state() == before
-    assert all(line.startswith("GET ") for line in at.server.seen[sent:])
-
-
-def test_a_release_that_is_not_the_latest_is_yanked_without_moving_the_mark(at: Rehearsal) -> None:
-    at.target(latest=False).publish()
-    at.target().yank("It breaks.")
-    latest = at.releases.latest()
-    assert latest is not None
-    assert latest.tag == "v0.1.0"
-
-
-def test_the_only_release_keeps_the_mark_when_it_is_yanked(at: Rehearsal) -> None:
-    at.target().publish()
-    del at.releases.pages[1]
-    at.target().yank("It breaks.")
-    at.target().yank("It breaks.")
-    assert ours(at).notes.startswith("## Yanked\n\nIt breaks.\n")
-    assert 'github: no other release can get the mark "latest"' in at.said
 
 
 def test_the_token_goes_to_no_other_host(at: Rehearsal, tmp_path: Path) -> None:

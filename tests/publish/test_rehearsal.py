@@ -57,7 +57,6 @@ def publication(finished: Path, keys: Keys, release: Release, tmp_path: Path) ->
         tag_object=TAG_OBJECT,
         notes="Something is new.\n",
         testing=False,
-        latest=True,
         ledger=Ledger(tmp_path / "publish.json", str(release.version)),
         scratch=tmp_path,
         run=runner,
