@@ -14,7 +14,7 @@ from typing import Any
 from ci.core.errors import HostError, VerificationError
 from ci.publish.oci_documents import DIGEST, INDEX, MANIFEST, Descriptor, as_bytes, document, entries
 from ci.publish.oci_push import Pusher
-from ci.publish.referrers import DEPRECATED, Referrer
+from ci.publish.referrers import DEPRECATED, REASON, Referrer
 
 _TRIES = 3
 
@@ -72,6 +72,11 @@ class Attachments:
     def is_deprecated(self, subject: Subject) -> bool:
         """Whether a note of deprecation is attached."""
         return any(self._type_of(one, subject) == DEPRECATED for one in self._listed(subject)[0])
+
+    def reasons(self, subject: Subject) -> set[str]:
+        """The reasons of all notes of deprecation that are attached."""
+        notes = [one for one in self._listed(subject)[0] if self._type_of(one, subject) == DEPRECATED]
+        return {str(one["annotations"][REASON]) for one in notes if REASON in (one.get("annotations") or {})}
 
     def _type_of(self, entry: dict[str, Any], subject: Subject) -> object:
         """The type of a listed referrer. Some clients leave it out of the list that they keep by hand."""

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ci.core.errors import ReleaseError, UnavailableError, VerificationError
-from ci.core.faults import Fault
+from ci.core.errors import ReleaseError, VerificationError
+from ci.core.faults import Fault, listed
 from ci.core.secrets import Secret
 from ci.core.web import Web
 from ci.publish import image_archive, referrers
@@ -25,7 +25,7 @@ from ci.publish.oci_push import Pusher, other_bytes
 from ci.publish.registry_contents import RegistryContents
 from ci.publish.registry_items import RegistryItems
 from ci.publish.release_set import ReleaseSet
-from ci.publish.target import Item, Say
+from ci.publish.target import Item, Say, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +49,31 @@ class Registry:
     name: str = "registry"
 
     def preflight(self) -> Sequence[Fault]:
-        """Archives that are not in order, a login that is refused, version tags that mean something else.
+        """Archives not in order, a login that is refused, version tags that mean something else, a yanked version.
 
         Flavours without an index are warnings: they are not published. It changes nothing.
         """
         return list(self._faults())
 
     def _faults(self) -> Iterator[Fault]:
+        yield from self._without_index()
+        yield from self._stopped_by(
+            lambda: self._contents.attached, self._refuse_other_versions, self._refuse_yanked, self._check_moves
+        )
+
+    def preflight_promotion(self) -> Sequence[Fault]:
+        """What keeps this version from going to everybody: not all of it is there, or it was yanked."""
+        steps = (self._refuse_other_versions, self._refuse_yanked, self._require_all, self._check_moves)
+        return list(self._stopped_by(*steps))
+
+    def _without_index(self) -> Iterator[Fault]:
         for archive in image_archive.without_index(self.release_set):
             advice = "build the images for all platforms, if it has to be published"
             what = "its flavour has no index for all platforms, so it is not published"
             yield Fault(check=self.name, where=archive, what=what, advice=advice, warning=True)
-        steps: list[Callable[[], object]] = [lambda: self._contents.attached, self._refuse_other_versions]
-        if self.floating:
-            steps.append(self._moves)
+
+    def _stopped_by(self, *steps: Callable[[], object]) -> Iterator[Fault]:
+        """The fault of the first step that fails."""
         for step in steps:
             try:
                 step()
@@ -73,16 +84,18 @@ class Registry:
 
     def state(self) -> Sequence[Item]:
         """Each blob, image, version tag, referrer and tag that moves. It changes nothing."""
-        items = RegistryItems(contents=self._contents, pusher=self._pusher, attachments=self._attachments)
+        items = self._items
         floating = self._floating_of(self._contents.flavours) if self.floating else ()
         return [*items.blobs(), *items.manifests(), *items.referrers(), *items.floating(floating, self._floating)]
 
     def publish(self) -> None:
         """Bring what is missing there, and compare all of it; then move the tags that move.
 
-        A version tag that means something else raises `VerificationError` before anything is changed.
+        A version that was yanked, or a version tag that means something else, raises `VerificationError` before
+        anything is changed.
         """
         self._refuse_other_versions()
+        self._refuse_yanked()
         for place, what in self._contents.blobs.values():
             self._pusher.blob(place.digest, place.size, place.read, what)
         for flavour in self._contents.flavours:
@@ -97,31 +110,35 @@ class Registry:
             self._move_floating()
 
     def promote(self) -> None:
-        """Move the tags that move, and nothing else. `VerificationError` if the version is not there in full."""
+        """Move the tags that move, and nothing else.
+
+        `VerificationError` if the version is not there in full, or was yanked.
+        """
         self._refuse_other_versions()
+        self._refuse_yanked()
         self._compare()
         self._move_floating()
 
-    def yank(self, reason: str, vex: bytes | None = None) -> tuple[str, ...]:
-        """Mark this version as deprecated, and let the tags that move go back; returns what could not be taken back.
+    def yank(self, reason: str, vex: bytes | None = None) -> str:
+        """Mark this version as deprecated, and let the tags that move go back; returns what was done.
 
         Its tags and images stay. The index and each image get a note with the reason, and the OpenVEX document if there
-        is one. It can be repeated. `UnavailableError` if the version is not there.
+        is one. It can be repeated; another reason is one more note. A version that is not there is left alone.
         """
         self._refuse_other_versions()
-        there = [flavour for flavour in self._contents.flavours if self._digest_of(self._contents.tag(flavour))]
+        there = self._there()
         if not there:
-            raise UnavailableError(
-                f"{self.release_set.version} is not in {self.repository}: there is nothing to take back",
-                hint="look for typing errors in the version",
-            )
+            return f"{self.release_set.version} is not in {self.repository}: there is nothing to take back"
         epoch = self._contents.epoch
+        others = False
         for subject in self._contents.subjects(there):
+            others |= bool(self._attachments.reasons(subject) - {reason})
             notes = [referrers.of_deprecation(subject.described, reason, epoch)]
             notes += [referrers.of_vex(subject.described, vex, epoch)] if vex else []
             self._attachments.attach(subject, notes)
             self._attachments.compare(subject, notes)
-        return tuple(self._moved_back(there))
+        note = "every image has a note with the reason"
+        return "; ".join((f"{note}, beside one with another" if others else note, *self._moved_back(there)))
 
     def _moved_back(self, there: Sequence[Flavour]) -> Iterator[str]:
         floating = self._floating
@@ -149,6 +166,28 @@ class Registry:
             for flavour, tag in self._floating_of(self._contents.flavours)
             if floating.may_move(tag, flavour.name, flavour.described.digest)
         }
+
+    def _check_moves(self) -> None:
+        if self.floating:
+            self._moves()
+
+    def _there(self) -> list[Flavour]:
+        """The flavours whose version tag is there."""
+        return [flavour for flavour in self._contents.flavours if self._digest_of(self._contents.tag(flavour))]
+
+    def _refuse_yanked(self) -> None:
+        for subject in self._contents.subjects(self._there()):
+            if self._attachments.is_deprecated(subject):
+                raise VerificationError(f"{subject.what}: this version was yanked", hint="take the next version")
+
+    def _require_all(self) -> None:
+        items = self._items
+        wanted = (*items.blobs(), *items.manifests(), *items.referrers())
+        if missing := [item.name for item in wanted if item.state is not State.THERE]:
+            raise VerificationError(
+                f"{self.release_set.version} is not there in full: {listed(missing)}",
+                hint="publish it first: nox -s publish -- --channel testing",
+            )
 
     def _refuse_other_versions(self) -> None:
         for flavour in self._contents.flavours:
@@ -185,6 +224,10 @@ class Registry:
         self.web.trusted, self.web.authorize = (self.origin,), login.headers
         place = Repository(web=self.web, login=login, origin=self.origin, name=self.repository)
         return Pusher(repository=place, ledger=self.ledger, target=self.name, say=self.say)
+
+    @property
+    def _items(self) -> RegistryItems:
+        return RegistryItems(contents=self._contents, pusher=self._pusher, attachments=self._attachments)
 
     @property
     def _attachments(self) -> Attachments:

@@ -302,12 +302,13 @@ def test_yank(registry: RegistryServer, server: Server, sets: Path, tmp_path: Pa
     publish_in_turn(server, sets, tmp_path, "0.1.2", floating=False)
     before = tags(registry)
 
-    def yank(version: str) -> tuple[str, ...]:
+    def yank(version: str) -> str:
         return target(made(sets, version, bare=True), server.origin, tmp_path / "ledger").yank(REASON, VEX)
 
-    assert yank("0.2.0") == tuple(
-        f"{tag} still means 0.2.0-micro: there is no version before it" for tag in ("0.2-micro", "0.2")
-    )
+    assert yank("0.2.0").split("; ") == [
+        "every image has a note with the reason",
+        *(f"{tag} still means 0.2.0-micro: there is no version before it" for tag in ("0.2-micro", "0.2")),
+    ]
     after = {**before, "latest": before["0.1.1-micro"]}
     assert tags(registry) == after
     subjects = [before["0.2.0-micro"], *index_of(made(sets, "0.2.0", bare=True)).platforms.values()]
@@ -320,9 +321,11 @@ def test_yank(registry: RegistryServer, server: Server, sets: Path, tmp_path: Pa
     kept = end_state(registry)
     yank("0.2.0")
     assert end_state(registry) == kept
-    assert yank("0.1.1") == ()
+    assert yank("0.1.1") == "every image has a note with the reason"
     assert tags(registry) == {**after, **dict.fromkeys(("latest", "0.1", "0.1-micro"), before["0.1.0-micro"])}
-    publish_in_turn(server, sets, tmp_path, "0.2.0", "0.1.1")  # what was taken back stays so
+    for version in ("0.2.0", "0.1.1"):  # what was taken back stays so
+        with pytest.raises(VerificationError, match="this version was yanked"):
+            publish_in_turn(server, sets, tmp_path, version)
     assert tags(registry)["latest"] == before["0.1.0-micro"]
     publish_in_turn(server, sets, tmp_path, "0.1.3")  # and is in nobody's way
     assert tags(registry)["latest"] == tags(registry)["0.1"] == tags(registry)["0.1.3-micro"]
@@ -339,13 +342,60 @@ def test_a_note_without_its_type_in_the_list_counts(sets: Path, tmp_path: Path) 
         index["manifests"] = [{k: v for k, v in one.items() if k != "artifactType"} for one in index["manifests"]]
         _tag_as(contents, tag, index)
         said = target(made(sets, "0.1.1", bare=True), server.origin, tmp_path / "ledger").yank(REASON)
-        assert len(said) == 3
+        assert said.count("there is no version before it") == 3
 
 
 def test_nothing_to_take_back(server: Server, sets: Path, tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"0\.1\.0 is not in faas-runtime/faas-runtime"):
-        target(made(sets), server.origin, tmp_path / "ledger").yank(REASON)
+    said = target(made(sets), server.origin, tmp_path / "ledger").yank(REASON)
+    assert said == "0.1.0 is not in faas-runtime/faas-runtime: there is nothing to take back"
     assert not changes(server)
+
+
+def test_another_reason_is_one_more_note(registry: RegistryServer, server: Server, sets: Path, tmp_path: Path) -> None:
+    publish_in_turn(server, sets, tmp_path, "0.1.0", "0.1.1")
+    release_set = made(sets, "0.1.1", bare=True)
+
+    def yank(reason: str) -> str:
+        return target(release_set, server.origin, tmp_path / "ledger").yank(reason)
+
+    assert yank(REASON) == yank(REASON) == "every image has a note with the reason"
+    assert yank("it loses all") == "every image has a note with the reason, beside one with another"
+    notes = [one["annotations"] for one in referrers_of(registry, index_of(release_set).digest)]
+    assert {one.get("io.github.faas-runtime.deprecation.reason") for one in notes} >= {REASON, "it loses all"}
+
+
+def test_a_yanked_version_is_never_published_or_promoted_again(
+    registry: RegistryServer, server: Server, sets: Path, tmp_path: Path
+) -> None:
+    publish_in_turn(server, sets, tmp_path, "0.1.0", "0.1.1")
+    found = target(made(sets, "0.1.1", bare=True), server.origin, tmp_path / "ledger")
+    assert found.preflight() == found.preflight_promotion() == []
+    found.yank(REASON)
+    kept = end_state(registry)
+    for faults in (found.preflight(), found.preflight_promotion()):
+        (fault,) = faults
+        assert "this version was yanked" in fault.what
+        assert (fault.advice, fault.warning) == ("take the next version", False)
+    for step in (found.publish, found.promote):
+        with pytest.raises(VerificationError, match="this version was yanked"):
+            step()
+    assert end_state(registry) == kept
+
+
+def test_only_what_is_there_in_full_can_be_promoted(
+    registry: RegistryServer, server: Server, sets: Path, tmp_path: Path
+) -> None:
+    found = target(made(sets), server.origin, tmp_path / "ledger", floating=False)
+    found.publish()
+    assert found.preflight_promotion() == []
+    contents = registry.repositories[REPOSITORY]
+    gone = next(digest for digest in contents.blobs)
+    del contents.blobs[gone]
+    (fault,) = target(made(sets), server.origin, tmp_path / "ledger").preflight_promotion()
+    assert fault.what.startswith("0.1.0 is not there in full: ")
+    assert gone in fault.what
+    assert "nox -s publish -- --channel testing" in fault.advice
+    assert not [one for one in changes(server) if one.startswith("DELETE")]
 
 
 def test_tokens(sets: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
