@@ -8,14 +8,16 @@ trees like all others, with every newer package in them.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import HostError, ReleaseError, UsageError, VerificationError
-from ci.core.faults import Fault
-from ci.core.tree_record import LISTING, TREES, listing
+from ci.core.faults import Fault, listed
+from ci.core.tree_record import LISTING, TREES, listing, withdrawn
+from ci.manifest.versions import parse
 from ci.publish.release_set import ReleaseSet
 from ci.publish.target import Item, Say, State
 from ci.publish.tree_place import CHANNELS, STABLE, TESTING, Contents, Place, differences, read_tree
@@ -47,6 +49,20 @@ class Tree:
         """Everything that would stop a publication. It changes nothing."""
         return list(self._faults())
 
+    def preflight_promotion(self) -> Sequence[Fault]:
+        """Why "stable" may not show the tree of this set, or no channel shows it yet. It changes nothing."""
+        try:
+            self._require_folder()
+            tree = self._own()
+            refusal = self._refusal(tree)
+            if refusal is None:
+                self._require_shown(tree)
+        except ReleaseError as error:
+            refusal = error
+        if refusal is None:
+            return []
+        return [Fault(check=self.name, where=str(self.folder), what=str(refusal), advice=refusal.hint)]
+
     def state(self) -> Sequence[Item]:
         """The tree and the link of the channel, as they are now. It changes nothing.
 
@@ -76,25 +92,23 @@ class Tree:
     def publish(self) -> None:
         """Copy the tree beside the others, let the channel show it, and read it back.
 
-        `VerificationError` if the channel "stable" does not show the tree that this one was made from, `BusyError` if
-        another run changes the folder.
+        `VerificationError` if the channel "stable" does not show the tree that this one was made from, or this version
+        was yanked; `BusyError` if another run changes the folder.
         """
         tree = self._own()
         with self.place.locked():
+            self._refuse_yanked()
             self._publish(tree, self.channel)
 
     def promote(self) -> None:
         """Let "stable" show the very tree that "testing" shows. Nothing is copied.
 
-        `VerificationError` if "testing" does not show this set's tree.
+        `VerificationError` if "testing" does not show this set's tree, or this version was yanked.
         """
         tree, place = self._own(), self.place
         with place.locked():
-            if not place.shows(STABLE, tree) and not place.shows(TESTING, tree):
-                raise VerificationError(
-                    f"{place.link(TESTING)}: it does not show the tree of {self.release.version}",
-                    hint="publish it there first: nox -s publish -- --channel testing",
-                )
+            self._refuse_yanked()
+            self._require_shown(tree)
             self._publish(tree, STABLE)
 
     def replace(self, tree: Path, gone: Collection[str] = ()) -> None:
@@ -157,11 +171,32 @@ class Tree:
     def _refusal(self, tree: Contents) -> ReleaseError | None:
         """Why a tree may not be shown; None if it may."""
         try:
+            self._refuse_yanked()
             if not self.place.shows(STABLE, tree):
                 self.place.require_successor(tree)
         except ReleaseError as error:
             return error
         return None
+
+    def _require_shown(self, tree: Contents) -> None:
+        place = self.place
+        if not place.shows(STABLE, tree) and not place.shows(TESTING, tree):
+            raise VerificationError(
+                f"{place.link(TESTING)}: it does not show the tree of {self.release.version}",
+                hint="publish it there first: nox -s publish -- --channel testing",
+            )
+
+    def _refuse_yanked(self) -> None:
+        """Raise `VerificationError` if a channel's metadata leave out packages of this version."""
+        version = parse(self.release.version)
+        rpm, pacman = re.escape(version.rpm), re.escape(version.pacman)
+        ours = re.compile(rf".+-(?:{rpm}-[^-]+\.rpm|{pacman}-[^-]+-[^-]+\.pkg\.tar\..+)")
+        for channel in CHANNELS:
+            if out := sorted(filter(ours.fullmatch, withdrawn(self.place.shown(channel)))):
+                raise VerificationError(
+                    f"{self.place.link(channel)}: this version was yanked, its metadata leave out {listed(out)}",
+                    hint="take the next version",
+                )
 
     def _require_folder(self) -> None:
         if not self.folder.is_dir():

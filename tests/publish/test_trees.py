@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,7 @@ from ci.core.lock import exclusive
 from ci.core.web import Web
 from ci.publish.rehearse.static import static_server
 from ci.publish.target import State
+from ci.publish.tree_place import read_tree
 from ci.publish.trees import Tree
 from tests.publish.tree_sets import files_of, make_set, read_set, seal, snapshot, target, write_record
 from tests.support import ROOT
@@ -339,6 +341,55 @@ def test_a_replacement_says_which_packages_go(published: Path, first: Path, seco
     (taken / "yum" / "more").write_text("x")
     with pytest.raises(VerificationError, match="its files are not those"):
         tree.replace(taken / "yum")
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["faas-runtime-0.2.0-1.noarch.rpm", "mingw-w64-ucrt-x86_64-faas-runtime-0.2.0-1-any.pkg.tar.zst"],
+    ids=["rpm", "pacman"],
+)
+@pytest.mark.parametrize("channel", ["stable", "testing"])
+def test_a_yanked_version_is_never_published_or_promoted_again(
+    published: Path, first: Path, second: Path, tmp_path: Path, package: str, channel: str
+) -> None:
+    target(second, published, channel=channel).publish()
+    if channel == "stable":
+        target(second, published, channel="testing").publish()
+    taken = make_set(tmp_path / "taken", "0.2.0", second, {"withdrawn.txt": f"{package}\n"})
+    if channel == "stable":
+        target(second, published).replace(taken / "yum")
+    else:
+        place = target(second, published).place
+        with place.locked():
+            place.add(read_tree(taken / "yum"))
+            place.show("testing", read_tree(taken / "yum"))
+    after = snapshot(published)
+    tree = target(second, published, channel=channel)
+    for step in (tree.publish, tree.promote):
+        with pytest.raises(VerificationError, match=f"this version was yanked, .* leave out {re.escape(package)}"):
+            step()
+    for faults in (tree.preflight(), tree.preflight_promotion()):
+        (fault,) = faults
+        assert "this version was yanked" in fault.what
+        assert (fault.advice, fault.warning) == ("take the next version", False)
+    assert states(tree)[1] is State.OTHER
+    assert snapshot(published) == after
+    third = make_set(tmp_path / "third", "0.2.1", taken if channel == "stable" else first)
+    assert target(third, published).preflight() == []  # another version is in nobody's way
+
+
+def test_only_a_tree_that_a_channel_shows_can_be_promoted(published: Path, second: Path, tmp_path: Path) -> None:
+    tree = target(second, published)
+    (fault,) = tree.preflight_promotion()
+    assert "it does not show the tree of 0.2.0" in fault.what
+    assert "nox -s publish -- --channel testing" in fault.advice
+    target(second, published, channel="testing").publish()
+    assert tree.preflight_promotion() == []
+    tree.promote()
+    assert tree.preflight_promotion() == []
+    other = make_set(tmp_path / "other", "0.3.0")
+    (fault,) = target(other, published).preflight_promotion()
+    assert "it shows yum-0.2.0" in fault.what
 
 
 def test_a_candidate_beside_a_replacement_stays_and_is_named(
