@@ -68,6 +68,10 @@ class PyPi:
             advice = error.hint or "mend that, and run the same command again"
             return [self._fault(host_of(self.index), str(error), advice)]
 
+    def preflight_promotion(self) -> Sequence[Fault]:
+        """The same as for a publication: there is no channel for those who test."""
+        return self.preflight()
+
     def state(self) -> Sequence[Item]:
         """What the index lists of the two files, now."""
         there = self._listed()

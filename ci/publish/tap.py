@@ -86,6 +86,10 @@ class Tap:
             return [Fault(check=self.name, where=self.url, what=found.note, advice=found.hint)]
         return []
 
+    def preflight_promotion(self) -> Sequence[Fault]:
+        """The same as for a publication: there is no channel for those who test."""
+        return self.preflight()
+
     def state(self) -> Sequence[Item]:
         """The formula in the tap, asked now. It changes nothing. If it is not to move, its name says why."""
         remote, file = self._remote(), self._file()
@@ -124,22 +128,31 @@ class Tap:
         """Publish: there is no channel for those who test."""
         self.publish()
 
-    def yank(self, reason: str) -> None:
+    def yank(self, reason: str) -> str:
         """Bring the formula of the newest earlier version back that was not taken back itself, by a new commit.
 
-        Without one, the formula is removed. If the tap has another version by now, nothing is done.
+        Without one, the formula is removed. If the tap has another version by now, nothing is done. Returns what was
+        done, for a person.
         """
         message = f"{self.formula} {self.version} is taken back\n\n{' '.join(reason.split())}\n"
+        done = ""
 
         def wanted(remote: Remote, head: str) -> Change | None:
+            nonlocal done
             there = remote.blob(head, self.path)
             version = version_of(remote.text(there)) if there else None
             if version != self.version:
-                self.say(f"tap: {self.path}: {version or 'no version'} is there, nothing to take back")
+                now = f"{version or 'no version'} is there"
+                self.say(f"tap: {self.path}: {now}, nothing to take back")
+                done = done or f"{now}: there was nothing to take back"
                 return None
-            return Change(path=self.path, blob=self._earlier(remote, head), message=message)
+            blob = self._earlier(remote, head)
+            back = version_of(remote.text(blob)) if blob else None
+            done = f"the formula is that of {back} again" if blob else "the formula is removed: no earlier one is left"
+            return Change(path=self.path, blob=blob, message=message)
 
         self._bring(wanted)
+        return done
 
     def _bring(self, wanted: Callable[[Remote, str], Change | None]) -> bool:
         """Push what is wanted until the tap has it; returns whether anything was pushed."""
@@ -175,6 +188,9 @@ class Tap:
         if there and version is None:
             what = f"{self.path}: the version of the formula that is there cannot be read"
             return _Found(state=State.OTHER, note=what, hint="correct it by hand: its url must name the version")
+        if version != self.version and self.version in _taken_back(list(_versions(remote, head, self.path))):
+            what = f"{self.path}: {self.version} was yanked"
+            return _Found(state=State.OTHER, note=what, hint="take the next version")
         if version is not None and version > self.version:
             return _Found(state=State.THERE, note=f"{version} is there, and {self.version} moves nothing")
         if version == self.version:
@@ -188,7 +204,7 @@ class Tap:
     def _earlier(self, remote: Remote, head: str) -> str | None:
         """The content of the newest version before this one that was not taken back; None if there is none."""
         steps = list(_versions(remote, head, self.path))
-        back = {old for (_, old), (_, new) in steps if old is not None and (new is None or new < old)}
+        back = _taken_back(steps)
         found: dict[Version, str] = {}
         for _, (blob, version) in steps:  # the newest comes first
             if version is not None and version < self.version and version not in back:
@@ -223,6 +239,11 @@ class Tap:
 
 
 _Content = tuple[str, Version | None]
+
+
+def _taken_back(steps: Sequence[tuple[_Content, _Content]]) -> set[Version]:
+    """The versions whose formula gave way to that of an older one, or to none."""
+    return {old for (_, old), (_, new) in steps if old is not None and (new is None or new < old)}
 
 
 def _versions(remote: Remote, head: str, path: str) -> Iterator[tuple[_Content, _Content]]:

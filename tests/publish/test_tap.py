@@ -181,18 +181,34 @@ def test_two_publications_at_once(published: Served) -> None:
 def test_yank_brings_the_earlier_formula_back(published: Served) -> None:
     published.tap("0.2.0").publish()
     target = published.tap("0.2.0")
-    target.yank("It crashes\non start.")
+    assert target.yank("It crashes\non start.") == "the formula is that of 0.1.0 again"
     assert published.formula() == published.tap("0.1.0")._file().path.read_text()
     message = published.git("log", "-1", "--format=%B", "main")
     assert message == "faas-runtime 0.2.0 is taken back\n\nIt crashes on start."
     before = published.everything()
-    target.yank("It crashes.")
+    assert target.yank("It crashes.") == "0.1.0 is there: there was nothing to take back"
     assert published.everything() == before
     assert target.state()[0].state == State.OTHER
-    with pytest.raises(VerificationError, match=r"0\.2\.0 was there, and was taken back"):
-        target.publish()
     published.tap("0.1.1").publish()  # the next version goes up again
     assert version_of(published.formula()) == parse("0.1.1")
+
+
+@pytest.mark.parametrize("later", ["", "0.3.0"], ids=["taken back", "and a later one is there"])
+def test_a_yanked_version_is_never_published_or_promoted_again(published: Served, later: str) -> None:
+    published.tap("0.2.0").publish()
+    target = published.tap("0.2.0")
+    target.yank("It crashes.")
+    if later:
+        published.tap(later).publish()
+    before = published.everything()
+    for step in (target.publish, target.promote):
+        with pytest.raises(VerificationError, match=r"0\.2\.0 was yanked"):
+            step()
+    for faults in (target.preflight(), target.preflight_promotion()):
+        (fault,) = faults
+        assert "0.2.0 was yanked" in fault.what
+        assert (fault.advice, fault.warning) == ("take the next version", False)
+    assert published.everything() == before
 
 
 def test_yank_passes_over_what_was_taken_back_before(published: Served) -> None:
@@ -202,11 +218,11 @@ def test_yank_passes_over_what_was_taken_back_before(published: Served) -> None:
             published.tap(version).yank("It crashes.")
     published.tap("0.3.0").yank("It crashes, too.")
     assert version_of(published.formula()) == parse("0.1.0")
-    published.tap("0.1.0").yank("And this one.")
+    assert published.tap("0.1.0").yank("And this one.") == "the formula is removed: no earlier one is left"
     assert published.git("ls-tree", "-r", "--name-only", "main") == ""
     published.tap("0.1.0").yank("Again.")
     assert len(published.subjects()) == 6
-    with pytest.raises(VerificationError, match="was taken back"):
+    with pytest.raises(VerificationError, match="was yanked"):
         published.tap("0.3.0").publish()
     published.tap("0.4.0").publish()
     assert version_of(published.formula()) == parse("0.4.0")
