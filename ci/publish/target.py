@@ -47,6 +47,9 @@ class Target(Protocol):
     def preflight(self) -> Sequence[Fault]:
         """Everything that would stop a publication there, and warnings. It changes nothing."""
 
+    def preflight_promotion(self) -> Sequence[Fault]:
+        """Everything that would stop `promote`, and warnings. It changes nothing."""
+
     def state(self) -> Sequence[Item]:
         """What it has of this release, asked now. It changes nothing."""
 

@@ -34,6 +34,9 @@ class Toy:
             raise self.broken
         return self.faults
 
+    def preflight_promotion(self) -> Sequence[Fault]:
+        return self.faults
+
     def state(self) -> Sequence[Item]:
         sent = () if self.state_found == State.THERE else (f"PUT /{self.name}",)
         return [Item(name=f"file of {self.name}", state=self.state_found, requests=sent, size=1_500_000)]
