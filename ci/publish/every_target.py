@@ -12,10 +12,12 @@ from ci.manifest.release import FLAVOURS, Release
 from ci.publish import pypi
 from ci.publish.floating_tags import FloatingTag
 from ci.publish.github import GitHub
+from ci.publish.github_api import Api
 from ci.publish.ledger import Ledger
-from ci.publish.places import Places
+from ci.publish.places import GITHUB_API, Places
 from ci.publish.pypi import PyPi
 from ci.publish.registry import Registry
+from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet
 from ci.publish.tap import Tap
 from ci.publish.target import Say, Target
@@ -57,6 +59,19 @@ def targets(publication: Publication, places: Places) -> Iterator[Target]:
     yield from _trees(publication, places)
     if places.tap and not publication.testing:
         yield _tap(publication, places)
+
+
+def _page(publication: Publication, places: Places) -> ReleasePage | None:
+    """The page that yum, pacman, PyPI and the tap wait for; None if the release has none. No token is needed."""
+    github, tag = publication.release.targets.github, publication.release.version.tag
+    if github is None:
+        return None
+    api = Api(
+        web=Web(name="github", say=publication.say),
+        origin=places.github or GITHUB_API,
+        repository=github.repository,
+    )
+    return ReleasePage(api=api, tag=tag, published_here=bool(places.github))
 
 
 def _github(publication: Publication, places: Places) -> GitHub:
@@ -119,6 +134,7 @@ def _pypi(publication: Publication, places: Places) -> PyPi:
         index=places.pypi_index,
         project=publication.release.name,
         say=publication.say,
+        page=_page(publication, places),
     )
 
 
@@ -132,6 +148,7 @@ def _trees(publication: Publication, places: Places) -> Iterator[Tree]:
                 folder=places.repositories,
                 say=publication.say,
                 channel="testing" if publication.testing else "stable",
+                page=_page(publication, places),
             )
 
 
@@ -149,4 +166,5 @@ def _tap(publication: Publication, places: Places) -> Tap:
         epoch=release.epoch,
         maintainer=release.maintainer,
         say=publication.say,
+        page=_page(publication, places),
     )

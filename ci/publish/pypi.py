@@ -28,6 +28,7 @@ from ci.core.web import Refusal, UnknownOutcome, Web, host_of
 from ci.publish import distributions, multipart, python_index
 from ci.publish.distributions import Distribution
 from ci.publish.python_index import Listed
+from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet
 from ci.publish.target import Item, Say, State
 
@@ -50,7 +51,10 @@ def authorization(token: Secret) -> Callable[[str], Mapping[str, str]]:
 
 @dataclass(frozen=True, kw_only=True)
 class PyPi:
-    """A project of PyPI. `upload` is the address of the upload API, `index` that of the simple API."""
+    """A project of PyPI. `upload` is the address of the upload API, `index` that of the simple API.
+
+    Nothing is sent before `page` is public.
+    """
 
     release: ReleaseSet
     web: Web
@@ -58,6 +62,7 @@ class PyPi:
     index: str
     project: str
     say: Say
+    page: ReleasePage | None = None
     name: str = "pypi"
 
     def preflight(self) -> Sequence[Fault]:
@@ -83,6 +88,8 @@ class PyPi:
         contents = {one.file.name: one.file.read() for one in files}
         for one in files:
             distributions.require_identity(one.file.name, contents[one.file.name], self.project, self.release.version)
+        if self.page:
+            self.page.require()
         there = self._listed()
         for one in files:
             self._is_there(one, there)  # nothing is sent if one of them has other bytes there
@@ -213,6 +220,8 @@ class PyPi:
         return Fault(check=self.name, where=where, what=what, advice=advice, warning=warning)
 
     def _faults(self) -> Iterator[Fault]:
+        if self.page:
+            yield from self.page.faults(self.name)
         files = distributions.of_set(self.release)
         for one in files:
             distributions.require_identity(one.file.name, one.file.read(), self.project, self.release.version)

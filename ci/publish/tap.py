@@ -18,6 +18,7 @@ from ci.core.run import Runner
 from ci.core.secrets import Secret
 from ci.manifest.versions import Version, parse
 from ci.publish.formula import version_of
+from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet, SetFile
 from ci.publish.tap_git import Change, Remote, Undecided
 from ci.publish.target import Item, Say, State
@@ -41,7 +42,8 @@ class Tap:
     """A tap at an https address. `formula` is the name of the formula, as users install it.
 
     `epoch` is the release's date, `maintainer` who makes the commit: "NAME" or "NAME <ADDRESS>". `scratch` is a folder
-    for a copy of the repository. `patience_s` is for how many seconds a server may send nothing.
+    for a copy of the repository. `patience_s` is for how many seconds a server may send nothing. Nothing is pushed
+    before `page` is public.
     """
 
     release: ReleaseSet
@@ -56,6 +58,7 @@ class Tap:
     say: Say
     sleep: Callable[[float], None] = time.sleep
     patience_s: int = 60
+    page: ReleasePage | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +78,8 @@ class Tap:
     def preflight(self) -> Sequence[Fault]:
         """Everything that would stop a publication, such as a token that may not push. It changes nothing."""
         try:
+            if self.page and (early := self.page.faults(self.name)):
+                return early
             remote = self._remote()
             head = remote.fetch()
             found = self._look(remote, head)
@@ -110,6 +115,8 @@ class Tap:
         `VerificationError` if this version is there with other bytes, or was taken back. If somebody else pushes
         meanwhile, it begins anew, three times.
         """
+        if self.page:
+            self.page.require()
         began = time.monotonic()
 
         def wanted(remote: Remote, head: str) -> Change | None:

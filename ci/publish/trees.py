@@ -18,6 +18,7 @@ from ci.core.errors import HostError, ReleaseError, UsageError, VerificationErro
 from ci.core.faults import Fault, listed
 from ci.core.tree_record import LISTING, TREES, listing, withdrawn
 from ci.manifest.versions import parse
+from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet
 from ci.publish.target import Item, Say, State
 from ci.publish.tree_place import CHANNELS, STABLE, TESTING, Contents, Place, differences, read_tree
@@ -27,7 +28,8 @@ from ci.publish.tree_place import CHANNELS, STABLE, TESTING, Contents, Place, di
 class Tree:
     """One of the two repositories of a set: `name` is "yum" or "pacman".
 
-    `folder` is what the web server offers, on this machine. `channel` is "stable" or "testing".
+    `folder` is what the web server offers, on this machine. `channel` is "stable" or "testing". Nothing is
+    published before `page` is public.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Tree:
     folder: Path
     say: Say
     channel: str = STABLE
+    page: ReleasePage | None = None
 
     def __post_init__(self) -> None:
         if self.name not in TREES or self.channel not in CHANNELS:
@@ -52,6 +55,8 @@ class Tree:
     def preflight_promotion(self) -> Sequence[Fault]:
         """Why "stable" may not show the tree of this set, or no channel shows it yet. It changes nothing."""
         try:
+            if self.page and (found := self.page.faults(self.name)):
+                return found
             self._require_folder()
             tree = self._own()
             refusal = self._refusal(tree)
@@ -96,6 +101,7 @@ class Tree:
         was yanked; `BusyError` if another run changes the folder.
         """
         tree = self._own()
+        self._require_page()
         with self.place.locked():
             self._refuse_yanked()
             self._publish(tree, self.channel)
@@ -106,6 +112,7 @@ class Tree:
         `VerificationError` if "testing" does not show this set's tree, or this version was yanked.
         """
         tree, place = self._own(), self.place
+        self._require_page()
         with place.locked():
             self._refuse_yanked()
             self._require_shown(tree)
@@ -178,6 +185,10 @@ class Tree:
             return error
         return None
 
+    def _require_page(self) -> None:
+        if self.page:
+            self.page.require()
+
     def _require_shown(self, tree: Contents) -> None:
         place = self.place
         if not place.shows(STABLE, tree) and not place.shows(TESTING, tree):
@@ -207,6 +218,8 @@ class Tree:
             return Fault(check=self.name, where=str(self.folder), what=what, advice=advice)
 
         try:
+            if self.page:
+                yield from self.page.faults(self.name)
             self._require_folder()
             tree = self._own()
             held = self.place.shows(self.channel, tree) or self.place.holds(tree)
