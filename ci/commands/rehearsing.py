@@ -26,7 +26,7 @@ from ci.publish.rehearse.servers import Servers
 def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, testing: bool) -> None:
     """Publish to servers on the loopback, twice; download everything as a stranger; install from each place."""
     begun = time.monotonic()
-    project = strangers.with_root(project, console)
+    project, no_root = strangers.with_root(project, console)
     with (
         publication(project, console, chosen, testing=testing) as (found, faults),
         tempfile.TemporaryDirectory(prefix="faas-runtime-rehearsal-") as scratch,
@@ -44,8 +44,8 @@ def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, 
         ) as there:
             _publish(found, there, console)
             addresses = _addresses(found, there)
-            rows = list(strangers.look(project, addresses, folder / "stranger", found.run, found.say))
-    console.table("Installed from the rehearsal's servers", ["from", "what was seen"], rows)
+            seen = list(strangers.look(project, addresses, folder / "stranger", found.run, found.say, no_root))
+    strangers.show(console, "Installed from the rehearsal's servers", seen)
     console.say(f"the rehearsal took {time.monotonic() - begun:.0f} s; its servers and their files are gone")
 
 
@@ -81,6 +81,7 @@ def _addresses(found: Publication, there: Servers) -> Addresses:
         repositories=f"{there.repositories}/testing" if found.testing else there.repositories,
         pypi="" if found.testing else places.pypi_index,
         registry=f"{registry}/{places.images}" if registry else "",
+        no_registry="docker-registry is not installed" if places.registry and not registry else "",
         tls=False,
         tap="" if found.testing else places.tap,
         branch=tap.branch if tap else "",

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ci import kinds
 from ci.commands.publications import require_version
-from ci.commands.running import execute, jobs_of, probe, working
+from ci.commands.running import execute, jobs_of, probe, raise_first_error, working
 from ci.core.console import Console
-from ci.core.errors import CommandFailed, VerificationError
+from ci.core.errors import CommandFailed, HostError, ToolError, VerificationError
 from ci.core.files import make_folder
 from ci.core.run import Runner
 from ci.core.web import Web
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Project, Workspace
 from ci.publish import stranger
+from ci.publish.formula import version_of
 from ci.verify import in_root, published, roots
-from ci.verify.published import Downloaded
+from ci.verify.published import Downloaded, NotTried
 
 _SUITE = "bookworm"
 _STAND_IN = Path(in_root.__file__).with_name("brew_stand_in.rb")
@@ -32,64 +33,110 @@ class Addresses:
     """The public addresses of a release; a place without one is left out.
 
     `page` has the files of the release page, `repositories` the trees yum/ and pacman/, `pypi` the simple index.
-    `registry` is host and path of the images, `tls` whether it wants TLS. `tap` is a git repository with a `branch`.
+    `registry` is host and path of the images, `tls` whether it wants TLS; `no_registry` says why it is not asked, if
+    there should be one. `tap` is a git repository with a `branch`.
     """
 
     page: str
     repositories: str
     pypi: str = ""
     registry: str = ""
+    no_registry: str = ""
     tls: bool = True
     tap: str = ""
     branch: str = ""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What was seen at one place; `tried` is False if something could not be tried on this machine."""
+
+    place: str
+    what: str
+    tried: bool = True
+
+
 def of_manifest(release: Release) -> Addresses:
-    """The addresses that the manifest names."""
-    targets = release.targets
+    """The addresses that the manifest names; a pre-release is only where those look who test."""
+    targets, testing = release.targets, release.version.is_prerelease
     return Addresses(
         page=release.source.url.rpartition("/")[0],
-        repositories=targets.repositories.url,
-        pypi=targets.pypi.index if targets.pypi else "",
+        repositories=f"{targets.repositories.url}/testing" if testing else targets.repositories.url,
+        pypi=targets.pypi.index if targets.pypi and not testing else "",
         registry=release.images.registry if targets.registry else "",
-        tap=targets.tap.url if targets.tap else "",
+        tap=targets.tap.url if targets.tap and not testing else "",
         branch=targets.tap.branch if targets.tap else "",
     )
 
 
-def with_root(project: Project, console: Console) -> Project:
-    """The project, once the root that dnf and pacman install into is there, if it can be had on this machine."""
+def with_root(project: Project, console: Console) -> tuple[Project, str]:
+    """The project, once the root that dnf and pacman install into is there; or why it cannot be had on this machine."""
     project = probe(project, [kinds.ROOTS])
-    execute(project, console, [job for job in jobs_of(project, [kinds.ROOTS]) if job.id == roots.job_of(_SUITE)])
-    return project
+    jobs = [job for job in jobs_of(project, [kinds.ROOTS]) if job.id == roots.job_of(_SUITE)]
+    outcomes = execute(project, console, jobs)
+    raise_first_error(console, outcomes)
+    why = outcomes[0].why
+    if why:
+        console.say(f"warning: dnf and pacman will not be tried: {why}")
+    return project, why
 
 
 def verify(project: Project, console: Console, version: str) -> None:
-    """Download a version from its public addresses, verify it with the keys of this checkout, and install it."""
+    """Download a version from its public addresses, verify it with the keys of this checkout, and install it.
+
+    `HostError`, after the table, names what could not be tried here.
+    """
     require_version(project, version)
-    project = with_root(project, console)
+    project, no_root = with_root(project, console)
     with working(project, console), tempfile.TemporaryDirectory(prefix="faas-runtime-published-") as scratch:
         log = project.dist / "logs" / "published.log"
         make_folder(log.parent)
         log.unlink(missing_ok=True)
-        rows = list(look(project, of_manifest(project.release), Path(scratch), Runner(log=log), console.say))
-    console.table(f"{project.release.name} {version} as it was published", ["from", "what was seen"], rows)
+        addresses, runner = of_manifest(project.release), Runner(log=log)
+        found = list(look(project, addresses, Path(scratch), runner, console.say, no_root))
+    show(console, f"{project.release.name} {version} as it was published", found)
+    require_tried(found)
+
+
+def show(console: Console, title: str, found: Sequence[Seen]) -> None:
+    """Show a table of what was seen at each place."""
+    console.table(title, ["from", "what was seen"], [[one.place, one.what] for one in found])
+
+
+def require_tried(found: Sequence[Seen]) -> None:
+    """Raise `HostError` if something could not be tried: then nobody knows whether it is as it was released."""
+    if places := [one.place for one in found if not one.tried]:
+        raise HostError(
+            f"could not be tried here: {', '.join(places)}",
+            hint="the table says what is missing; run the same command again where that is there",
+        )
 
 
 def look(
-    project: Project, addresses: Addresses, folder: Path, runner: Runner, say: Callable[[str], None]
-) -> Iterator[list[str]]:
-    """Download, verify and install in an empty folder; gives the place and what was seen there. A fault is raised."""
+    project: Project, addresses: Addresses, folder: Path, runner: Runner, say: Callable[[str], None], no_root: str
+) -> Iterator[Seen]:
+    """Download, verify and install in an empty folder; gives what was seen at each place. A fault is raised.
+
+    `no_root` says why there is no root that dnf and pacman could install into; it is empty if there is one.
+    """
     downloads = folder / "downloads"
     with Web(name="download", say=say) as web:
         stranger.download(web, addresses.page, addresses.repositories, downloads)
-    yield ["release page", _verified(project, downloads, runner)]
-    for what, check in _checks(project, addresses, folder, runner):
-        say(f"{what}: installing")
-        try:
-            yield [what, check()]
-        except CommandFailed as error:
-            raise VerificationError(f"{what}: it does not install and run\n{error}", hint="see the log") from error
+    yield Seen("release page", _verified(project, downloads, runner))
+    for place, check in _checks(project, addresses, folder, runner, no_root):
+        say(f"{place}: installing")
+        yield _seen(place, check)
+
+
+def _seen(place: str, check: Callable[[], str]) -> Seen:
+    try:
+        return Seen(place, check())
+    except NotTried as error:
+        return Seen(place, str(error), tried=False)
+    except ToolError as error:
+        return Seen(place, f"not tried: {error}", tried=False)
+    except CommandFailed as error:
+        raise VerificationError(f"{place}: it does not install and run\n{error}", hint="see the log") from error
 
 
 def _verified(project: Project, downloads: Path, runner: Runner) -> str:
@@ -100,7 +147,7 @@ def _verified(project: Project, downloads: Path, runner: Runner) -> str:
 
 
 def _checks(
-    project: Project, addresses: Addresses, folder: Path, runner: Runner
+    project: Project, addresses: Addresses, folder: Path, runner: Runner, no_root: str
 ) -> Iterator[tuple[str, Callable[[], str]]]:
     release = project.release
 
@@ -108,8 +155,8 @@ def _checks(
         (folder / name).mkdir()
         return Downloaded(release=release, folder=folder / "downloads", scratch=folder / name, run=runner)
 
-    if missing := project.fact(roots.RootTools).missing:
-        yield "yum, pacman", lambda: f"not tried: {missing}"
+    if no_root:
+        yield "yum, pacman", partial(_not_tried, no_root)
     else:
         key, url = release.keys.packages[0], addresses.repositories
         file = project.root / key.file
@@ -119,11 +166,18 @@ def _checks(
         yield "pacman", lambda: in_pacman(downloaded("pacman"), root("root-pacman"))
     if addresses.pypi:
         yield "pypi", lambda: published.from_pypi(downloaded("pypi"), addresses.pypi)
+    if addresses.no_registry:
+        yield "images", partial(_not_tried, addresses.no_registry)
     for flavour in published.flavours(folder / "downloads", release) if addresses.registry else ():
         in_engine = partial(published.from_registry, registry=addresses.registry, flavour=flavour, tls=addresses.tls)
         yield f"image {flavour}", lambda run=in_engine, name=flavour: run(downloaded(f"image-{name}"))  # type: ignore[misc]
     if addresses.tap:
-        yield "tap", lambda: published.from_tap(downloaded("tap"), addresses.tap, addresses.branch, _STAND_IN)
+        in_tap = partial(published.from_tap, url=addresses.tap, branch=addresses.branch, stand_in=_STAND_IN)
+        yield "tap", lambda: in_tap(downloaded("tap"), version_of=version_of)
+
+
+def _not_tried(why: str) -> str:
+    raise NotTried(f"not tried: {why}")
 
 
 def _root(project: Project, folder: Path, runner: Runner, name: str) -> in_root.Root:

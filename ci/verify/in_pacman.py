@@ -7,6 +7,7 @@ gets a cache of its own: it installs a package that lies in its cache, whatever 
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tarfile
 from collections.abc import Sequence
@@ -40,6 +41,12 @@ import ctypes, glob, sys
 versions = iter(sys.argv[1:])
 print(*(ctypes.CDLL(path).alpm_pkg_vercmp(one.encode(), next(versions).encode()) for one in versions))
 """
+
+
+def listed_version(printed: str) -> str:
+    """The version in what `pacman -Si` prints of one package; empty if there is none."""
+    found = re.search(r"^Version\s*: (\S+)$", printed, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def python_stub(folder: Path, environment: str, version: str, target: str) -> Path:
@@ -108,6 +115,10 @@ class Pacman:
     def output(self, *words: str) -> str:
         """Run pacman, and return what it printed."""
         return self.root.output(*self._command(), *words)
+
+    def offered(self, package: str) -> str:
+        """The version that the repository's database lists of a package; a package that it lacks ends with a fault."""
+        return listed_version(self.output("-Si", package))
 
     def compare(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
         """What the library of pacman says of pairs of versions: -1 if the first is older than the second."""

@@ -1,8 +1,8 @@
 """Installs a published release from each place, as a stranger does: dnf, pacman, pip, an engine, and Homebrew.
 
 The files were downloaded before (`ci.publish.stranger`), and `verify.py` has checked them. What this adds: the package
-managers themselves take them, with every signature that they can demand. Each check returns what was seen, or says why
-it could not be made on this machine.
+managers themselves take them, with every signature that they can demand. Each check returns what was seen. `NotTried`
+says why one could not be made on this machine.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +23,15 @@ from ci.images.engines import container_of, temporary
 from ci.manifest import dist_paths
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.manifest.release import FLAVOURS, Release
+from ci.manifest.versions import Version
 from ci.verify import in_dnf, in_pacman
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
 from ci.verify.in_root import Root
+
+
+class NotTried(UnavailableError):
+    """Something cannot be tried on this machine; the message says what was seen instead, and what is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +77,33 @@ def from_pacman(found: Downloaded, root: Root, url: str, key: Path, fingerprint:
     place = f"{url}/pacman/{environment}"
     client.offer_url(place, release.name, keyring)
     client("-U", f"/srv/{stub.name}")
-    client("-Syy")
     file = Path(dist_paths.msys2(release, environment)).name
-    client("-U", f"{place}/{file}")
     package = f"{ENVIRONMENTS[environment].package_prefix}-{release.name}"
-    if package not in client.installed():
-        raise VerificationError(f"pacman: {package} is not installed", hint="look at the log")
-    return f"{package}, by pacman in Debian {root.suite.name}; its .cmd needs Windows and was not started"
+    version = f"{release.version.pacman}-{release.msys2.release}"
+    newer = install_listed(client, package, version, f"{place}/{file}")
+    if f"{package} {version}" not in client.output("-Q").splitlines():
+        raise VerificationError(f"pacman: {package} {version} is not installed", hint="look at the log")
+    how = f"from its file, as the database has {newer}" if newer else "by its name"
+    return f"{package} {version}, {how}, in Debian {root.suite.name}; its .cmd needs Windows and was not started"
+
+
+def install_listed(client: Pacman, package: str, version: str, address: str) -> str:
+    """Install a version by its name; if the database has a newer one, which is returned, from the file at an address.
+
+    `VerificationError` if the database has an older one.
+    """
+    client("-Syy")
+    listed = client.offered(package)
+    if listed == version:
+        client("-S", package)
+        return ""
+    if client.compare([(listed, version)]) == [1]:
+        client("-U", address)
+        return listed
+    raise VerificationError(
+        f"pacman: the database has {package} {listed}, and not {version}",
+        hint="was it published there, or taken back?",
+    )
 
 
 def from_pypi(found: Downloaded, index: str) -> str:
@@ -121,7 +147,7 @@ def from_registry(found: Downloaded, registry: str, flavour: str, *, tls: bool) 
     try:
         engine = engine_choice.choose(found.run, "auto")
     except UnavailableError as error:
-        return f"{tag} is {digest}; not started: {error}"
+        raise NotTried(f"{tag} is {digest}; not started: {error}") from error
     image = temporary(release.name, "verify", f"published-{flavour}-{host_name()}")
     name = container_of(image)
     try:
@@ -137,17 +163,25 @@ def from_registry(found: Downloaded, registry: str, flavour: str, *, tls: bool) 
         engine.remove(found.run, image)
 
 
-def from_tap(found: Downloaded, url: str, branch: str, stand_in: Path) -> str:
-    """The tap has the formula of the release page, and a stand-in for brew installs it from the published tarball."""
+def from_tap(
+    found: Downloaded, url: str, branch: str, stand_in: Path, version_of: Callable[[str], Version | None]
+) -> str:
+    """The tap has the formula of the release page, and a stand-in for brew installs it from the published tarball.
+
+    If it has a newer version, which `version_of` reads from the formula, there is nothing to install.
+    """
     release, clone = found.release, found.scratch / "tap"
     found.run("git", "clone", "--quiet", "--depth=1", "--branch", branch, url, clone)
     formula = clone / "Formula" / f"{release.name}.rb"
     if not formula.is_file() or formula.read_bytes() != (found.folder / formula.name).read_bytes():
+        there = version_of(formula.read_text(encoding="utf-8", errors="replace")) if formula.is_file() else None
+        if there is not None and there > release.version:
+            return f"the tap has {there}"
         raise VerificationError(
             f"{url}: Formula/{formula.name} is not that of the release page", hint="look at the tap's history"
         )
     if shutil.which("ruby") is None:
-        return "the formula is that of the release page; not installed: there is neither brew nor ruby here"
+        raise NotTried("the formula is that of the release page; not installed: there is neither brew nor ruby here")
     prefix = found.scratch / "prefix"
     prefix.mkdir()
     found.run("ruby", stand_in, formula, found.folder / release.sdist_name, prefix, sys.executable)

@@ -1,0 +1,167 @@
+"""What a stranger could not try is said and counted, and what is healthy is no fault."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ci.commands import strangers
+from ci.commands.strangers import Addresses, Seen
+from ci.core.console import Console
+from ci.core.errors import HostError, VerificationError
+from ci.core.page_names import safe
+from ci.core.run import Runner
+from ci.core.tools import Toolbox
+from ci.manifest import dist_paths
+from ci.manifest.reader import load
+from ci.manifest.release import Release
+from ci.pipeline.jobs import Options, Project
+from ci.publish.formula import version_of
+from ci.verify import in_pacman, published, roots
+from ci.verify.published import Downloaded
+from tests.packages.support import with_version
+from tests.support import ROOT
+
+PACKAGE, VERSION = "mingw-w64-ucrt-x86_64-faas-runtime", "0.2.0-1"
+
+
+@pytest.fixture
+def release() -> Release:
+    return with_version(load(ROOT / "release.yaml"), "0.2.0")
+
+
+@pytest.fixture
+def project(release: Release, tmp_path: Path) -> Project:
+    dist = tmp_path / "dist"
+    return Project(root=ROOT, dist=dist, release=release, toolbox=Toolbox(dist / "tools.json"), options=Options())
+
+
+def look(project: Project, addresses: Addresses, folder: Path, no_root: str) -> dict[str, Seen]:
+    checks = strangers._checks(project, addresses, folder, Runner(log=folder / "log"), no_root)
+    return {place: strangers._seen(place, check) for place, check in checks}
+
+
+def test_a_mirror_that_is_down_is_no_fault_of_the_release(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program = tmp_path / "bin" / "mmdebstrap"
+    program.parent.mkdir()
+    program.write_text('#!/bin/sh\n[ "$1" = --version ] && echo mmdebstrap 1.4 || { echo E: no mirror; exit 1; }\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setattr(roots, "probe", lambda project: roots.RootTools())
+    project, why = strangers.with_root(project, Console())
+    assert why == "Debian bookworm could not be fetched: E: no mirror"
+    assert f"warning: dnf and pacman will not be tried: {why}" in capsys.readouterr().err
+    seen = look(project, Addresses(page="", repositories="http://127.0.0.1:1"), tmp_path, why)
+    assert seen == {"yum, pacman": Seen("yum, pacman", f"not tried: {why}", tried=False)}
+
+
+def test_a_missing_program_is_a_row(
+    project: Project, release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    (downloads / safe(Path(dist_paths.image_index(release, "micro")).name)).touch()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    seen = look(project, Addresses(page="", repositories="", registry="127.0.0.1:1/x"), tmp_path, "no root")
+    assert seen["image micro"].what.startswith("not tried: skopeo: not found on PATH")
+    assert not seen["image micro"].tried
+    none = Addresses(page="", repositories="", no_registry="docker-registry is not installed")
+    assert look(project, none, tmp_path, "no root")["images"].what == "not tried: docker-registry is not installed"
+
+
+def test_what_could_not_be_tried_ends_with_an_error_after_the_table(
+    project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [Seen("release page", "all right"), Seen("yum, pacman", "not tried: no root", tried=False)]
+    monkeypatch.setattr(strangers, "with_root", lambda project, console: (project, "no root"))
+    monkeypatch.setattr(strangers, "look", lambda *_: iter(rows))
+    with pytest.raises(HostError, match="could not be tried here: yum, pacman"):
+        strangers.verify(project, Console(), "0.2.0")
+    assert "not tried: no root" in capsys.readouterr().out
+    rows.pop()
+    strangers.verify(project, Console(), "0.2.0")
+
+
+def test_a_pre_release_is_looked_for_where_candidates_are(release: Release) -> None:
+    found = strangers.of_manifest(with_version(release, "0.2.0rc1"))
+    assert found.page.endswith("/v0.2.0rc1")
+    assert found.repositories == "https://faas-runtime.github.io/packages/testing"
+    assert (found.pypi, found.tap) == ("", "")
+    final = strangers.of_manifest(release)
+    assert final.repositories == "https://faas-runtime.github.io/packages"
+    assert final.pypi
+    assert final.tap
+
+
+def formula_of(version: str, more: str = "") -> str:
+    return f'class FaasRuntime < Formula\n  url "https://example.org/faas_runtime-{version}.tar.gz"\n{more}end\n'
+
+
+def a_tap(folder: Path, text: str) -> str:
+    git = ("git", "-C", str(folder), "-c", "user.name=tap", "-c", "user.email=tap@example.org")
+    (folder / "Formula").mkdir(parents=True)
+    (folder / "Formula" / "faas-runtime.rb").write_text(text)
+    for words in (("init", "--quiet", "--initial-branch=main"), ("add", "."), ("commit", "--quiet", "-m", "x")):
+        subprocess.run([*git, *words], check=True)
+    return f"file://{folder}"
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        (formula_of("0.3.0"), ""),
+        (formula_of("0.2.0", "  # another byte\n"), r"Formula/faas-runtime\.rb is not that of the release page"),
+        (formula_of("0.1.0"), r"Formula/faas-runtime\.rb is not that of the release page"),
+    ],
+    ids=["newer", "other-bytes", "never-published"],
+)
+def test_a_newer_version_in_the_tap_is_no_fault(release: Release, tmp_path: Path, there: str, said: str) -> None:
+    for name in ("page", "scratch"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "page" / "faas-runtime.rb").write_text(formula_of("0.2.0"))
+    found = Downloaded(
+        release=release, folder=tmp_path / "page", scratch=tmp_path / "scratch", run=Runner(log=tmp_path / "log")
+    )
+    url = a_tap(tmp_path / "tap", there)
+    if said:
+        with pytest.raises(VerificationError, match=said):
+            published.from_tap(found, url, "main", tmp_path, version_of)
+    else:
+        assert published.from_tap(found, url, "main", tmp_path, version_of) == "the tap has 0.3.0"
+
+
+@dataclasses.dataclass
+class ToyPacman:
+    """A pacman that writes down what it is asked to do; its database lists one version."""
+
+    listed: str
+    done: list[tuple[str, ...]] = dataclasses.field(default_factory=list)
+
+    def __call__(self, *words: str) -> None:
+        self.done.append(words)
+
+    def offered(self, package: str) -> str:
+        return in_pacman.listed_version(f"Repository      : faas-runtime\nName : {package}\nVersion : {self.listed}\n")
+
+    def compare(self, pairs: Sequence[tuple[str, str]]) -> list[int]:
+        return [(one > two) - (one < two) for one, two in pairs]
+
+
+def test_pacman_installs_by_name_what_its_database_lists() -> None:
+    client: Any = ToyPacman(VERSION)
+    assert published.install_listed(client, PACKAGE, VERSION, "http://x/file") == ""
+    assert client.done == [("-Syy",), ("-S", PACKAGE)]
+    newer: Any = ToyPacman("0.3.0-1")
+    assert published.install_listed(newer, PACKAGE, VERSION, "http://x/file") == "0.3.0-1"
+    assert newer.done == [("-Syy",), ("-U", "http://x/file")]
+    older: Any = ToyPacman("0.1.0-1")
+    with pytest.raises(VerificationError, match=r"the database has .* 0\.1\.0-1, and not 0\.2\.0-1"):
+        published.install_listed(older, PACKAGE, VERSION, "http://x/file")
+    assert older.done == [("-Syy",)]
