@@ -32,7 +32,8 @@ def publish(root: Path, console: Console, chosen: argparse.Namespace) -> None:
         run.require_ready(targets, faults, console)
         if not chosen.dry_run:
             run.publish(targets, console)
-            console.say(f"the channel {channel} has {project.release.name} {found.version}")
+            if not chosen.only:
+                console.say(f"the channel {channel} has {project.release.name} {found.version}")
 
 
 def promote(root: Path, console: Console, chosen: argparse.Namespace) -> None:
@@ -44,7 +45,7 @@ def promote(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     with publication(project, console, chosen, testing=False) as (found, faults):
         where = places.of_manifest(project.release, tuple(chosen.only))
         targets = run.chosen(every_target.targets(found, where), chosen.only)
-        run.require_ready(targets, faults, console)
+        run.require_promotable(targets, faults, console)
         run.promote(targets, console)
 
 

@@ -6,10 +6,11 @@ What others lead to comes first: a formula or a list of packages must not name a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ci.core.console import Console
-from ci.core.errors import PreflightError, ReleaseError, UsageError
+from ci.core.errors import HostError, PreflightError, ReleaseError, UsageError
 from ci.core.faults import Fault, hard
 from ci.publish.target import Item, State, Target
 
@@ -27,38 +28,72 @@ def chosen(targets: Iterable[Target], only: Collection[str]) -> list[Target]:
 
 
 def require_ready(targets: Sequence[Target], faults: Sequence[Fault], console: Console) -> None:
-    """Ask every target what stands in the way; `PreflightError` has all of it, with `faults` that are known already.
+    """Ask every target what stands in the way of a publication, before anything is sent.
 
-    A target that cannot be asked is a fault of its own, and does not hide those of the others.
+    `PreflightError` has all of it, with `faults` that are known already. A target that cannot be asked does not hide
+    the faults of the others; if nothing else stands in the way, it is a `HostError`, which may be gone later.
     """
-    found = list(faults)
+    _require_none("published", _asked(targets, lambda target: target.preflight()), faults, console)
+
+
+def require_promotable(targets: Sequence[Target], faults: Sequence[Fault], console: Console) -> None:
+    """The same as `require_ready`, for a promotion."""
+    _require_none("promoted", _asked(targets, lambda target: target.preflight_promotion()), faults, console)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Answer:
+    """What stands in the way at one target; `away` if it could not be asked now."""
+
+    faults: Sequence[Fault]
+    away: bool = False
+
+
+def _asked(targets: Sequence[Target], ask: Callable[[Target], Sequence[Fault]]) -> Iterator[_Answer]:
     for target in targets:
         try:
-            found += target.preflight()
+            yield _Answer(faults=ask(target))
         except ReleaseError as error:
-            advice = error.hint or _AGAIN
-            found.append(Fault(check=target.name, where=target.name, what=str(error), advice=advice))
-    for fault in found:
-        if fault.warning:
-            console.say(f"warning: {fault}")
-    if stop := hard(found):
+            fault = Fault(check=target.name, where=target.name, what=str(error), advice=error.hint or _AGAIN)
+            yield _Answer(faults=[fault], away=isinstance(error, HostError))
+
+
+def _require_none(what: str, answers: Iterable[_Answer], faults: Sequence[Fault], console: Console) -> None:
+    answers = [_Answer(faults=faults), *answers]
+    for fault in (fault for answer in answers for fault in answer.faults if fault.warning):
+        console.say(f"warning: {fault}")
+    stopping = [answer for answer in answers if hard(answer.faults)]
+    stop = [fault for answer in stopping for fault in hard(answer.faults)]
+    if stop:
         count = "one fault keeps" if len(stop) == 1 else f"{len(stop)} faults keep"
-        raise PreflightError(
-            f"{count} this release from being published\n" + "\n".join(map(str, stop)),
+        kind = HostError if all(answer.away for answer in stopping) else PreflightError
+        raise kind(
+            f"{count} this release from being {what}\n" + "\n".join(map(str, stop)),
             hint="do that, and run the same command again; nothing was sent",
         )
 
 
 def show_plan(targets: Sequence[Target], console: Console) -> None:
-    """Show what each target has, and every request that would be sent. Nothing is changed."""
-    rows = [
-        [target.name, item.name, item.state.value, _size(item), request]
-        for target in targets
-        for item in target.state()
-        for request in item.requests or ("",)
-    ]
+    """Show what each target has, and every request that would be sent. Nothing is changed.
+
+    A target that cannot be asked has a row that says so.
+    """
+    rows, all_there = [], True
+    for target in targets:
+        try:
+            items = target.state()
+        except ReleaseError as error:
+            rows.append([target.name, f"cannot be asked: {' '.join(str(error).split())}", "", "", ""])
+            all_there = False
+            continue
+        all_there = all_there and all(item.state == State.THERE for item in items)
+        rows += [
+            [target.name, item.name, item.state.value, _size(item), request]
+            for item in items
+            for request in item.requests or ("",)
+        ]
     console.table("What would be sent", ["target", "what", "there now", ">size", "request"], rows)
-    if not any(row[-1] for row in rows):
+    if all_there:
         console.say("everything is there already")
 
 
@@ -73,19 +108,22 @@ def promote(targets: Sequence[Target], console: Console) -> None:
 
 
 def _each(title: str, targets: Sequence[Target], act: Callable[[Target], None], console: Console) -> None:
-    rows = []
-    for number, target in enumerate(targets):
-        console.say(f"{target.name}: asking what is there")
-        begun = time.monotonic()
-        try:
-            act(target)
-        except ReleaseError as error:
-            later = ", ".join(one.name for one in targets[number + 1 :])
-            begun_not = f"; not begun: {later}" if later else ""
-            raise _longer(error, f"{target.name}: {error}{begun_not}") from error
-        items = target.state()
-        rows.append([target.name, _summary(items), f"{time.monotonic() - begun:.1f} s"])
-    console.table(title, ["target", "what is there", ">time"], rows)
+    """Act at each target. The table has those that are done, also if a later one fails or is interrupted."""
+    rows: list[list[str]] = []
+    try:
+        for number, target in enumerate(targets):
+            console.say(f"{target.name}: asking what is there")
+            begun = time.monotonic()
+            try:
+                act(target)
+                items = target.state()
+            except ReleaseError as error:
+                later = ", ".join(one.name for one in targets[number + 1 :])
+                begun_not = f"; not begun: {later}" if later else ""
+                raise _longer(error, f"{target.name}: {error}{begun_not}") from error
+            rows.append([target.name, _summary(items), f"{time.monotonic() - begun:.1f} s"])
+    finally:
+        console.table(title, ["target", "what is there", ">time"], rows)
 
 
 def _longer(error: ReleaseError, message: str) -> ReleaseError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ci.core.console import Console
-from ci.core.errors import HostError, PreflightError, ReleaseError, UsageError, VerificationError
+from ci.core.errors import HostError, PreflightError, ReleaseError, UnavailableError, UsageError, VerificationError
 from ci.core.faults import Fault
 from ci.core.masking import PROCESS
 from ci.publish import run, tokens
@@ -28,6 +29,8 @@ class Toy:
     broken: Exception | None = None
     state_found: State = State.MISSING
     promoted: list[str] = field(default_factory=list)
+    promotion_faults: Sequence[Fault] = ()
+    silent: Exception | None = None
 
     def preflight(self) -> Sequence[Fault]:
         if self.broken and self.state_found == State.UNKNOWN:
@@ -35,9 +38,13 @@ class Toy:
         return self.faults
 
     def preflight_promotion(self) -> Sequence[Fault]:
-        return self.faults
+        if self.broken:
+            raise self.broken
+        return self.promotion_faults
 
     def state(self) -> Sequence[Item]:
+        if self.silent:
+            raise self.silent
         sent = () if self.state_found == State.THERE else (f"PUT /{self.name}",)
         return [Item(name=f"file of {self.name}", state=self.state_found, requests=sent, size=1_500_000)]
 
@@ -107,6 +114,70 @@ def test_a_dry_run_shows_each_request_and_sends_nothing(capsys: pytest.CaptureFi
     assert "file of github  missing    1.5 MB  PUT /github" in printed
     assert "PUT /tap" not in printed
     assert done == []
+
+
+def test_servers_that_are_away_are_no_fault_of_the_release() -> None:
+    targets, _ = toys("github", "registry")
+    for target in targets:
+        target.broken, target.state_found = HostError(f"{target.name}: no answer", hint="wait"), State.UNKNOWN
+    with pytest.raises(HostError, match="2 faults keep this release from being published"):
+        run.require_ready(targets, [], Console())
+    warning = Fault(check="set", where="x", what="is odd", advice="look", warning=True)
+    with pytest.raises(HostError):
+        run.require_ready(targets, [warning], Console())
+    with pytest.raises(PreflightError):
+        run.require_ready(targets, [dataclasses.replace(warning, warning=False)], Console())
+    targets[1].broken = UnavailableError("the token is wrong")
+    with pytest.raises(PreflightError):
+        run.require_ready(targets, [], Console())
+
+
+def test_what_stands_in_the_way_of_a_promotion_is_said_before_it_begins() -> None:
+    targets, _ = toys("github", "yum")
+    targets[1].promotion_faults = [Fault(check="yum", where="testing/yum", what="shows another", advice="publish it")]
+    run.require_ready(targets, [], Console())
+    with pytest.raises(PreflightError, match="one fault keeps this release from being promoted\ntesting/yum: shows"):
+        run.require_promotable(targets, [], Console())
+    targets[1].promotion_faults, targets[0].broken = (), HostError("no answer")
+    with pytest.raises(HostError, match="no answer"):
+        run.require_promotable(targets, [], Console())
+
+
+def test_a_dry_run_goes_on_after_a_server_that_cannot_be_asked(capsys: pytest.CaptureFixture[str]) -> None:
+    targets, _ = toys("github", "registry", "tap")
+    targets[0].silent = HostError("no answer\n  after 5 attempts")
+    targets[1].state_found = State.THERE
+    run.show_plan(targets[:2], Console())
+    captured = capsys.readouterr()
+    assert "github    cannot be asked: no answer after 5 attempts" in captured.out
+    assert "registry  file of registry" in captured.out
+    assert "everything is there already" not in captured.err
+    run.show_plan(targets[1:2], Console())
+    assert "everything is there already" in capsys.readouterr().err
+
+
+def test_other_bytes_without_a_request_are_not_there(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    targets, _ = toys("yum")
+    monkeypatch.setattr(targets[0], "state", lambda: [Item(name="tree", state=State.OTHER)])
+    run.show_plan(targets, Console())
+    assert "everything is there already" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("where", ["publish", "state"])
+def test_what_was_published_is_shown_when_a_later_target_fails(capsys: pytest.CaptureFixture[str], where: str) -> None:
+    targets, _ = toys("github", "registry", "tap")
+    if where == "publish":
+        targets[1].broken = HostError("no answer")
+    else:
+        targets[1].silent = HostError("no answer")
+    with pytest.raises(ReleaseError, match="registry: no answer; not begun: tap") as raised:
+        run.publish(targets, Console())
+    assert raised.value.exit_code == HostError.exit_code
+    printed = capsys.readouterr().out
+    assert "github  1 of 1" in printed
+    assert "registry" not in printed
 
 
 def test_a_promotion_asks_every_target(capsys: pytest.CaptureFixture[str]) -> None:
