@@ -24,9 +24,11 @@ from ci.publish.release_set import ReleaseSet
 def require_version(project: Project, version: str) -> None:
     """Raise `UsageError` unless the checkout is that of a version."""
     if version != str(project.release.version):
-        tag = f"v{version}"
+        number = version.removeprefix("v")
+        here = number == str(project.release.version)
         raise UsageError(
-            f"{version}: this checkout is {project.release.version}", hint=f"go to its tag: git switch --detach {tag}"
+            f"{version}: this checkout is {project.release.version}",
+            hint=f"write {number}" if here else f"go to its tag: git switch --detach v{number}",
         )
 
 

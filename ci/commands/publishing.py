@@ -17,6 +17,9 @@ TESTING, STABLE = "testing", "stable"
 
 def publish(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     """Take the set to every target, or to those that `--only` names; with `--dry-run`, only show what would be sent."""
+    if chosen.rehearse and (chosen.only or chosen.dry_run):
+        other = "--only" if chosen.only else "--dry-run"
+        raise UsageError(f"--rehearse and {other}: a rehearsal is of everything", hint="leave one of them out")
     project = open_project(root, Options())
     channel = _channel(project, chosen.channel)
     if chosen.rehearse:
@@ -24,8 +27,9 @@ def publish(root: Path, console: Console, chosen: argparse.Namespace) -> None:
 
         rehearsing.rehearse(project, console, chosen, testing=channel == TESTING)
         return
-    with publication(project, console, chosen, testing=channel == TESTING) as (found, faults):
-        where = places.of_manifest(project.release, tuple(chosen.only))
+    testing = channel == TESTING
+    with publication(project, console, chosen, testing=testing) as (found, faults):
+        where = places.of_manifest(project.release, tuple(chosen.only), testing=testing)
         targets = run.chosen(every_target.targets(found, where), chosen.only)
         if chosen.dry_run:
             run.show_plan(targets, console)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 
 from ci.command_line import parse
-from ci.commands import publishing, strangers, yanking
+from ci.commands import publishing, rehearsing, strangers, yanking
 from ci.commands.publications import require_version
+from ci.core.console import Console
 from ci.core.errors import UsageError
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
@@ -45,6 +47,10 @@ def of_version(project: Project, version: str) -> Project:
     [
         (("publish", "--set", "/nowhere"), "/nowhere: there is no signed set"),
         (("promote", "99.0"), "99.0: this checkout is "),
+        (("promote", "v99.0"), "go to its tag: git switch --detach v99.0"),
+        (("publish", "--rehearse", "--only", "github"), "--rehearse and --only: a rehearsal is of everything"),
+        (("publish", "--rehearse", "--dry-run"), "--rehearse and --dry-run: a rehearsal is of everything"),
+        (("publish", "--rehearse", "--set", "/nowhere"), "/nowhere: there is no signed set"),
         (("yank", "99.0", "--reason", "It crashes."), "99.0: this checkout is "),
         (("yank", "0.1.0"), "the following arguments are required: --reason"),
         (("publish", "--channel", "nightly"), "invalid choice: 'nightly'"),
@@ -96,6 +102,76 @@ def test_a_token_that_is_missing_is_named(release: Release, monkeypatch: pytest.
     assert (found.github, found.registry, found.pypi_upload, found.repositories) == ("", "", "", tmp_path)
     assert found.tap == "https://github.com/faas-runtime/homebrew-tap.git"
     assert set(found.tokens) == {"tap"}
+
+
+def test_all_variables_that_are_missing_are_named_at_once(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "TAP_TOKEN", "REPOSITORIES_FOLDER")
+    for name in names:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
+    monkeypatch.setenv("REGISTRY_TOKEN", "short")
+    with pytest.raises(UsageError) as raised:
+        places.of_manifest(release, ())
+    lines = str(raised.value).splitlines()
+    assert len(lines) == len(names), "one line for each of them"
+    assert all(any(line.startswith(name) for line in lines) for name in names)
+    assert "REGISTRY_TOKEN: it is too short" in str(raised.value)
+    with pytest.raises(UsageError) as raised:
+        places.of_manifest(release, (), testing=True)
+    assert "PYPI_TOKEN" not in str(raised.value), "no token is asked for that is not used"
+    assert "TAP_TOKEN" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "testing", "said"),
+    [
+        ("githbu", False, "--only githbu: there is no such target"),
+        ("copr", False, "--only copr: there is no such target"),
+        ("tap", False, "--only tap: release.yaml does not name it"),
+        ("pypi", True, "--only pypi: it has no channel for testing"),
+    ],
+    ids=["typo", "copr", "not-in-the-manifest", "testing"],
+)
+def test_a_wrong_target_is_named_before_a_token_is_read(
+    release: Release, monkeypatch: pytest.MonkeyPatch, name: str, testing: bool, said: str
+) -> None:
+    for variable in ("GITHUB_TOKEN", "PYPI_TOKEN", "TAP_TOKEN"):
+        monkeypatch.delenv(variable, raising=False)
+    without = dataclasses.replace(release, targets=dataclasses.replace(release.targets, tap=None))
+    with pytest.raises(UsageError, match=said):
+        places.of_manifest(without, (name, "github"), testing=testing)
+
+
+def a_set_with_trees(folder: Path, previous: str | None) -> ReleaseSet:
+    for tree in ("yum", "pacman"):
+        (folder / tree).mkdir(parents=True)
+        record = {"format": 1, "version": "0.2.0", "previous": previous, "listing": "1" * 64}
+        (folder / tree / "tree.json").write_text(json.dumps(record))
+    return ReleaseSet(folder=folder, name="faas-runtime", version="0.2.0", commit="", files=(), document={})
+
+
+def test_a_rehearsal_asks_for_the_trees_that_the_set_continues(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("REPOSITORIES_FOLDER", raising=False)
+    assert rehearsing._live(project, a_set_with_trees(tmp_path / "first", None)) is None
+    second = a_set_with_trees(tmp_path / "second", "2" * 64)
+    with pytest.raises(UsageError, match="REPOSITORIES_FOLDER is not set, and the set's yum and pacman continue") as no:
+        rehearsing._live(project, second)
+    assert no.value.hint.startswith("set REPOSITORIES_FOLDER to the folder of the package repositories, or a copy")
+    monkeypatch.setenv("REPOSITORIES_FOLDER", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match=r"REPOSITORIES_FOLDER names no folder: .*nowhere"):
+        rehearsing._live(project, second)
+    monkeypatch.setenv("REPOSITORIES_FOLDER", str(tmp_path))
+    assert rehearsing._live(project, second) == tmp_path
+
+
+def test_the_set_is_read_before_a_root_is_fetched(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(strangers, "with_root", lambda *_: pytest.fail("a root was asked for"))
+    with pytest.raises(UsageError, match="there is no signed set"):
+        rehearsing.rehearse(project, Console(), parse(["publish", "--set", str(tmp_path)]), testing=False)
 
 
 @pytest.mark.parametrize(("testing", "left_out"), [(False, set()), (True, {"pypi", "tap"})])

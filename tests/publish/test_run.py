@@ -218,5 +218,30 @@ def test_a_token_comes_from_a_variable_or_a_file(monkeypatch: pytest.MonkeyPatch
         tokens.read("T")
     monkeypatch.delenv("T")
     monkeypatch.setenv("T_FILE", str(tmp_path / "missing"))
-    with pytest.raises(HostError, match=r"T_FILE: .*missing: it cannot be read"):
+    with pytest.raises(UsageError, match=r"T_FILE: .*missing: it cannot be read: No such file or directory$"):
         tokens.read("T")
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("", "T and T_FILE: both are empty"),
+        ("  \n", "T: it is empty"),
+        ("short", "T: it is too short: 5 characters, and 8 at least"),
+        ("a-token-of-the\ntests-in-two-lines", "T: it has a line break inside"),
+        ("a-token\x07-of-the-tests", "T: it has a character that cannot be printed"),
+    ],
+    ids=["unset", "blank", "short", "two-lines", "bell"],
+)
+def test_what_is_no_token_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, value: str, said: str) -> None:
+    monkeypatch.delenv("T_FILE", raising=False)
+    monkeypatch.setenv("T", value)
+    with pytest.raises(UsageError, match=said):
+        tokens.read("T")
+    if value:
+        file = tmp_path / "token"
+        file.write_text(value)
+        monkeypatch.delenv("T")
+        monkeypatch.setenv("T_FILE", str(file))
+        with pytest.raises(UsageError, match=said.replace("T:", f"T_FILE: {file}:")):
+            tokens.read("T")
