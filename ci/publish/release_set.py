@@ -6,6 +6,7 @@ Only its own bytes go out: each file is hashed again at the moment it is sent.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,13 +17,24 @@ from ci.core.errors import UsageError, VerificationError
 from ci.core.faults import Fault
 from ci.core.files import sha256_of
 from ci.core.page_names import safe
-from ci.core.state import read_json, read_regular
+from ci.core.state import read_regular
 
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.asc"
 TREES = ("yum", "pacman")
 _STATEMENT_ENDS = (".dsse.json", ".sigstore.json")
+RECORD = "artifacts.json"
+_AGAIN = "make the set again: nox -s release"
 _LARGEST_BYTES = 2_147_483_647
+_REMOVE = ("remove it", "remove them")
+_LARGEST_RECORD = 16_000_000
+# What is read of each entry of a list in the report.
+_READ = {
+    "artifacts": ("name", "path", "kind", "status"),
+    "gates": ("gate", "artifacts"),
+    "stand_in_bases": ("flavour", "reference"),
+    "allowed_missing": ("name",),
+}
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._+@-]*)")
 
 
@@ -47,9 +59,7 @@ class SetFile:
         """Its bytes; `VerificationError` if they are not those that the gates have seen."""
         data = read_regular(self.path, _LARGEST_BYTES)
         if hashlib.sha256(data).hexdigest() != self.sha256:
-            raise VerificationError(
-                f"{self.path}: its bytes have changed since the set was checked", hint="make the set again"
-            )
+            raise VerificationError(f"{self.path}: its bytes have changed since the set was checked", hint=_AGAIN)
         return data
 
 
@@ -85,24 +95,28 @@ def read(folder: Path) -> ReleaseSet:
     if not (folder / SUMS).is_file() or not (folder / SIGNATURE).is_file():
         raise UsageError(f"{folder}: there is no signed set", hint="make it: nox -s release")
     listed = _sums(folder / SUMS)
-    document = read_json(folder / "artifacts.json")
-    if not isinstance(document, dict):
-        raise VerificationError(f"{folder / 'artifacts.json'}: it is missing or damaged", hint="make the set again")
+    document = _document(folder, listed.get(RECORD, ""))
     kinds = {safe(one["name"]): one["kind"] for one in document["artifacts"]}
-    files, faults = [], []
+    files, faults, stray = [], [], []
     for path in sorted(one for one in folder.iterdir() if not one.is_dir() or one.is_symlink()):
         wanted = listed.pop(path.name, "")
         signed_otherwise = path.name in (SUMS, SIGNATURE) or path.name.endswith(_STATEMENT_ENDS)
-        if path.is_symlink() or not path.is_file() or not (wanted or signed_otherwise):
-            faults.append(f"{path.name}: it is in the folder, and {SUMS} does not list it")
+        if path.is_symlink() or not path.is_file():
+            faults.append(f"{path.name}: it is not a regular file")
+            continue
+        if not (wanted or signed_otherwise):
+            stray.append(f"{path.name}: it is in the folder, and {SUMS} does not list it")
             continue
         sha256 = sha256_of(path)
         if wanted and sha256 != wanted:
             faults.append(f"{path.name}: other bytes than those that {_gates(document, path.name)} have seen")
         files.append(SetFile(path=path, size=path.stat().st_size, sha256=sha256, kind=kinds.get(path.name, "")))
     faults += [f"{name}: it is missing" for name in listed]
-    if faults:
-        raise VerificationError("\n".join(f"{folder}: {fault}" for fault in faults), hint="make the set again")
+    if faults or stray:
+        raise VerificationError(
+            "\n".join(f"{folder}: {fault}" for fault in (*stray, *faults)),
+            hint=_AGAIN if faults else _REMOVE[len(stray) > 1],
+        )
     return ReleaseSet(
         folder=folder,
         name=str(document["name"]),
@@ -111,6 +125,29 @@ def read(folder: Path) -> ReleaseSet:
         files=tuple(files),
         document=document,
     )
+
+
+def _document(folder: Path, sha256: str) -> dict[str, Any]:
+    """The report of the build, with everything that is read of it; its bytes are those that the list has."""
+    path = folder / RECORD
+    try:
+        data = read_regular(path, _LARGEST_RECORD)
+    except OSError as error:
+        raise VerificationError(f"{path}: it cannot be read: {error.strerror or error}", hint=_AGAIN) from None
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise VerificationError(f"{path}: other bytes than those that {SUMS} lists", hint=_AGAIN)
+    try:
+        document: dict[str, Any] = json.loads(data)
+        for name in ("name", "version", "quick"):
+            document[name]
+        for where, keys in _READ.items():
+            for one in document[where]:
+                for key in keys:
+                    one[key]
+        document["source"].get("commit")
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise VerificationError(f"{path}: it is damaged: {error!r}", hint=_AGAIN) from None
+    return document
 
 
 def faults(found: ReleaseSet) -> list[Fault]:
@@ -123,9 +160,8 @@ def _faults(found: ReleaseSet) -> Iterator[Fault]:
         return Fault(check="set", where=where, what=what, advice=advice)
 
     document = found.document
-    again = "make the set again: nox -s release"
     if document["quick"]:
-        yield fault("artifacts.json", "the gates were left out (--quick)", again)
+        yield fault("artifacts.json", "the gates were left out (--quick)", _AGAIN)
     if document["source"].get("modified", True):
         yield fault("artifacts.json", "it was built from a modified checkout", "commit, tag, and release again")
     for base in document["stand_in_bases"]:
@@ -136,9 +172,9 @@ def _faults(found: ReleaseSet) -> Iterator[Fault]:
             continue
         page_name = safe(one["name"])
         if page_name not in present:
-            yield fault(one["name"], "it is verified, and not in the set", again)
-        elif present[page_name].sha256 != one["sha256"]:
-            yield fault(one["name"], "other bytes than those that the gate verify has seen", again)
+            yield fault(one["name"], "it is verified, and not in the set", _AGAIN)
+        elif present[page_name].sha256 != one.get("sha256"):
+            yield fault(one["name"], "other bytes than those that the gate verify has seen", _AGAIN)
 
 
 def _gates(document: Mapping[str, Any], name: str) -> str:
@@ -154,6 +190,6 @@ def _sums(path: Path) -> dict[str, str]:
     for line in read_regular(path, 16_000_000).decode().splitlines():
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise VerificationError(f"{path}: {line!a} is no line of a list of checksums", hint="make the set again")
+            raise VerificationError(f"{path}: {line!a} is no line of a list of checksums", hint=_AGAIN)
         found[parts[2]] = parts[1]
     return found

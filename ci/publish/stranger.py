@@ -15,11 +15,13 @@ from urllib.parse import quote
 from ci.core.errors import VerificationError
 from ci.core.files import make_folder
 from ci.core.web import Web
-from ci.publish.release_set import SIGNATURE, SUMS
+from ci.publish.release_set import RECORD, SIGNATURE, SUMS
 
 LISTING = "repositories.sha256"
 STATEMENTS = ("provenance",)
 _ENDS = (".dsse.json", ".sigstore.json")
+_DO_NOT = "do not use this release"
+_GATE = re.compile(r"[a-z-]+")
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._+@/~^:-]*)")
 
 
@@ -35,7 +37,9 @@ def download(web: Web, page: str, repositories: str, folder: Path) -> Path:
     listed = dict(_lines((folder / SUMS).read_text(encoding="utf-8"), SUMS))
     for name, sha256 in listed.items():
         (folder / name).write_bytes(_checked(_get(web, page, name), sha256, f"{page}/{name}"))
-    for name in _statements(folder):
+    if RECORD not in listed:
+        raise VerificationError(f"{page}/{SUMS}: it does not list {RECORD}", hint=_DO_NOT)
+    for name in _statements((folder / RECORD).read_bytes(), f"{page}/{RECORD}"):
         (folder / name).write_bytes(_get(web, page, name))
     for path, sha256 in _packages(folder, listed):
         _checked(_get(web, repositories, path), sha256, f"{repositories}/{path}")
@@ -50,10 +54,19 @@ def _packages(folder: Path, listed: Mapping[str, str]) -> Iterator[tuple[str, st
                 yield path, sha256
 
 
-def _statements(folder: Path) -> Iterator[str]:
-    """The names of the signed statements: of the provenance, and of each gate that the release has results of."""
-    document = json.loads((folder / "artifacts.json").read_bytes())
-    gates = dict.fromkeys(["verify", *(one["gate"] for one in document["gates"]), "reproduce"])
+def _statements(data: bytes, where: str) -> Iterator[str]:
+    """The names of the signed statements: of the provenance, and of each gate that the release has results of.
+
+    `data` is the report of the build, whose hash was compared. The names of gates become those of files.
+    """
+    try:
+        named = [str(one["gate"]) for one in json.loads(data)["gates"]]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise VerificationError(f"{where}: it is damaged: {error!r}", hint=_DO_NOT) from None
+    for gate in named:
+        if not _GATE.fullmatch(gate):
+            raise VerificationError(f"{where}: {gate!a} is not the name of a gate", hint=_DO_NOT)
+    gates = dict.fromkeys(["verify", *named, "reproduce"])
     for name in (*STATEMENTS, *(f"gate-{gate}" for gate in gates)):
         yield from (f"{name}{end}" for end in _ENDS)
 
@@ -75,7 +88,5 @@ def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         found = _LINE.fullmatch(line)
         if found is None or ".." in PurePosixPath(found[2]).parts or found[2].startswith("/"):
-            raise VerificationError(
-                f"{name}: {line!a} is no line of a list of checksums", hint="do not use this release"
-            )
+            raise VerificationError(f"{name}: {line!a} is no line of a list of checksums", hint=_DO_NOT)
         yield found[2], found[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,41 @@ def test_a_file_too_many_and_one_too_few_are_refused(a_set: Path) -> None:
         release_set.read(a_set)
     assert "more.txt: it is in the folder, and SHA256SUMS does not list it" in str(raised.value)
     assert "verify.py: it is missing" in str(raised.value)
+
+
+def test_a_file_too_many_alone_is_only_to_be_removed(a_set: Path) -> None:
+    (a_set / ".DS_Store").write_text("")
+    with pytest.raises(VerificationError, match=r"\.DS_Store: it is in the folder") as raised:
+        release_set.read(a_set)
+    assert raised.value.hint == "remove it"
+
+
+def test_a_link_in_place_of_a_file_is_refused(a_set: Path) -> None:
+    (a_set / "verify.py").rename(a_set.parent / "verify.py")
+    (a_set / "verify.py").symlink_to(a_set.parent / "verify.py")
+    with pytest.raises(VerificationError, match=r"verify\.py: it is not a regular file"):
+        release_set.read(a_set)
+
+
+@pytest.mark.parametrize(
+    ("text", "listed", "said"),
+    [
+        ('{"name": "x"}', False, "artifacts.json: other bytes than those that SHA256SUMS lists"),
+        ('{"name": "x"}', True, "artifacts.json: it is damaged: KeyError"),
+        ("[]", True, "artifacts.json: it is damaged: TypeError"),
+        ("half a f", True, "artifacts.json: it is damaged: JSONDecodeError"),
+    ],
+    ids=["unlisted", "keys", "list", "half"],
+)
+def test_a_damaged_report_is_refused(a_set: Path, text: str, listed: bool, said: str) -> None:
+    path = a_set / "artifacts.json"
+    before = sha256_of(path)
+    path.write_text(text)
+    if listed:
+        sums = a_set / "SHA256SUMS"
+        sums.write_text(sums.read_text().replace(before, sha256_of(path)))
+    with pytest.raises(VerificationError, match=re.escape(said)):
+        release_set.read(a_set)
 
 
 def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:

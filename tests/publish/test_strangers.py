@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,11 +19,14 @@ from ci.core.errors import HostError, VerificationError
 from ci.core.page_names import safe
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
+from ci.core.web import Web
 from ci.manifest import dist_paths
 from ci.manifest.reader import load
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Options, Project
+from ci.publish import stranger
 from ci.publish.formula import version_of
+from ci.publish.rehearse.static import static_server
 from ci.verify import in_pacman, published, roots
 from ci.verify.published import Downloaded
 from tests.packages.support import with_version
@@ -165,3 +170,27 @@ def test_pacman_installs_by_name_what_its_database_lists() -> None:
     with pytest.raises(VerificationError, match=r"the database has .* 0\.1\.0-1, and not 0\.2\.0-1"):
         published.install_listed(older, PACKAGE, VERSION, "http://x/file")
     assert older.done == [("-Syy",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("artifacts.json", b'{"gates": [{"gate": "../../x"}]}', "'../../x' is not the name of a gate"),
+        ("artifacts.json", b'{"gates": 1}', "artifacts.json: it is damaged"),
+        ("else.json", b"{}", "SHA256SUMS: it does not list artifacts.json"),
+    ],
+    ids=["name", "damaged", "unlisted"],
+)
+def test_what_a_page_names_does_not_become_a_path(tmp_path: Path, name: str, data: bytes, said: str) -> None:
+    page = tmp_path / "page"
+    page.mkdir()
+    (page / name).write_bytes(data)
+    (page / "SHA256SUMS").write_text(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
+    (page / "SHA256SUMS.asc").touch()
+    with (
+        static_server(page) as server,
+        Web(name="download", say=print) as web,
+        pytest.raises(VerificationError, match=re.escape(said)),
+    ):
+        stranger.download(web, server.origin, server.origin, tmp_path / "fetched")
+    assert {path.name for path in (tmp_path / "fetched").iterdir()} == {"SHA256SUMS", "SHA256SUMS.asc", name}
