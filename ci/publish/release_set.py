@@ -190,6 +190,6 @@ def _sums(path: Path) -> dict[str, str]:
     for line in read_regular(path, 16_000_000).decode().splitlines():
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise VerificationError(f"{path}: {line!a} is no line of a list of checksums", hint=_AGAIN)
+            raise VerificationError(f"{path}: {line!a} is not a line of a list of checksums", hint=_AGAIN)
         found[parts[2]] = parts[1]
     return found

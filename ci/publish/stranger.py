@@ -88,5 +88,5 @@ def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
     for line in text.splitlines():
         found = _LINE.fullmatch(line)
         if found is None or ".." in PurePosixPath(found[2]).parts or found[2].startswith("/"):
-            raise VerificationError(f"{name}: {line!a} is no line of a list of checksums", hint=_DO_NOT)
+            raise VerificationError(f"{name}: {line!a} is not a line of a list of checksums", hint=_DO_NOT)
         yield found[2], found[1]

@@ -21,7 +21,7 @@ def is_given(name: str) -> bool:
 def read(name: str, *users: str) -> Secret:
     """The token, masked from now on; with `users` for HTTP's basic authentication.
 
-    `UsageError` if neither NAME nor NAME_FILE is set, or both are, or what they have is no token.
+    `UsageError` if neither NAME nor NAME_FILE is set, or both are, or what they have is not a token.
     """
     value, file = os.environ.get(name, ""), os.environ.get(f"{name}_FILE", "")
     if bool(value) == bool(file):
@@ -42,14 +42,14 @@ def _content(where: str, path: Path) -> str:
     try:
         return read_regular(path, _LARGEST_BYTES).decode()
     except UnicodeDecodeError:
-        why = "it is no text"
+        why = "it is not text"
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or str(error)
     raise UsageError(f"{where}: it cannot be read: {why}", hint="name a file that can be read, with the token alone")
 
 
 def _fault(token: str) -> str:
-    """Why a text is no token; empty if it may be one."""
+    """Why a text is not a token; empty if it may be one."""
     if not token:
         return "it is empty"
     if len(token.splitlines()) > 1:
