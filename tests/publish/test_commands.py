@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +15,8 @@ from ci.command_line import parse
 from ci.commands import publishing, rehearsing, strangers, yanking
 from ci.commands.publications import require_version
 from ci.core.console import Console
-from ci.core.errors import UsageError
+from ci.core.errors import PreflightError, UsageError
+from ci.core.faults import Fault
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
 from ci.manifest.reader import load
@@ -24,6 +28,7 @@ from ci.publish.every_target import Publication
 from ci.publish.ledger import Ledger
 from ci.publish.release_set import ReleaseSet
 from tests.packages.support import with_version
+from tests.publish.test_run import Toy
 from tests.support import ROOT, run_ci
 
 
@@ -172,6 +177,41 @@ def test_the_set_is_read_before_a_root_is_fetched(
     monkeypatch.setattr(strangers, "with_root", lambda *_: pytest.fail("a root was asked for"))
     with pytest.raises(UsageError, match="there is no signed set"):
         rehearsing.rehearse(project, Console(), parse(["publish", "--set", str(tmp_path)]), testing=False)
+
+
+@pytest.fixture
+def toy(project: Project, monkeypatch: pytest.MonkeyPatch) -> Toy:
+    """The only target of a project whose set needs no look."""
+
+    @contextmanager
+    def prepared(*_: object, testing: bool) -> Iterator[tuple[object, list[Fault]]]:
+        yield SimpleNamespace(version="0.2.0", testing=testing), []
+
+    found = Toy(name="github", done=[])
+    monkeypatch.setattr(publishing, "open_project", lambda *_: of_version(project, "0.2.0"))
+    monkeypatch.setattr(publishing, "publication", prepared)
+    monkeypatch.setattr(places, "of_manifest", lambda *_, **__: None)
+    monkeypatch.setattr(every_target, "targets", lambda *_: [found])
+    return found
+
+
+def test_a_channel_has_a_version_when_every_target_has_it(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+    said = "the channel stable has faas-runtime 0.2.0"
+    publishing.publish(ROOT, Console(), parse(["publish", "--only", "github"]))
+    assert said not in capsys.readouterr().err
+    publishing.publish(ROOT, Console(), parse(["publish"]))
+    assert capsys.readouterr().err.splitlines()[-1] == said
+    assert toy.done == ["github", "github"]
+
+
+def test_nothing_is_promoted_while_something_stands_in_the_way(toy: Toy) -> None:
+    toy.promotion_faults = [Fault(check="github", where="v0.2.0", what="is a draft", advice="publish it")]
+    with pytest.raises(PreflightError, match=r"v0\.2\.0: is a draft"):
+        publishing.promote(ROOT, Console(), parse(["promote", "0.2.0"]))
+    assert toy.promoted == []
+    toy.promotion_faults = []
+    publishing.promote(ROOT, Console(), parse(["promote", "0.2.0"]))
+    assert toy.promoted == ["github"]
 
 
 @pytest.mark.parametrize(("testing", "left_out"), [(False, set()), (True, {"pypi", "tap"})])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ci.commands import rehearsing
 from ci.core import tree_record
 from ci.core.console import Console
 from ci.core.errors import VerificationError
@@ -95,6 +96,14 @@ def test_a_short_rehearsal(publication: Publication, there: Servers, keys: Keys,
     assert checked.returncode == 0, checked.stdout + checked.stderr
     for file in publication.found.files:
         assert (fetched / file.name).read_bytes() == file.path.read_bytes()
+
+
+def test_without_docker_registry_the_images_have_a_row(publication: Publication, there: Servers) -> None:
+    found = rehearsing._addresses(publication, dataclasses.replace(there, docker=None))
+    assert (found.registry, found.no_registry) == ("", "docker-registry is not installed")
+    found = rehearsing._addresses(publication, dataclasses.replace(there, docker=there.places))
+    assert found.registry
+    assert found.no_registry == ""
 
 
 def test_another_byte_in_the_tree_is_seen_by_the_stranger(
