@@ -26,6 +26,22 @@ def test_a_maintenance_release_leaves_the_mark_where_it_is(at: Rehearsal) -> Non
     assert latest.tag == "v0.3.0"
 
 
+@pytest.mark.parametrize("step", ["publish", "promote"])
+@pytest.mark.parametrize(
+    "newer",
+    [{"prerelease": True}, {"body": "## Yanked\n\nIt breaks."}, {"draft": True}],
+    ids=["prerelease", "yanked", "draft"],
+)
+def test_only_a_full_release_keeps_the_mark_from_an_older_one(
+    at: Rehearsal, newer: dict[str, object], step: str
+) -> None:
+    at.publish_version("0.3.0", **newer)
+    at.target(prerelease=step == "promote").publish()
+    if step == "promote":
+        at.target().promote()
+    assert at.releases.latest() == ours(at)
+
+
 def test_a_candidate_is_promoted_and_only_then_the_latest(at: Rehearsal) -> None:
     at.target(prerelease=True).publish()
     before = at.releases.latest()
