@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import shutil
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ci.core import tars, tree_record
@@ -49,17 +50,34 @@ def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Ma
     _finish(tree, before, making)
 
 
+def offered(tree: Path, version: Version, _: Making) -> frozenset[str]:
+    """The file names of a version's packages, even older ones, that were not withdrawn from a tree."""
+    found = _offered(tree, tree_record.withdrawn(tree))
+    return frozenset(name for name, one in found.items() if one == version)
+
+
 def withdraw(tree: Path, published: Path, version: Version, making: Making) -> bool:
-    """Make a tree like the published one whose databases leave out a version; False if they have none of it."""
-    before, known = tree_record.previous_hash(published), tree_record.withdrawn(published)
-    names = {path.name for path in published.glob(f"*/{_PACKAGES}") if _identity(path)[1] == version}
-    if names <= known:
+    """Make a tree like the published one whose databases leave out a version; False if they have none of it.
+
+    It is named after the newest version that its databases have. The date of `making.release` is that of the databases.
+    """
+    before, names = tree_record.previous_hash(published), offered(published, version, making)
+    if not names:
         return False
+    known = tree_record.withdrawn(published) | names
     shutil.copytree(published, tree)
-    tree_record.write_withdrawn(tree, known | names)
+    tree_record.write_withdrawn(tree, known)
+    left = _offered(published, known).values()
+    named = max(left, default=parse(tree_record.read_record(published)["version"]))
+    making = replace(making, release=replace(making.release, version=named))
     _index_all(tree, making)
     _finish(tree, before, making)
     return True
+
+
+def _offered(tree: Path, without: Collection[str]) -> dict[str, Version]:
+    """From the file name of each package to its version, except for some names."""
+    return {path.name: _identity(path)[1] for path in tree.glob(f"*/{_PACKAGES}") if path.name not in without}
 
 
 def _index_all(tree: Path, making: Making) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ci.core import tree_record
@@ -16,7 +17,7 @@ from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder
 from ci.core.rpm_signature import require_signature
 from ci.core.run import Runner
-from ci.manifest.versions import Version
+from ci.manifest.versions import Version, parse
 from ci.release import trees
 from ci.release.trees import Making
 
@@ -56,18 +57,45 @@ def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Ma
     _finish(tree, before, making)
 
 
+def offered(tree: Path, version: Version, making: Making) -> frozenset[str]:
+    """The file names of a version's packages that the metadata of a tree have."""
+    found = _offered(tree, tree_record.withdrawn(tree), making.run)
+    return frozenset(name for name, one in found.items() if one == version)
+
+
 def withdraw(tree: Path, published: Path, version: Version, making: Making) -> bool:
-    """Make a tree like the published one whose metadata leave out a version; False if they have none of it."""
-    before, known = tree_record.previous_hash(published), tree_record.withdrawn(published)
-    names = {path.name for path in published.glob("*.rpm") if f"-{version.rpm}-" in path.name}
-    if names <= known:
+    """Make a tree like the published one whose metadata leave out a version; False if they have none of it.
+
+    It is named after the newest version that its metadata have. The date of `making.release` is that of the metadata.
+    """
+    before, names = tree_record.previous_hash(published), offered(published, version, making)
+    if not names:
         return False
+    known = tree_record.withdrawn(published) | names
     shutil.copytree(published, tree)
-    tree_record.write_withdrawn(tree, known | names)
+    tree_record.write_withdrawn(tree, known)
+    left = _offered(published, known, making.run).values()
+    named = max(left, default=parse(tree_record.read_record(published)["version"]))
+    making = replace(making, release=replace(making.release, version=named))
     index(tree, making)
     _keep_metadata(published, tree)
     _finish(tree, before, making)
     return True
+
+
+def _offered(tree: Path, without: Collection[str], run: Runner) -> dict[str, Version]:
+    """From the file name of each package to its version, except for some names.
+
+    RPMs are asked: a file has another name where the page of a release would not take that of the version.
+    """
+    found = {}
+    for path in sorted(one for one in tree.glob("*.rpm") if one.name not in without):
+        text = run.output("rpm", "--nosignature", "-qp", "--qf", "%{VERSION}", path)
+        try:
+            found[path.name] = parse(text.replace("~~", "~").replace("~dev", ".dev").replace("~", "").replace("^", "."))
+        except ValueError as error:
+            raise VerificationError(f"{path}: {text} {error}", hint="take it out of the tree") from error
+    return found
 
 
 def _finish(tree: Path, before: str | None, making: Making) -> None:

@@ -177,4 +177,14 @@ def test_a_withdrawn_version_is_not_offered_and_its_files_stay(
     install(run, tmp_path / "client", without, trusting)
     assert (tmp_path / "client" / "root" / "version").read_text() == "0.1.0rc1-1\n"
     assert {path.name for path in tree.glob("*/*.zst")} == {path.name for path in without.glob("*/*.zst")}
+    assert tree_record.read_record(without)["version"] == "0.1.0rc1"  # what it offers, not what was withdrawn
     assert not pacman.withdraw(tmp_path / "again", without, release.version, settings)
+
+
+def test_the_only_version_is_withdrawn(older: Path, tmp_path: Path, release: Release, key: Key, run: Runner) -> None:
+    settings = making(key, release, tmp_path / "scratch", tmp_path, run)
+    only = released(release, "0.1.0rc1").version
+    assert pacman.withdraw(tmp_path / "without", older, only, settings)
+    assert tree_record.read_record(tmp_path / "without")["version"] == str(only)  # there is no other
+    with tarfile.open(tmp_path / "without" / ENVIRONMENT / "faas-runtime.db") as database:
+        assert not [member for member in database if member.isfile()]

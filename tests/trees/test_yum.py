@@ -153,7 +153,8 @@ def test_a_withdrawn_version_is_not_offered_and_its_files_stay(
     dnf(run, tmp_path / "client", without, "install", "faas-runtime")
     assert (tmp_path / "client" / "root" / "srv" / "version").read_text() == "0.0.9\n"
     assert {path.name for path in without.glob("*.rpm")} == packages
-    assert tree_record.read_record(without)["previous"] == before
+    record = tree_record.read_record(without)
+    assert (record["version"], record["previous"]) == ("0.0.9", before)  # what it offers, not what was withdrawn
     assert not yum.withdraw(tmp_path / "again", without, release.version, settings)
     assert not (tmp_path / "again").exists()
 
@@ -168,3 +169,17 @@ def test_what_was_withdrawn_stays_so_in_later_trees(
     found = offered(tree, tmp_path / "made")
     listed = dnf(run, tmp_path / "client", found, "repoquery", "--qf", "%{version}", "faas-runtime")
     assert set(listed.split()) & {"0.0.9", "0.1.0", "0.2.0"} == {"0.0.9", "0.2.0"}
+
+
+def test_a_candidate_is_withdrawn_whatever_its_file_is_called(
+    older: Path, tmp_path: Path, release: Release, key: Key, run: Runner
+) -> None:
+    candidate = released(release, "0.1.0rc1")
+    built = rpm(tmp_path / "build", candidate, run, key)
+    named = built.rename(built.with_name(built.name.replace("~", ".")))  # as the page of a release has it
+    settings = making(key, candidate, tmp_path / "scratch", tmp_path, run)
+    yum.make(tmp_path / "yum", [named], older, settings)
+    assert yum.offered(tmp_path / "yum", candidate.version, settings) == {named.name}
+    assert yum.withdraw(tmp_path / "without", tmp_path / "yum", candidate.version, settings)
+    assert tree_record.withdrawn(tmp_path / "without") == {named.name}
+    assert tree_record.read_record(tmp_path / "without")["version"] == "0.0.9"
