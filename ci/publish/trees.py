@@ -121,21 +121,37 @@ class Tree:
     def replace(self, tree: Path, gone: Collection[str] = ()) -> None:
         """Let a signed tree take the place of the one that it was made from, in every channel that shows that one.
 
-        `gone` are the names of the package files that it has no longer. Repeated, it changes nothing.
+        `gone` are the names of the package files that it has no longer. Repeated, it changes nothing, and what a killed
+        run has left undone is done: each channel is looked at by itself.
         """
         new, place = read_tree(tree), self.place
         with place.locked():
-            if place.shown(STABLE) is None:
+            shown = {one: read_tree(found) for one in CHANNELS if (found := place.shown(one)) is not None}
+            if not shown:
                 raise VerificationError(f"{place.link(STABLE)}: nothing is there", hint="is it the right folder?")
-            if not place.shows(STABLE, new):
-                place.require_successor(new, gone)
+            bases = {one: base for one, base in shown.items() if base.record["listing"] == new.record.get("previous")}
+            if not bases and not any(place.shows(one, new) for one in shown):
+                raise VerificationError(
+                    f"{self.folder}: {self.name}: no channel shows the tree that {tree} was made on top of",
+                    hint="another run has published meanwhile: run the same command again",
+                )
+            for base in bases.values():
+                self._require_packages(base, new, gone)
             place.add(new)
-            for channel in CHANNELS:
-                found = place.shown(channel)
-                if found is not None and read_tree(found).record["listing"] == new.record.get("previous"):
-                    place.show(channel, new)
-                elif found is not None and not place.shows(channel, new):
-                    self.say(f"{self.name}: {channel} still shows {found.name}: publish a new candidate there")
+            for channel in bases:
+                place.show(channel, new)
+            if TESTING in shown and STABLE in bases and TESTING not in bases and not place.shows(TESTING, new):
+                there = shown[TESTING].folder.name
+                self.say(f"{self.name}: {TESTING} still shows {there}: publish a new candidate there")
+
+    def _require_packages(self, base: Contents, new: Contents, gone: Collection[str]) -> None:
+        """Raise `VerificationError` unless a tree has all packages of another one, with the same bytes, or `gone`."""
+        lost = {path for path in base.packages if path not in new.files and path.rpartition("/")[2] not in gone}
+        changed = {path for path, sha256 in base.packages.items() if new.files.get(path, sha256) != sha256}
+        faults = [f"{self.name}: {path}: it is published, and missing in the new tree" for path in sorted(lost)]
+        faults += [f"{self.name}: {path}: it is published with other bytes" for path in sorted(changed)]
+        if faults:
+            raise VerificationError("\n".join(faults), hint="nothing was changed: make the new tree again")
 
     def _publish(self, tree: Contents, channel: str) -> None:
         place = self.place
