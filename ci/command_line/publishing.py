@@ -33,6 +33,8 @@ def add(subparsers: Subparsers[CommandLine]) -> None:
     _add_version(yank)
     yank.add_argument("--reason", action=Once, required=True, metavar="TEXT", help="one line that users will read")
     add_once(yank, "--fixed-in", "VERSION", "the version that has the fix; an OpenVEX statement names it")
+    yank.add_argument("--dry-run", action="store_true", help="only show what would be done at each target")
+    add_once(yank, "--key", "FINGERPRINT", "the key that signs new metadata (default: the first one of release.yaml)")
     _add_only(yank)
     _add_set(yank)
     add_gnupg_home(yank)

@@ -3,28 +3,56 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from ci.commands import yank_checks
 from ci.commands.keys import gnupg_home
 from ci.commands.publications import publication, require_version
 from ci.commands.running import open_project
+from ci.commands.yank_checks import Checked
+from ci.commands.yank_trees import Withdrawal
 from ci.core.console import Console
-from ci.core.errors import UsageError
+from ci.core.errors import ReleaseError, UsageError
 from ci.core.openpgp import Gpg, agent_ended
+from ci.manifest.release import PackageKey, Release
 from ci.manifest.versions import parse
 from ci.pipeline.jobs import Options, Project
 from ci.publish import every_target, places, run, vex
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
+from ci.publish.ledger import Ledger
 from ci.publish.pypi import PyPi
 from ci.publish.registry import Registry
 from ci.publish.tap import Tap
-from ci.publish.target import Target
+from ci.publish.target import Item, State, Target
 from ci.publish.trees import Tree
 
-_MAKERS = {"yum": "ci.release.yum:withdraw", "pacman": "ci.release.pacman:withdraw"}
+_LEDGER, _TIME = "yank", "time"
+_WILL_DO = {
+    "github": "put the reason on top of the notes; let another release be the latest",
+    "registry": "attach a note with the reason to each image; let the tags that move go back",
+    "pypi": "print the steps that have to be done by hand",
+    "tap": "bring the formula of the version before back",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yank:
+    """A version that is taken back, why, and what signs the new metadata. The time of `gpg` is that of the yank."""
+
+    found: Publication
+    gpg: Gpg
+    key: PackageKey
+    reason: str
+    fixed_in: str | None = None
+
+    def withdrawal(self, target: Tree) -> Withdrawal:
+        """How the version is taken out of a repository of packages."""
+        return Withdrawal(target=target, found=self.found, gpg=self.gpg, key=self.key.openpgp)
 
 
 def yank(root: Path, console: Console, chosen: argparse.Namespace) -> None:
@@ -32,14 +60,48 @@ def yank(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     project = open_project(root, Options())
     require_version(project, chosen.version)
     _require_words(project, chosen)
+    key, home = key_named(project.release, chosen.key), gnupg_home(chosen)
     with publication(project, console, chosen, testing=False) as (found, _):
-        home = gnupg_home(chosen)
-        gpg = Gpg(home=home, passphrase=chosen.passphrase_file, epoch=int(time.time()), run=found.run)
         where = places.of_manifest(project.release, tuple(chosen.only))
         targets = run.chosen(every_target.targets(found, where), chosen.only)
-        with agent_ended(home, found.run):
-            rows = [list(row) for row in taken_back(project, found, targets, gpg, chosen)]
-    console.table(f"{project.release.name} {project.release.version} was taken back", ["target", "what was done"], rows)
+        gpg = Gpg(home=home, passphrase=chosen.passphrase_file, epoch=time_of(found.ledger), run=found.run)
+        one = Yank(found=found, gpg=gpg, key=key, reason=chosen.reason, fixed_in=chosen.fixed_in)
+        with agent_ended(home, found.run) if home.is_dir() else contextlib.nullcontext():
+            take_back(one, targets, console, dry_run=chosen.dry_run)
+
+
+def take_back(one: Yank, targets: Sequence[Target], console: Console, *, dry_run: bool = False) -> None:
+    """Take a version back at each target, the last one first; with `dry_run`, only show what would be done.
+
+    `PreflightError`, before anything is changed, has all that stands in the way. Whatever happens later, what was done
+    until then is shown.
+    """
+    checked = yank_checks.check(targets, one.gpg, one.key)
+    if dry_run:
+        rows = [row for target in reversed(targets) for row in _plan(target, one, checked)]
+        console.table("What would be done", ["target", "there now", "what would be done"], rows)
+    checked.require_ready()
+    if not dry_run:
+        one.found.ledger.remember(_LEDGER, _TIME, str(one.gpg.epoch))
+        _each(one, list(reversed(targets)), console)
+
+
+def time_of(ledger: Ledger) -> int:
+    """The time of the yank, in seconds since 1970: now, or that of a run before this one, which signed with it."""
+    known = ledger.get(_LEDGER, _TIME)
+    return int(known) if known.isdecimal() else int(time.time())
+
+
+def key_named(release: Release, fingerprint: str | None) -> PackageKey:
+    """The key of the manifest that signs: the first one, or the one that is named. `UsageError` for another."""
+    keys = release.keys.packages
+    if not keys:
+        raise UsageError("release.yaml: keys.packages: there is no key to sign with", hint="list one: nox -s keys")
+    named = [one for one in keys if fingerprint in (None, one.openpgp)]
+    if not named:
+        known = ", ".join(one.openpgp for one in keys)
+        raise UsageError(f"--key {fingerprint}: release.yaml does not list this key", hint=f"listed: {known}")
+    return named[0]
 
 
 def _require_words(project: Project, chosen: argparse.Namespace) -> None:
@@ -56,64 +118,67 @@ def _require_words(project: Project, chosen: argparse.Namespace) -> None:
         raise UsageError(f"--fixed-in {chosen.fixed_in}: it is not later", hint=f"name one after {chosen.version}")
 
 
-def taken_back(
-    project: Project, found: Publication, targets: list[Target], gpg: Gpg, chosen: argparse.Namespace
-) -> Iterator[tuple[str, str]]:
-    """Take it back at each target, the last one first; gives the target and what was done."""
-    for target in reversed(targets):
-        found.say(f"{target.name}: taking {found.version} back")
-        yield target.name, _at(target, project, found, gpg, chosen)
+def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
+    rows: list[list[str]] = []
+    title = f"What was done before taking {one.found.version} back stopped"
+    try:
+        for number, target in enumerate(targets):
+            one.found.say(f"{target.name}: taking {one.found.version} back")
+            try:
+                for what in _at(target, one):
+                    rows.append([target.name, what])
+            except ReleaseError as error:
+                later = ", ".join(other.name for other in targets[number + 1 :])
+                begun_not = f"; not begun: {later}" if later else ""
+                again = error.hint or "run the same command again: it goes on where it has stopped"
+                raise type(error)(f"{target.name}: {error}{begun_not}", hint=again) from error
+        title = f"{one.found.release.name} {one.found.version} was taken back"
+    finally:
+        console.table(title, ["target", "what was done"], rows)
 
 
-def _at(target: Target, project: Project, found: Publication, gpg: Gpg, chosen: argparse.Namespace) -> str:
+def _at(target: Target, one: Yank) -> Iterator[str]:
     match target:
         case Tap():
-            target.yank(chosen.reason)
-            return "the tap has no formula of this version"
+            target.yank(one.reason)
+            yield "the tap has no formula of this version"
         case Tree():
-            return _withdrawn(target, project, found, gpg)
+            yield from one.withdrawal(target).run()
         case PyPi():
-            return target.yank(chosen.reason)
+            yield target.yank(one.reason)
         case Registry():
-            left = target.yank(chosen.reason, _vex(found, chosen))
-            return "; ".join(("every image has a note with the reason", *left))
+            left = target.yank(one.reason, _vex(one))
+            yield "; ".join(("every image has a note with the reason", *left))
         case GitHub():
-            target.yank(chosen.reason)
-            return "the notes say so, and it is not the latest release"
-    raise AssertionError(f"{target.name} cannot take anything back")
+            target.yank(one.reason)
+            yield "the notes say so, and it is not the latest release"
+        case _:
+            raise AssertionError(f"{target.name} cannot take anything back")
 
 
-def _withdrawn(target: Tree, project: Project, found: Publication, gpg: Gpg) -> str:
-    """Make and sign a tree whose metadata leave the version out, and let it take the place of the published one."""
-    from ci.core.resolve import resolve
-    from ci.release.trees import KEYS, Making
-
-    published = target.place.shown(target.channel)
-    if published is None:
-        return "nothing is published there"
-    release, tree = project.release, found.scratch / "withdrawn" / target.name
-    tree.parent.mkdir(exist_ok=True)
-    making = Making(
-        release=release,
-        gpg=gpg,
-        key=release.keys.packages[0].openpgp,
-        public_keys=published / KEYS,
-        url=release.targets.repositories.url,
-        run=found.run,
-        scratch=found.scratch,
-    )
-    withdraw: Callable[..., bool] = resolve(_MAKERS[target.name])
-    if not withdraw(tree, published, release.version, making):
-        return "the metadata have no package of this version"
-    target.replace(tree)
-    return "the metadata have no package of this version any more; its files stay"
+def _plan(target: Target, one: Yank, checked: Checked) -> Iterator[list[str]]:
+    """The rows about a target that could be asked."""
+    if target.name not in checked.items:
+        yield [target.name, "it cannot be asked", "nothing, see the fault below"]
+        return
+    there = _summary(checked.items[target.name])
+    try:
+        whats = list(one.withdrawal(target).plan()) if isinstance(target, Tree) else [_WILL_DO[target.name]]
+    except ReleaseError as error:
+        whats = [f"nothing: {error}"]
+    if one.fixed_in and target.name == "registry":
+        whats.append(f"attach an OpenVEX statement that {one.fixed_in} has the fix")
+    for what in whats or ["nothing is published there"]:
+        yield [target.name, there, what]
 
 
-def _vex(found: Publication, chosen: argparse.Namespace) -> bytes | None:
-    if chosen.fixed_in is None:
+def _summary(items: Sequence[Item]) -> str:
+    return f"{sum(item.state == State.THERE for item in items)} of {len(items)}"
+
+
+def _vex(one: Yank) -> bytes | None:
+    if one.fixed_in is None:
         return None
-    release = found.release
-    product = (
-        f"pkg:oci/{release.name}?repository_url={release.images.registry}/{release.name}&tag={release.version.oci}"
-    )
-    return vex.document([product], release.maintainer, chosen.reason, chosen.fixed_in, release.epoch)
+    release = one.found.release
+    products = vex.products(one.found.found, release.images.registry)
+    return vex.document(products, release.maintainer, one.reason, one.fixed_in, one.gpg.epoch)
