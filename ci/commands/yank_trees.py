@@ -22,6 +22,8 @@ from ci.release import pacman, yum
 from ci.release.trees import KEYS, Making
 
 _MAKERS: dict[str, ModuleType] = {"yum": yum, "pacman": pacman}
+# Which files of a tree are signed, and how the name of a signature ends.
+_SIGNED = {"yum": ("repodata/repomd.xml", ".asc"), "pacman": ("*/*.db.tar.gz", ".sig")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +87,18 @@ class Withdrawal:
             if tree_record.withdrawn(folder) != wanted:
                 continue
             try:
-                if read_tree(folder).record.get("previous") == listing:
+                if read_tree(folder).record.get("previous") == listing and self._signed(folder):
                     return folder
-            except VerificationError:  # it is not complete, so it is not used
+            except VerificationError:  # it is not complete, or signed by nobody, so it is not used
                 continue
         return None
+
+    def _signed(self, folder: Path) -> bool:
+        """Whether the key that was chosen now has signed all metadata of a tree; an earlier one may be lost."""
+        pattern, ending = _SIGNED[self.target.name]
+        found = [path.with_name(f"{path.name}{ending}") for path in sorted(folder.glob(pattern))]
+        signers = {self.gpg.verify(one.with_name(one.name.removesuffix(ending)), one, [folder / KEYS]) for one in found}
+        return signers == {self.key}
 
     def _made(self, shown: Path, channel: str) -> Path:
         tree = self.found.scratch / "withdrawn" / f"{self.target.name}-{channel}"

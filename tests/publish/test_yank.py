@@ -166,6 +166,18 @@ def test_what_a_killed_run_left_is_finished_without_a_second_tree(
         assert set((place / ".trees").glob("yum-*")) == held
 
 
+@pytest.mark.parametrize("name", ["yum", "pacman"])
+def test_a_tree_that_another_key_has_signed_is_made_again(sets: Sets, place: Path, one: Yank, name: str) -> None:
+    publish(sets, place, name, stable=YANKED)
+    shown = channels(place, name)["stable"]
+    tree = target(sets[YANKED], place, name)
+    take_back(one, [tree], Console())
+    held = one.withdrawal(tree)._held(shown)
+    assert held == channels(place, name)["stable"]
+    other = dataclasses.replace(one, key=one.found.release.keys.packages[1])
+    assert other.withdrawal(tree)._held(shown) is None
+
+
 def test_a_repeated_run_has_the_time_of_the_first(
     sets: Sets, tmp_path: Path, release: Release, key: Key, one: Yank
 ) -> None:
