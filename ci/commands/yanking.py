@@ -130,8 +130,7 @@ def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
             except ReleaseError as error:
                 later = ", ".join(other.name for other in targets[number + 1 :])
                 begun_not = f"; not begun: {later}" if later else ""
-                again = error.hint or "run the same command again: it goes on where it has stopped"
-                raise type(error)(f"{target.name}: {error}{begun_not}", hint=again) from error
+                raise run.longer(error, f"{target.name}: {error}{begun_not}") from error
         title = f"{one.found.release.name} {one.found.version} was taken back"
     finally:
         console.table(title, ["target", "what was done"], rows)
@@ -139,19 +138,12 @@ def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
 
 def _at(target: Target, one: Yank) -> Iterator[str]:
     match target:
-        case Tap():
-            target.yank(one.reason)
-            yield "the tap has no formula of this version"
-        case Tree():
-            yield from one.withdrawal(target).run()
-        case PyPi():
+        case Tap() | PyPi() | GitHub():
             yield target.yank(one.reason)
         case Registry():
-            left = target.yank(one.reason, _vex(one))
-            yield "; ".join(("every image has a note with the reason", *left))
-        case GitHub():
-            target.yank(one.reason)
-            yield "the notes say so, and it is not the latest release"
+            yield target.yank(one.reason, _vex(one))
+        case Tree():
+            yield from one.withdrawal(target).run()
         case _:
             raise AssertionError(f"{target.name} cannot take anything back")
 

@@ -120,13 +120,13 @@ def _each(title: str, targets: Sequence[Target], act: Callable[[Target], None], 
             except ReleaseError as error:
                 later = ", ".join(one.name for one in targets[number + 1 :])
                 begun_not = f"; not begun: {later}" if later else ""
-                raise _longer(error, f"{target.name}: {error}{begun_not}") from error
+                raise longer(error, f"{target.name}: {error}{begun_not}") from error
             rows.append([target.name, _summary(items), f"{time.monotonic() - begun:.1f} s"])
     finally:
         console.table(title, ["target", "what is there", ">time"], rows)
 
 
-def _longer(error: ReleaseError, message: str) -> ReleaseError:
+def longer(error: ReleaseError, message: str) -> ReleaseError:
     """The same kind of error with a longer message; its code and advice stay."""
     found = ReleaseError(message, hint=error.hint or _AGAIN)
     found.exit_code = error.exit_code

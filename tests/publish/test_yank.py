@@ -16,7 +16,7 @@ from ci.commands import yanking
 from ci.commands.yanking import Yank, key_named, take_back, time_of
 from ci.core import tree_record
 from ci.core.console import Console
-from ci.core.errors import HostError, PreflightError, UsageError
+from ci.core.errors import HostError, PreflightError, ReleaseError, UsageError
 from ci.core.openpgp import end_agent
 from ci.core.run import Runner
 from ci.manifest.reader import load
@@ -89,7 +89,6 @@ def a_yank(folder: Path, release: Release, sets: Sets, key: Key, epoch: int = NO
         tag_object="1" * 40,
         notes="",
         testing=False,
-        latest=True,
         ledger=Ledger(folder / "publish.json", YANKED),
         scratch=scratch,
         run=run,
@@ -273,10 +272,11 @@ class Toy(GitHub):
             raise HostError("it is out of reach", hint="wait")
         return [Item(name="page", state=State.THERE)]
 
-    def yank(self, reason: str) -> None:
+    def yank(self, reason: str) -> str:
         if self.fails == "yank":
             raise HostError("it broke off", hint="wait")
         self.done.append(f"{self.name}: {reason}")
+        return "it was taken back"
 
 
 def test_all_that_stands_in_the_way_is_told_at_once(
@@ -304,7 +304,7 @@ def test_all_that_stands_in_the_way_is_told_at_once(
 def test_an_error_names_the_target_and_what_was_done_is_shown(one: Yank, capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
     toys = [Toy("github", done), Toy("registry", done, "yank"), Toy("tap", done)]
-    with pytest.raises(HostError, match="registry: it broke off; not begun: github") as raised:
+    with pytest.raises(ReleaseError, match="registry: it broke off; not begun: github") as raised:
         take_back(one, toys, Console())
     assert raised.value.hint == "wait"
     assert done == ["tap: It crashes."]
