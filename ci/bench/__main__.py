@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),
 }
+_BY_DEFAULT = [part for part in PARTS if part != "release"]  # which takes ten minutes a round
 
 
 def _subject(chosen: argparse.Namespace) -> Subject:
@@ -40,9 +41,11 @@ def _count(text: str) -> int:
 
 
 def main() -> int:
-    """Measure the parts that are named, or all; returns the exit code."""
+    """Measure the parts that are named, or all but the release; returns the exit code."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__, allow_abbrev=False)
-    parser.add_argument("parts", nargs="*", metavar="PART", type=_part, help=f"any of {', '.join(PARTS)}; default: all")
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", type=_part, help=f"any of {', '.join(PARTS)}; default: all but release"
+    )
     parser.add_argument("--rounds", type=_count, default=5, help="how often each measurement is repeated")
     parser.add_argument("--invokes", type=_count, default=soak.INVOKES, help="how many invokes the soak makes")
     parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", help="the tree of another version")
@@ -51,7 +54,7 @@ def main() -> int:
     chosen = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that started programs are ended too
     try:
-        met = [PARTS[part](chosen) for part in chosen.parts or PARTS]
+        met = [PARTS[part](chosen) for part in chosen.parts or _BY_DEFAULT]
         if chosen.document:
             document.write()
     except ReleaseError as error:
