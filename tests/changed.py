@@ -37,6 +37,7 @@ READ: dict[str, tuple[str, ...] | None] = {
     "packages": _TOOLING,
     "proofs": _TOOLING,
     "prove": _TOOLING,
+    "publish": _TOOLING,
     "recipes": _TOOLING,
     "release": (*_TOOLING, *_SNAPSHOTS, "README.md"),
     "runtime": _RUNTIME,

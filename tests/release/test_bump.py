@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ci.bake.render import bake, drift
+from ci.builders import sdist
 from ci.command_line import parse
 from ci.commands.bump import bump
 from ci.core.console import Console
@@ -110,7 +111,7 @@ def checkout(original: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The source tarball is not built: its hash is another test's matter."""
-    monkeypatch.setattr(stage, "_source_hash", lambda *_: "ab" * 32)
+    monkeypatch.setattr(sdist, "hash_of_checkout", lambda _: "ab" * 32)
 
 
 # --- what is done ---------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def snapshot(checkout: Path, *, quick: bool = False) -> Any:
 
 
 def verify(checkout: Path) -> Any:
-    proving.verify(checkout, Console(), argparse.Namespace(command="verify", signatures=False))
+    proving.verify(checkout, Console(), argparse.Namespace(command="verify", signatures=False, published=None))
     return report(checkout)
 
 
