@@ -136,3 +136,15 @@ def test_the_same_release_elsewhere_without_a_network(followed: Path, signing: S
     one, other = files_of(followed / "dist" / "release"), files_of(elsewhere / "dist" / "release")
     assert one.keys() == other.keys()
     assert [name for name in one if one[name] != other[name]] == []
+
+
+def test_the_set_is_rehearsed_without_a_network(followed: Path) -> None:
+    """From `bump` to what a stranger installs: the set of the page goes to servers of this machine alone."""
+    program("ip")
+    command = (*_ALONE, sys.executable, "-m", "ci", "publish", "--rehearse")
+    done = subprocess.run(command, cwd=followed, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "published a second time: nothing was sent" in done.stderr
+    seen = done.stdout.partition("Installed from")[2]
+    for place in ("release page", "yum", "pacman", "pypi", "image micro", "tap"):
+        assert f"\n  {place} " in seen, done.stdout
