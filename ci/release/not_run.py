@@ -58,13 +58,17 @@ def not_allowed(artifacts_document: Mapping[str, Any], release: Release) -> list
 def not_compared(
     reproducibility: Mapping[str, Any], artifacts_document: Mapping[str, Any], release: Release
 ) -> list[Fault]:
-    """What the second build left uncompared, unless it is missing with permission or the manifest lets it pass."""
+    """What the second build left uncompared, unless it is missing with permission or the manifest lets it pass.
+
+    Only artefacts count: a stage is not published, and what is made from it was compared itself.
+    """
     missing = {one["name"] for one in artifacts_document["allowed_missing"]}
     return list(
         _joined(
             not_run_fault(_CHECK, one["path"], "reproduce", one["reason"])
             for one in reproducibility["artifacts"]
             if one["verdict"] == "not compared"
+            and not one["stage"]
             and one["path"].rpartition("/")[2] not in missing
             and not may_be_published(release, "reproduce", one["reason"])
         )

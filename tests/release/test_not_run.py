@@ -19,7 +19,7 @@ from ci.pipeline.allowances import Allowances, AllowedMissing, StandInBase, stan
 from ci.pipeline.gate_report import GateResult, GateStatus
 from ci.pipeline.jobs import Options
 from ci.pipeline.report import Artifact, Status
-from ci.release.not_run import not_allowed
+from ci.release.not_run import not_allowed, not_compared
 from tests.packages.support import open_project
 from tests.support import ROOT
 
@@ -142,3 +142,12 @@ def test_a_stand_in_is_remembered_by_what_was_built(tmp_path: Path) -> None:
         )  # fmt: skip
         (tmp_path / inputs.NAME).write_bytes(recorded.document())
         assert len(stand_ins(project)) == found, reference
+
+
+def test_a_stage_of_what_is_missing_is_no_fault(release: Release) -> None:
+    """With `--allow-missing ubi`, the list of its packages is not there either; it is not published."""
+    entry = {"path": "installed/ubi-amd64.json", "stage": True, "verdict": "not compared", "reason": "it is not there"}
+    allowed = {"allowed_missing": [{"name": "faas-runtime-0.1.0-ubi-amd64.oci.tar", "reason": "no registry"}]}
+    assert not_compared({"artifacts": [entry]}, allowed, release) == []
+    (fault,) = not_compared({"artifacts": [{**entry, "stage": False}]}, allowed, release)
+    assert fault.where == "installed/ubi-amd64.json"
