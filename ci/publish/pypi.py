@@ -70,7 +70,7 @@ class PyPi:
         try:
             return list(self._faults())
         except ReleaseError as error:
-            advice = error.hint or "mend that, and run the same command again"
+            advice = error.hint or "correct that, and run the same command again"
             return [self._fault(host_of(self.index), str(error), advice)]
 
     def preflight_promotion(self) -> Sequence[Fault]:

@@ -20,7 +20,6 @@ class State(StrEnum):
     MISSING = "missing"
     BROKEN = "broken off"  # an upload that was not finished; it is replaced
     OTHER = "other bytes"  # under this name; nobody overwrites it
-    UNKNOWN = "not known yet"  # it can only be asked when an earlier item is there
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,11 +13,6 @@ from ci.core.state import read_regular
 _LARGEST_BYTES = 20_000
 
 
-def is_given(name: str) -> bool:
-    """Whether there is a token under this name, in a variable or a file."""
-    return bool(os.environ.get(name) or os.environ.get(f"{name}_FILE"))
-
-
 def read(name: str, *users: str) -> Secret:
     """The token, masked from now on; with `users` for HTTP's basic authentication.
 

@@ -19,7 +19,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -142,10 +142,10 @@ class Place:
             )
         return True
 
-    def require_successor(self, tree: Contents, gone: Collection[str] = ()) -> None:
+    def require_successor(self, tree: Contents) -> None:
         """Raise `VerificationError` unless a tree was made on top of the one that the channel "stable" shows.
 
-        No package of that one may be missing, or have other bytes. `gone` are the names that may be missing.
+        No package of that one may be missing, or have other bytes.
         """
         found = self.shown(STABLE)
         base = None if found is None else read_tree(found)
@@ -157,7 +157,7 @@ class Place:
         new = tree.packages
         faults = []
         for path, sha256 in base.packages.items() if base else ():
-            if path not in new and path.rpartition("/")[2] not in gone:
+            if path not in new:
                 faults.append(f"{path}: it is published, and missing in the new tree")
             elif new.get(path, sha256) != sha256:
                 faults.append(f"{path}: it is published with other bytes")

@@ -33,7 +33,7 @@ class Toy:
     silent: Exception | None = None
 
     def preflight(self) -> Sequence[Fault]:
-        if self.broken and self.state_found == State.UNKNOWN:
+        if self.broken and self.state_found == State.BROKEN:
             raise self.broken
         return self.faults
 
@@ -80,7 +80,7 @@ def test_only_some_targets(capsys: pytest.CaptureFixture[str]) -> None:
 def test_everything_that_stands_in_the_way_is_said_at_once() -> None:
     targets, done = toys("github", "registry")
     targets[0].faults = [Fault(check="github", where="v1", what="the tag is missing there", advice="push it")]
-    targets[1].broken, targets[1].state_found = HostError("no answer", hint="wait"), State.UNKNOWN
+    targets[1].broken, targets[1].state_found = HostError("no answer", hint="wait"), State.BROKEN
     own = Fault(check="set", where="a.rpm", what="is not verified", advice="verify it")
     with pytest.raises(PreflightError) as raised:
         run.require_ready(targets, [own], Console())
@@ -119,7 +119,7 @@ def test_a_dry_run_shows_each_request_and_sends_nothing(capsys: pytest.CaptureFi
 def test_servers_that_are_away_are_no_fault_of_the_release() -> None:
     targets, _ = toys("github", "registry")
     for target in targets:
-        target.broken, target.state_found = HostError(f"{target.name}: no answer", hint="wait"), State.UNKNOWN
+        target.broken, target.state_found = HostError(f"{target.name}: no answer", hint="wait"), State.BROKEN
     with pytest.raises(HostError, match="2 faults keep this release from being published"):
         run.require_ready(targets, [], Console())
     warning = Fault(check="set", where="x", what="is odd", advice="look", warning=True)
