@@ -1,0 +1,77 @@
+//! Write functions in Rust for [faas-runtime], which runs native code behind the AWS Lambda API.
+//!
+//! ```
+//! use faas_function as faas;
+//! use faas::LambdaContext;
+//! use serde::{Deserialize, Serialize};
+//!
+//! faas::export!(greet);
+//!
+//! #[derive(Deserialize)]
+//! struct Person {
+//!     name: String,
+//! }
+//!
+//! #[derive(Serialize)]
+//! struct Greeting {
+//!     text: String,
+//! }
+//!
+//! fn greet(person: Person, context: &LambdaContext) -> Result<Greeting, faas::BoxError> {
+//!     let text = format!("Hello, {}. This is request {}.", person.name, context.request_id);
+//!     Ok(Greeting { text })
+//! }
+//! # fn main() {}
+//! ```
+//!
+//! - [`export!`] lists what a library can export, [`Handler`] the signatures of handlers.
+//! - A handler may return any error that implements `Display`. `?` works as everywhere. The caller gets the error's
+//!   text, its type ([`ErrorType`], or `Function.Error`) and its causes; a panic's place comes with it as well.
+//! - A payload that does not fit the event's type is an error of the type `Function.InvalidPayload`, which names the
+//!   field. The handler is not called. An empty payload counts as `null`.
+//! - [`LambdaContext::stream`] and [`LambdaContext::http_stream`] send a response in pieces.
+//!
+//! # Features
+//!
+//! | feature | |
+//! |---|---|
+//! | `tokio` | handlers, `init` and hooks may be `async`. Needs Rust 1.85 |
+//!
+//! [faas-runtime]: https://github.com/faas-runtime/faas-runtime
+#![warn(missing_docs)]
+
+mod answer;
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod call;
+mod context;
+mod error;
+mod event;
+mod export;
+mod handler;
+mod panics;
+mod path;
+mod state;
+mod stream;
+
+pub use answer::{Answer, Reply};
+pub use context::LambdaContext;
+pub use error::{BoxError, Error, ErrorType};
+pub use handler::Handler;
+pub use state::{Hook, Init};
+pub use stream::{HttpHead, Stream};
+
+#[doc(hidden)]
+pub mod abi;
+
+/// What `export!` calls. It changes without notice.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::abi;
+    #[cfg(feature = "tokio")]
+    pub use crate::asynchronous::{call_until_deadline, start_runtime};
+    pub use crate::call::{serve, serve_hook, Invocation};
+    pub use crate::error::{report, AnyError, DeclaredError, DeclaredText, PlainError, PlainText, Report, Returned};
+    pub use crate::handler::{call, Failure};
+    pub use crate::state::{call_hook, no_init, shut_down, StateCell};
+}
