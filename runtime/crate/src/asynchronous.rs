@@ -2,8 +2,8 @@
 
 use crate::answer::{Answer, Payload};
 use crate::call::Invocation;
-use crate::handler::{answered, Failure, Handler};
-use crate::state::{Hook, HookForm, HookResult, Init};
+use crate::handler::{answered, AsyncHandler, Failure, Handler};
+use crate::state::{Hook, HookForm, HookResult, Init, InitResult};
 use crate::stream::Stream;
 use crate::{event, Error, LambdaContext};
 use futures_core::Stream as AsyncStream;
@@ -42,13 +42,6 @@ pub struct Async<Parameters>(PhantomData<Parameters>);
 
 /// The form of an `async` function that takes a reference to its event.
 pub struct AsyncByReference<Parameters>(PhantomData<Parameters>);
-
-/// A handler that is `async`, as `deadline = cancel` needs it.
-#[diagnostic::on_unimplemented(
-    message = "`deadline = cancel` needs an `async fn`",
-    label = "this handler is not `async`, so it cannot be cancelled"
-)]
-pub trait AsyncHandler<'a, Form, State>: Handler<'a, Form, State> {}
 
 macro_rules! async_handlers {
     ($([$($state:ident: $type:ty)?])*) => {
@@ -119,22 +112,6 @@ macro_rules! async_handlers {
 
 async_handlers! { [] [state: State] }
 
-/// Calls a handler whose future is dropped shortly before the deadline.
-///
-/// # Errors
-/// As for `call`, and an error of the type `Function.DeadlineReached`.
-pub fn call_until_deadline<'a, H, Form, State>(
-    handler: &H,
-    invocation: &'a Invocation<'a>,
-    state: &'a State,
-) -> Result<Payload, Failure<H::Error>>
-where
-    H: AsyncHandler<'a, Form, State>,
-{
-    invocation.cancels.set(true);
-    handler.call(invocation, state)
-}
-
 /// Starts the runtime at `faas_init`, so that the first invocation need not.
 pub fn start_runtime() {
     runtime();
@@ -157,18 +134,17 @@ fn run<F: Future>(invocation: &Invocation<'_>, future: F) -> Result<F::Output, E
         })
 }
 
-impl<F, Fut, State, E> Init<Async<(Fut,)>> for F
+impl<F, Fut, R> Init<Async<(Fut,)>> for F
 where
     F: Fn() -> Fut,
-    Fut: Future<Output = Result<State, E>>,
-    State: Send + Sync + 'static,
-    E: Display,
+    Fut: Future<Output = R>,
+    R: InitResult,
 {
-    type State = State;
-    type Error = E;
+    type State = R::State;
+    type Error = R::Error;
 
-    fn make(&self) -> Result<State, E> {
-        runtime().block_on(self())
+    fn make(&self) -> Result<R::State, R::Error> {
+        runtime().block_on(self()).into_result()
     }
 }
 

@@ -7,9 +7,7 @@ use crate::error::Report;
 use crate::panics::catch;
 use crate::stream::{self, c_string};
 use std::any::Any;
-#[cfg(feature = "tokio")]
-use std::cell::Cell;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::ffi::CString;
 use std::{mem, ptr, slice};
 
@@ -18,8 +16,8 @@ pub struct Invocation<'a> {
     pub(crate) payload: &'a [u8],
     pub(crate) context: LambdaContext,
     event: OnceCell<Box<dyn Any>>,
-    /// Whether `deadline = cancel` was given.
-    #[cfg(feature = "tokio")]
+    /// Whether `deadline = cancel` was given. Only `async` handlers read it.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
     pub(crate) cancels: Cell<bool>,
 }
 
@@ -51,7 +49,6 @@ pub unsafe fn serve(
             // SAFETY: the runtime ends its strings with a NUL byte.
             context: unsafe { LambdaContext::read(request) },
             event: OnceCell::new(),
-            #[cfg(feature = "tokio")]
             cancels: Cell::new(false),
         };
         let answer = handler(&invocation)?;

@@ -41,8 +41,8 @@
 /// [`Init`](crate::Init) and [`Hook`](crate::Hook) list the signatures of these functions.
 #[macro_export]
 macro_rules! export {
-    ($($input:tt)+) => {
-        $crate::__export!(@read [] $($input)+,);
+    ($($input:tt)*) => {
+        $crate::__export!(@read [] $($input)*,);
     };
 }
 
@@ -116,31 +116,33 @@ macro_rules! __export {
         $($crate::__export!(@handler $handler $init $cancel);)+
     };
     (@handler $handler:ident [$init:path] [$($cancel:ident)?]) => {
-        #[unsafe(no_mangle)]
-        unsafe extern "C" fn $handler(
-            request: *const $crate::__private::abi::Request,
-            response: *mut $crate::__private::abi::Response,
-        ) -> i32 {
-            // SAFETY: the runtime passes structures as faas.h describes them.
-            unsafe {
-                $crate::__private::serve(request, response, |invocation| {
-                    STATE.with(&$init, |state| {
-                        // `self::` is the author's function, not this one.
-                        let outcome = $crate::__export!(@call [$($cancel)?] self::$handler, invocation, state);
-                        outcome.map_err(|failure| match failure {
-                            $crate::__private::Failure::Refused(error) => $crate::__private::report(&error),
-                            $crate::__private::Failure::Returned(error) => $crate::__export!(@report error),
+        const _: () = {
+            // Its name in Rust is another one, so that `$handler` is the author's function.
+            #[unsafe(export_name = stringify!($handler))]
+            unsafe extern "C" fn exported(
+                request: *const $crate::__private::abi::Request,
+                response: *mut $crate::__private::abi::Response,
+            ) -> i32 {
+                // SAFETY: the runtime passes structures as faas.h describes them.
+                unsafe {
+                    $crate::__private::serve(request, response, |invocation| {
+                        STATE.with($init, |state| {
+                            let outcome = $crate::__export!(@call [$($cancel)?] $handler, invocation, state);
+                            outcome.map_err(|failure| match failure {
+                                $crate::__private::Failure::Refused(error) => $crate::__private::report(&error),
+                                $crate::__private::Failure::Returned(error) => $crate::__export!(@report error),
+                            })
                         })
                     })
-                })
+                }
             }
-        }
+        };
     };
-    (@call [] $handler:path, $invocation:ident, $state:ident) => {
-        $crate::__private::call(&$handler, $invocation, $state)
+    (@call [] $handler:ident, $invocation:ident, $state:ident) => {
+        $crate::__private::call($handler, $invocation, $state)
     };
-    (@call [cancel] $handler:path, $invocation:ident, $state:ident) => {
-        $crate::__private::call_until_deadline(&$handler, $invocation, $state)
+    (@call [cancel] $handler:ident, $invocation:ident, $state:ident) => {
+        $crate::__private::call_until_deadline($handler, $invocation, $state)
     };
     // What is reported of an author's error: `Returned` explains the five traits.
     (@report $error:ident) => {{
@@ -174,8 +176,8 @@ macro_rules! __export {
         }
     };
     (@hook [$init:path] $function:path) => {
-        STATE.with(&$init, |state| {
-            $crate::__private::call_hook(&$function, state).map_err(|error| $crate::__export!(@report error))
+        STATE.with($init, |state| {
+            $crate::__private::call_hook($function, state).map_err(|error| $crate::__export!(@report error))
         })
     };
 }
@@ -192,7 +194,7 @@ macro_rules! __export_init {
             // SAFETY: the runtime passes a structure as faas.h describes it.
             unsafe {
                 $crate::__private::serve_hook(response, || {
-                    STATE.fill(&$init).map_err(|error| $crate::__export!(@report error))
+                    STATE.fill($init).map_err(|error| $crate::__export!(@report error))
                 })
             }
         }
@@ -211,7 +213,7 @@ macro_rules! __export_init {
             unsafe {
                 $crate::__private::serve_hook(response, || {
                     $crate::__private::start_runtime();
-                    STATE.fill(&$init).map_err(|error| $crate::__export!(@report error))
+                    STATE.fill($init).map_err(|error| $crate::__export!(@report error))
                 })
             }
         }

@@ -107,12 +107,36 @@ handlers! { [] [state: State] }
 /// # Errors
 /// The author's error, or this crate's about the event or the answer.
 pub fn call<'a, H, Form, State>(
-    handler: &H,
+    handler: H,
     invocation: &'a Invocation<'a>,
     state: &'a State,
 ) -> Result<Payload, Failure<H::Error>>
 where
     H: Handler<'a, Form, State>,
 {
+    handler.call(invocation, state)
+}
+
+/// A handler that is `async`, as `deadline = cancel` needs it.
+#[diagnostic::on_unimplemented(
+    message = "`deadline = cancel` needs an `async fn`",
+    label = "this handler is not `async`, so it cannot be cancelled",
+    note = "an `async fn` needs the feature `tokio` of the crate `faas-function`"
+)]
+pub trait AsyncHandler<'a, Form, State>: Handler<'a, Form, State> {}
+
+/// Calls a handler whose future is dropped shortly before the deadline.
+///
+/// # Errors
+/// As for [`call`], and an error of the type `Function.DeadlineReached`.
+pub fn call_until_deadline<'a, H, Form, State>(
+    handler: H,
+    invocation: &'a Invocation<'a>,
+    state: &'a State,
+) -> Result<Payload, Failure<H::Error>>
+where
+    H: AsyncHandler<'a, Form, State>,
+{
+    invocation.cancels.set(true);
     handler.call(invocation, state)
 }

@@ -69,9 +69,9 @@ pub mod abi;
 pub mod __private {
     pub use crate::abi;
     #[cfg(feature = "tokio")]
-    pub use crate::asynchronous::{call_until_deadline, start_runtime};
+    pub use crate::asynchronous::start_runtime;
     pub use crate::call::{serve, serve_hook, Invocation};
     pub use crate::error::{report, AnyError, DeclaredError, DeclaredText, PlainError, PlainText, Report, Returned};
-    pub use crate::handler::{call, Failure};
+    pub use crate::handler::{call, call_until_deadline, Failure};
     pub use crate::state::{call_hook, no_init, shut_down, StateCell};
 }

@@ -12,7 +12,7 @@ use std::sync::{PoisonError, RwLock, TryLockError};
 #[diagnostic::on_unimplemented(
     message = "the signature of this function is not one of `init`",
     label = "`init` is a `fn() -> Result<State, E>`",
-    note = "`State` is `Send`, `Sync` and owns its values; without a state it is `()`; `E` implements `Display`",
+    note = "`State` is `Send`, `Sync` and owns its values, and is `()` if there is none; `E` implements `Display`",
     note = "an `async fn` needs the feature `tokio` of the crate `faas-function`"
 )]
 pub trait Init<Form> {
@@ -29,17 +29,43 @@ pub trait Init<Form> {
 /// The form of a function that is not `async`.
 pub struct Blocking(());
 
-impl<F, State, E> Init<Blocking> for F
-where
-    F: Fn() -> Result<State, E>,
-    State: Send + Sync + 'static,
-    E: Display,
-{
+/// What `init` may return: `Result<State, E>`.
+#[diagnostic::on_unimplemented(
+    message = "`init` returns `{Self}`, which is not a `Result<State, E>`",
+    label = "`init` is a `fn() -> Result<State, E>`",
+    note = "`State` is `Send`, `Sync` and owns its values, and is `()` if there is none; `E` implements `Display`",
+    note = "an `async fn` needs the feature `tokio` of the crate `faas-function`"
+)]
+pub trait InitResult {
+    /// What the handlers get as their third parameter.
+    type State: Send + Sync + 'static;
+    /// The author's error.
+    type Error: Display;
+
+    /// The same as a `Result`.
+    #[doc(hidden)]
+    fn into_result(self) -> Result<Self::State, Self::Error>;
+}
+
+impl<State: Send + Sync + 'static, E: Display> InitResult for Result<State, E> {
     type State = State;
     type Error = E;
 
-    fn make(&self) -> Result<State, E> {
-        self()
+    fn into_result(self) -> Result<State, E> {
+        self
+    }
+}
+
+impl<F, R> Init<Blocking> for F
+where
+    F: Fn() -> R,
+    R: InitResult,
+{
+    type State = R::State;
+    type Error = R::Error;
+
+    fn make(&self) -> Result<R::State, R::Error> {
+        self().into_result()
     }
 }
 
@@ -133,21 +159,21 @@ impl StateCell {
     ///
     /// # Errors
     /// The author's error.
-    pub fn fill<F, I: Init<F>>(&self, init: &I) -> Result<(), I::Error> {
+    pub fn fill<F, I: Init<F>>(&self, init: I) -> Result<(), I::Error> {
         let state = init.make()?;
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(state));
         Ok(())
     }
 
-    /// Calls a function with the state. `init` only tells its type; that of a library without `init` is `()`.
+    /// Calls a function with the state. `init` only tells its type; that of a library without `init` is [`NoInit`].
     ///
     /// # Panics
     /// If there is no state: the runtime calls `faas_init` first.
-    pub fn with<F, I: Init<F>, T>(&self, _init: &I, action: impl FnOnce(&I::State) -> T) -> T {
+    pub fn with<F, I: Init<F>, T>(&self, _init: I, action: impl FnOnce(&I::State) -> T) -> T {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let state: &dyn Any = match state.as_deref() {
             Some(state) => state,
-            None => &(),
+            None => &NoInit(()),
         };
         action(state.downcast_ref().expect("the runtime has called faas_init"))
     }
@@ -162,12 +188,15 @@ impl StateCell {
     }
 }
 
+/// The state of a library without `init`.
+pub struct NoInit(());
+
 /// What a library without `init` has in the place of one.
 ///
 /// # Errors
 /// None.
-pub fn no_init() -> Result<(), std::convert::Infallible> {
-    Ok(())
+pub fn no_init() -> Result<NoInit, std::convert::Infallible> {
+    Ok(NoInit(()))
 }
 
 /// Calls the hook `shutdown`, if there is one, and drops the state.
@@ -183,7 +212,7 @@ pub fn shut_down(cell: &StateCell, hook: impl FnOnce() -> Result<(), Report>) {
 ///
 /// # Errors
 /// The author's error.
-pub fn call_hook<'a, H, Form, State>(hook: &H, state: &'a State) -> Result<(), H::Error>
+pub fn call_hook<'a, H, Form, State>(hook: H, state: &'a State) -> Result<(), H::Error>
 where
     H: Hook<'a, Form, State>,
 {

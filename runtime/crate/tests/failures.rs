@@ -8,9 +8,9 @@ use serde_json::Value;
 use std::fmt;
 use std::panic::{catch_unwind, panic_any, resume_unwind, set_hook};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::thread;
-use support::{call_hook, invoke};
+use support::{call_hook, Outcome, Symbol};
 
 faas::export!(
     text,
@@ -35,6 +35,13 @@ symbols!(
 
 /// The panic hook belongs to the whole process. A test that sets it, or depends on it, takes this lock.
 static HOOKS: Mutex<()> = Mutex::new(());
+
+/// Calls a handler. The runtime calls `faas_init` first.
+fn invoke(symbol: Symbol, payload: impl AsRef<[u8]>) -> Outcome {
+    static INIT: Once = Once::new();
+    INIT.call_once(|| assert_eq!(call_hook(symbols::faas_init).status, 0));
+    support::invoke(symbol, payload)
+}
 
 static MAKES_A_HOOK: AtomicU32 = AtomicU32::new(0);
 
@@ -165,7 +172,7 @@ fn displayed(_: Value, _: &LambdaContext) -> Result<i32, Displayed> {
 fn errors() {
     for (symbol, kind, message, trace) in [
         (
-            symbols::text as support::Symbol,
+            symbols::text as Symbol,
             "Function.Error",
             "not\u{fffd}today: Grüße",
             &[][..],
