@@ -42,6 +42,9 @@
 #[macro_export]
 macro_rules! export {
     ($($input:tt)*) => {
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        const EXPORT_MAY_BE_USED_ONCE: () = ();
         $crate::__export!(@read [] $($input)*,);
     };
 }

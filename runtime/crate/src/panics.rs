@@ -69,9 +69,18 @@ fn message(panicked: Box<dyn Any + Send>) -> String {
         Ok(text) => return (*text).to_string(),
         Err(other) => other,
     };
-    // Its destructor is the author's code too, and may panic.
-    if let Err(again) = panic::catch_unwind(AssertUnwindSafe(|| drop(panicked))) {
-        mem::forget(again);
-    }
+    drop_quietly(panicked);
     "the function panicked".to_string()
+}
+
+/// Drops what a panic carried. Its destructor is the author's code too, and may panic, with a value that has a
+/// destructor again.
+fn drop_quietly(mut panicked: Box<dyn Any + Send>) {
+    for _ in 0..8 {
+        match panic::catch_unwind(AssertUnwindSafe(|| drop(panicked))) {
+            Ok(()) => return,
+            Err(again) => panicked = again,
+        }
+    }
+    mem::forget(panicked);
 }

@@ -1,0 +1,8 @@
+use faas_function::LambdaContext;
+
+faas_function::export!(handle, deadline = cancel);
+
+fn handle(_: u32, _: &LambdaContext) -> Result<u32, String> {
+    Ok(1)
+}
+// refused: line 3: `deadline = cancel` needs an `async fn`
