@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import clients, document, emulator, image, release, runtime, soak, tooling
+from ci.bench import clients, crate, document, emulator, image, release, runtime, soak, tooling
 from ci.bench.clients import Subject
 from ci.bench.paths import ROOT
 from ci.core.errors import ReleaseError
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "tooling": lambda chosen: tooling.measure(chosen.rounds),
     "release": lambda chosen: release.measure(chosen.rounds),
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
+    "crate": lambda chosen: crate.measure(chosen.rounds, _subject(chosen)),
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),
 }

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from ci.bench import chart, clients, document, emulators, python_runs, release, runtime, starts
+from ci.bench import chart, clients, crate, document, emulators, python_runs, release, runtime, starts
 from ci.bench.figures import Figure, Target, number
 from ci.bench.server import Command
 from ci.bench.setup import NotMeasured
@@ -183,7 +183,7 @@ def test_files_are_read_as_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["all"], "there is no part all; expected any of image, tooling, release, runtime, emulator, soak"),
+        (["all"], "there is no part all; expected any of image, tooling, release, runtime, crate, emulator, soak"),
         (["--rounds", "0"], "expected a number from 1 on, found 0"),
         (["--rounds", "-1"], "expected a number from 1 on, found -1"),
         (["--invokes", "0"], "expected a number from 1 on, found 0"),
@@ -276,3 +276,24 @@ def test_a_short_soak_of_the_real_runtime(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert len(result["samples"]) == 1000
     assert str(tmp_path) not in json.dumps(result)
+
+
+def test_the_section_of_the_crate_has_the_sizes() -> None:
+    result = {
+        **{"command": "run", "rounds": 2, "processor": "P", "kernel": "K", "libc": "L", "interpreter": "I"},
+        **{"titles": {"typed": "fn(Text)"}, "figures": {}, "targets": [], "versions": {"fn(Text)": "0.1.0"}},
+        "sizes": [["none", "367 kB"], ["tokio", "506 kB"]],
+    }
+    section = document.crate_section(result)
+    assert "| feature of the crate | size of the library |" in section
+    assert "| tokio | 506 kB |" in section
+
+
+def test_the_targets_of_the_crate_are_ratios_to_awss() -> None:
+    figures = {figure.key: figure for figure in crate._figures()}
+    for key, value in (("value", 2.0), ("typed", 2.0), ("async", 5.0), (crate.AWS, 4.0)):
+        for figure in figures.values():
+            figure.add(key, value)
+    *ratios, tokio = crate._targets(figures)
+    assert [(target.measured, target.met) for target in ratios] == [(0.5, True)] * 2 + [(1.25, False)] * 2
+    assert (tokio.measured, tokio.met) == (3.0, False)

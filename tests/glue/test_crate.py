@@ -38,7 +38,13 @@ faas-function = {{ path = "{CRATE}" }}
 def run_cargo(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run cargo, with one target folder for each set of variables; its output is one text."""
     target = CACHE / "-".join(["crate", *(re.sub(r"\W+", "", value)[:40] for value in variables.values())])
-    env = {**os.environ, "CARGO_TARGET_DIR": str(target), "RUST_BACKTRACE": "0", "CARGO_TERM_COLOR": "never", **variables}
+    env = {
+        **os.environ,
+        "CARGO_TARGET_DIR": str(target),
+        "RUST_BACKTRACE": "0",
+        "CARGO_TERM_COLOR": "never",
+        **variables,
+    }
     with lock(target.name):
         return subprocess.run(
             [program("cargo"), *arguments],
@@ -78,7 +84,8 @@ def test_compile_errors_point_at_the_line_and_say_what_is_accepted(project: Path
         if line:
             after = done.stdout[done.stdout.index(message) :]
             place = re.search(r"--> src/lib\.rs:(\d+):", after)
-            assert place and place[1] == line, done.stdout
+            assert place, done.stdout
+            assert place[1] == line
 
 
 @pytest.mark.long
@@ -87,7 +94,8 @@ def test_a_million_invocations_do_not_grow(tmp_path: Path) -> None:
     done = run_cargo(CRATE, "test", "--locked", "--release", "--test", "concurrency", "--", "62500")
     assert done.returncode == 0, done.stdout
     grown = re.search(r"^grown by (\d+) KiB$", done.stdout, re.MULTILINE)
-    assert grown and int(grown[1]) < GROWTH_KIB, done.stdout
+    assert grown, done.stdout
+    assert int(grown[1]) < GROWTH_KIB
 
 
 @pytest.mark.long
