@@ -47,6 +47,10 @@ def start(settings: "Settings", connection: RuntimeApiConnection) -> "Function":
     try:
         function = Function(settings)
         function.initialise()
+        if function.has_shutdown:
+            from .extension import register
+
+            register(function)
         if settings.initialization == "snap-start":
             from .snapstart import wait_for_restore
 

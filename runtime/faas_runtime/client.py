@@ -258,10 +258,14 @@ class RuntimeApiClient:
         self.check_outcome(path, self.connection.exchange(head, document))
 
     def _status(self, response: "ReceivedResponse") -> str:
-        """The status and the beginning of the body, which may give a reason."""
-        body = bytes(self.connection.reader.view[response.body_start : response.body_end][:_REASON_LIMIT])
-        text = body.decode("utf-8", "replace").strip()
-        return f"{response.status} {''.join(map(_printable, text))}".rstrip()
+        return answer_text(self.connection, response)
+
+
+def answer_text(connection: "RuntimeApiConnection", response: "ReceivedResponse") -> str:
+    """The status and the beginning of the body, which may give a reason."""
+    body = bytes(connection.reader.view[response.body_start : response.body_end][:_REASON_LIMIT])
+    text = body.decode("utf-8", "replace").strip()
+    return f"{response.status} {''.join(map(_printable, text))}".rstrip()
 
 
 def _printable(character: str) -> str:

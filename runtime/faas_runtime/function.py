@@ -44,6 +44,11 @@ class Function:
         self.call = _with_named_frame(call, library.path, handler.symbol)
         self._shutdown = library.function("faas_shutdown")
 
+    @property
+    def has_shutdown(self) -> bool:
+        """Whether the library exports `faas_shutdown`."""
+        return self._shutdown is not None
+
     def initialise(self) -> None:
         """Call `faas_init`; from then on a signal raises `Stopped`, so that the function is shut down.
 

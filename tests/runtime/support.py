@@ -55,6 +55,7 @@ def compile_library(source: Path, folder: Path) -> Path:
     return compile_c(source, output, "-shared", "-fPIC", "-fvisibility=hidden")
 
 
+REGISTRATION = b"POST /2020-01-01/extension/register "
 LAST_CHUNK = re.compile(rb"(^|\r\n)0\r\n(.+\r\n)*\r\n$")
 
 
@@ -171,6 +172,8 @@ class ScriptedServer:
 
     An empty response closes the connection without sending anything. After the last connection, nothing listens any
     more. A lingering server keeps all connections open until its own end.
+
+    The script is about the Runtime API. There is no Extensions API: a registration gets a 404 outside of the script.
     """
 
     def __init__(
@@ -220,10 +223,9 @@ class ScriptedServer:
 
     def _follow(self) -> None:
         for number, responses in enumerate(self._connections):
+            peer = accept_runtime(self._listener)
             if number == len(self._connections) - 1:
-                peer = self._accept_last()
-            else:
-                peer, _ = self._listener.accept()
+                self._listener.close()
             self._peers.append(peer)
             peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             reader = RequestReader(peer, number)
@@ -234,11 +236,6 @@ class ScriptedServer:
             if not self._lingering:
                 peer.close()
 
-    def _accept_last(self) -> socket.socket:
-        peer, _ = self._listener.accept()
-        self._listener.close()
-        return peer
-
     def _send(self, peer: socket.socket, response: bytes, *, is_last: bool) -> None:
         if self._bytewise:
             for byte in response:
@@ -247,6 +244,17 @@ class ScriptedServer:
             peer.sendall(response, getattr(socket, "MSG_MORE", 0))  # arrives together with the close
         else:
             peer.sendall(response)
+
+
+def accept_runtime(listener: socket.socket) -> socket.socket:
+    """The next connection to the Runtime API. One to the Extensions API, which comes first, gets a 404."""
+    while True:
+        peer, _ = listener.accept()
+        if peer.recv(len(REGISTRATION), socket.MSG_PEEK | socket.MSG_WAITALL) != REGISTRATION:
+            return peer
+        with peer:
+            RequestReader(peer).read()
+            peer.sendall(status(404))
 
 
 class RequestReader:

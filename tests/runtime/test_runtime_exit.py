@@ -19,6 +19,7 @@ from tests.runtime.support import (
     Early,
     Runtime,
     ScriptedServer,
+    accept_runtime,
     invocation,
     status,
     wait_until,
@@ -58,7 +59,7 @@ def test_stop_before_the_first_invocation(functions: Path) -> None:
         socket.create_server(("127.0.0.1", 0)) as listener,
         Runtime(f"127.0.0.1:{listener.getsockname()[1]}", "hooks.handle", functions) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         with peer:
             assert peer.recv(4096).startswith(b"GET ")
             runtime.wait_until_idle()  # the watcher starts while the first request waits
@@ -72,7 +73,7 @@ def test_stop_asks_for_no_further_invocation(functions: Path, event: bytes) -> N
         socket.create_server(("127.0.0.1", 0)) as listener,
         Runtime(f"127.0.0.1:{listener.getsockname()[1]}", "hooks.handle", functions) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         with peer:
             for response in (event, ACCEPTED):
                 assert peer.recv(4096)

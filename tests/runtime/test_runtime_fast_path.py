@@ -19,6 +19,7 @@ from tests.runtime.support import (
     RequestReader,
     Runtime,
     ScriptedServer,
+    accept_runtime,
     invocation,
     status,
     wait_until,
@@ -110,7 +111,7 @@ def test_stop_asks_for_no_further_invocation(functions: Path) -> None:
         socket.create_server(("127.0.0.1", 0)) as listener,
         Runtime(f"127.0.0.1:{listener.getsockname()[1]}", "rough.nap", functions, environment=NO_PIPELINING) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         with peer:
             peer.settimeout(TIMEOUT_S)
             reader = RequestReader(peer)
@@ -131,7 +132,7 @@ def test_deadline_that_is_not_acted_on(functions: Path, seconds: float) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with Runtime(address, "rough.nap", functions) as runtime:
-            peer, _ = listener.accept()
+            peer = accept_runtime(listener)
             peer.settimeout(TIMEOUT_S)
             reader = RequestReader(peer)
             for left in (60, 60, 60, seconds):

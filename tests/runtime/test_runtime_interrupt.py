@@ -13,7 +13,7 @@ from faas_runtime.connection import RuntimeApiConnection
 from faas_runtime.environment import Endpoint
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import TIMEOUT_S, RequestReader, Runtime, invocation, status
+from tests.runtime.support import TIMEOUT_S, RequestReader, Runtime, accept_runtime, invocation, status
 
 RECEIPT = status(202)
 
@@ -33,7 +33,7 @@ def test_an_event_that_has_begun_to_arrive_is_answered(functions: Path, before: 
         listening() as listener,
         Runtime(name(listener), "probe.echo", functions) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         peer.settimeout(TIMEOUT_S)
         reader = RequestReader(peer)
         for _ in range(before):
@@ -59,7 +59,7 @@ def test_an_event_that_stays_incomplete_is_not_waited_for(functions: Path) -> No
         listening() as listener,
         Runtime(name(listener), "probe.echo", functions) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         RequestReader(peer).read()
         peer.sendall(invocation(b"12345")[:-2])
         runtime.wait_until_idle()
@@ -99,7 +99,7 @@ def test_the_wait_for_a_restore_is_ended_without_hooks(functions: Path) -> None:
         listening() as listener,
         Runtime(name(listener), "probe.echo", functions, environment=environment) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         peer.settimeout(TIMEOUT_S)
         assert RequestReader(peer).read().path.endswith("/restore/next")
         runtime.signal(signal.SIGTERM)
@@ -108,7 +108,7 @@ def test_the_wait_for_a_restore_is_ended_without_hooks(functions: Path) -> None:
 
 def test_a_process_that_idles_sleeps_and_still_notices_what_hangs(functions: Path) -> None:
     with listening() as listener, Runtime(name(listener), "rough.hang_if_asked", functions) as runtime:
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         peer.settimeout(TIMEOUT_S)
         reader = RequestReader(peer)
         for payload in (b"0", b"0", b"1"):  # the last one comes in a head that needs no parsing

@@ -24,6 +24,7 @@ from tests.runtime.support import (
     RequestReader,
     Runtime,
     ScriptedServer,
+    accept_runtime,
     invocation,
     status,
     wait_until,
@@ -84,7 +85,7 @@ def warm(
         Runtime(f"127.0.0.1:{listener.getsockname()[1]}", handler, functions, environment=environment) as runtime,
     ):
         listener.settimeout(TIMEOUT_S)
-        peer = Peer(listener.accept()[0])
+        peer = Peer(accept_runtime(listener))
         for _ in range(WARM_UP):
             peer.take(invocation(b"warm"))
             peer.answer(ACCEPTED)
@@ -217,7 +218,7 @@ def test_a_server_that_closes_costs_one_repeated_request(
         assert peer.read().action == "GET next"  # it is lost
         peer.answer(receipt)
         peer.socket.close()
-        second = Peer(listener.accept()[0])
+        second = Peer(accept_runtime(listener))
         for number in range(4):
             assert second.take(invocation(b"%d" % number)).body == b"%d" % number
             assert not second.is_asked_by(runtime)
@@ -288,7 +289,7 @@ def test_managed_instances_go_on_after_a_receipt_that_is_no_http(functions: Path
         peer.take(invocation(b"x"))
         peer.read()
         peer.answer(b"garbage\r\n\r\n")
-        second = Peer(listener.accept()[0])
+        second = Peer(accept_runtime(listener))
         assert second.take(invocation(b"y")).body == b"y"
         assert not second.is_asked_by(runtime)
 
@@ -309,7 +310,7 @@ def test_each_response_is_released_once(functions: Path) -> None:
         peer.take(invocation(b"y"))
         peer.answer(b"")
         peer.socket.close()
-        second = Peer(listener.accept()[0])
+        second = Peer(accept_runtime(listener))
         second.take(invocation(b"z"))
         second.answer(ACCEPTED)
         second.read()

@@ -22,6 +22,7 @@ from tests.runtime.support import (
     TIMEOUT_S,
     Runtime,
     ScriptedServer,
+    accept_runtime,
     status,
     wait_until,
 )
@@ -89,7 +90,7 @@ def test_a_signal_ends_the_wait_for_the_restore(early: Path, start: Callable[...
         socket.create_server(("127.0.0.1", 0)) as listener,
         start(f"127.0.0.1:{listener.getsockname()[1]}", "early.echo", early, **SNAP_START) as runtime,
     ):
-        peer, _ = listener.accept()
+        peer = accept_runtime(listener)
         with peer:
             assert b"/restore/next" in peer.recv(4096)
             runtime.wait_until_idle()

@@ -10,7 +10,18 @@ from pathlib import Path
 import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Early, Request, Runtime, ScriptedServer, invocation, status
+from tests.runtime.support import (
+    ACCEPTED,
+    OVER,
+    TIMEOUT_S,
+    Early,
+    Request,
+    Runtime,
+    ScriptedServer,
+    accept_runtime,
+    invocation,
+    status,
+)
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 
@@ -60,7 +71,7 @@ def test_piece_is_sent_before_the_function_goes_on(functions: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with Runtime(address, "rough.stream_then_hang", functions):
-            peer, _ = listener.accept()
+            peer = accept_runtime(listener)
             peer.settimeout(TIMEOUT_S)
             peer.recv(65536)
             peer.sendall(invocation(b""))
@@ -161,7 +172,7 @@ def test_slow_reader_slows_the_function_down(functions: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"
         with Runtime(address, "rough.stream_large", functions) as runtime:
-            peer, _ = listener.accept()
+            peer = accept_runtime(listener)
             peer.settimeout(TIMEOUT_S)
             peer.recv(65536)
             peer.sendall(invocation(b""))
