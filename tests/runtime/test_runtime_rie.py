@@ -1,4 +1,4 @@
-"""AWS's emulator of the Runtime API takes a response and the next request together."""
+"""AWS's emulator of the Runtime API takes a response and the next request together, and asks the process to end."""
 
 from __future__ import annotations
 
@@ -43,10 +43,32 @@ def free_address() -> str:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
+class Emulator(http.client.HTTPConnection):
+    """A connection to the emulator."""
+
+    def __init__(self, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+        host, port = address.split(":")
+        super().__init__(host, int(port), timeout=TIMEOUT_S)
+        self._process = process
+        self._log = log
+
+    def end(self) -> str:
+        """Let it end its execution environment, as Lambda does; returns its log."""
+        os.kill(self._pid, signal.SIGTERM)
+        self._process.wait(TIMEOUT_S)
+        return self._log.read_text()
+
+    @property
+    def _pid(self) -> int:
+        pid = self._process.pid
+        if Path(f"/proc/{pid}/comm").read_text() != "unshare\n":
+            return pid
+        (child,) = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return int(child)
+
+
 @contextmanager
-def running(
-    command: Sequence[str], address: str, environment: Mapping[str, str], log: Path
-) -> Iterator[http.client.HTTPConnection]:
+def running(command: Sequence[str], address: str, environment: Mapping[str, str], log: Path) -> Iterator[Emulator]:
     """The emulator, and a connection to it."""
     variables = {"PATH": os.environ["PATH"], "_HANDLER": "probe.echo", **environment}
     with (
@@ -56,8 +78,7 @@ def running(
         try:
             wait_until(lambda: process.poll() is not None or accepts(address))
             assert process.poll() is None, log.read_text()
-            host, port = address.split(":")
-            yield http.client.HTTPConnection(host, int(port), timeout=TIMEOUT_S)
+            yield Emulator(address, process, log)
         except OSError as error:
             raise AssertionError(log.read_text()) from error
         finally:
@@ -71,35 +92,83 @@ def accepts(address: str) -> bool:
         return probe.connect_ex((host, int(port))) == 0
 
 
-def invoke_all(connection: http.client.HTTPConnection) -> list[bytes]:
-    """The answers to all events. One that the emulator refuses, as no poller waits just then, is sent again."""
-    answers: list[bytes] = []
-    while len(answers) < INVOKES:
-        connection.request("POST", PATH, EVENTS[len(answers)])
+def invoke_once(connection: http.client.HTTPConnection, event: bytes = b"{}") -> bytes:
+    """The answer to an event. One that the emulator refuses, as no poller waits just then, is sent again."""
+    while True:
+        connection.request("POST", PATH, event)
         answer = connection.getresponse().read()
         if b"Runtime.Unavailable" not in answer:
-            answers.append(answer)
-    return answers
+            return answer
 
 
-@pytest.mark.parametrize("environment", [{}, NO_PIPELINING], ids=["together", "apart"])
-def test_no_invocation_is_lost(functions: Path, tmp_path: Path, environment: dict[str, str]) -> None:
-    program, address = rie.program(), free_address()
+def invoke_all(connection: http.client.HTTPConnection) -> list[bytes]:
+    """The answers to all events."""
+    return [invoke_once(connection, event) for event in EVENTS]
+
+
+def on_demand(address: str) -> list[str]:
+    """The command of the emulator for one invocation at a time."""
     addresses = ("--runtime-interface-emulator-address", address, "--runtime-api-address", free_address())
-    command = [str(program), *addresses, *PYTHON, str(LAUNCHER)]
-    variables = {"LAMBDA_TASK_ROOT": str(functions), **environment}
-    with running(command, address, variables, tmp_path / "log") as connection:
-        assert invoke_all(connection) == EVENTS
+    return [str(rie.program()), *addresses, *PYTHON, str(LAUNCHER)]
 
 
-def test_no_invocation_is_lost_on_managed_instances(functions: Path, tmp_path: Path) -> None:
-    program, address = rie.program(), free_address()
+def managed(address: str, folder: Path, library: str) -> list[str]:
+    """The command of the emulator for managed instances."""
+    program = rie.program()
     unshare = [shutil.which("unshare") or not_there("unshare"), "--mount", "--pid", "--fork", "--kill-child"]
     if subprocess.run([*unshare, "mount", "-t", "tmpfs", "none", "/var"], capture_output=True, check=False).returncode:
         not_there("the right to mount a file system", optional=True)
     python = shutil.which("python3", path="/usr/bin") or not_there("/usr/bin/python3", optional=True)
-    library = functions / f"libprobe{SUFFIX}"
     addresses = ("--runtime-interface-emulator-address", address, "--runtime-api-address", free_address(), "bootstrap")
-    command = [*unshare, "sh", "-c", IN_VAR, "sh", str(library), str(RUNTIME), python, str(program), *addresses]
-    with running(command, address, MANAGED, tmp_path / "log") as connection:
+    script = ["sh", "-c", IN_VAR, "sh", str(folder / f"lib{library}{SUFFIX}"), str(RUNTIME), python]
+    return [*unshare, *script, str(program), *addresses]
+
+
+@pytest.mark.parametrize("environment", [{}, NO_PIPELINING], ids=["together", "apart"])
+def test_no_invocation_is_lost(functions: Path, tmp_path: Path, environment: dict[str, str]) -> None:
+    address = free_address()
+    variables = {"LAMBDA_TASK_ROOT": str(functions), **environment}
+    with running(on_demand(address), address, variables, tmp_path / "log") as connection:
         assert invoke_all(connection) == EVENTS
+
+
+def test_no_invocation_is_lost_on_managed_instances(functions: Path, tmp_path: Path) -> None:
+    address = free_address()
+    with running(managed(address, functions, "probe"), address, MANAGED, tmp_path / "log") as connection:
+        assert invoke_all(connection) == EVENTS
+
+
+@pytest.mark.parametrize(("library", "has_hook"), [("hooks", True), ("probe", False)])
+@pytest.mark.parametrize("is_managed", [False, True], ids=["on demand", "managed"])
+def test_only_a_function_with_the_hook_is_registered_and_asked_to_end(
+    functions: Path, tmp_path: Path, library: str, has_hook: bool, is_managed: bool
+) -> None:
+    address = free_address()
+    command = managed(address, functions, library) if is_managed else on_demand(address)
+    variables = {"_HANDLER": f"{library}.{'handle' if has_hook else 'echo'}"}
+    variables |= MANAGED if is_managed else {"LAMBDA_TASK_ROOT": str(functions)}
+    with running(command, address, variables, tmp_path / "log") as emulator:
+        assert invoke_once(emulator) == (b"initialised" if has_hook else b"{}")
+        log = emulator.end()
+    assert ("Internal agent" in log and "faas-runtime-shutdown" in log) == has_hook
+    assert ("shut down\n" in log) == has_hook
+    assert ("Sending SIGKILL" in log) == (not has_hook)
+
+
+def test_a_process_whose_function_timed_out_ends_at_once_and_the_next_one_registers_again(
+    functions: Path, tmp_path: Path
+) -> None:
+    address = free_address()
+    variables = {
+        "_HANDLER": "rough.hang_if_asked",
+        "LAMBDA_TASK_ROOT": str(functions),
+        "AWS_LAMBDA_FUNCTION_TIMEOUT": "1",
+    }
+    with running(on_demand(address), address, variables, tmp_path / "log") as emulator:
+        assert invoke_once(emulator, b"1") == b"Task timed out after 1.00 seconds"
+        assert invoke_once(emulator, b"2") == b"2"
+        log = emulator.end()
+    assert log.count("was abandoned at its deadline, as the process was asked to end\n") == 1
+    assert log.count("Internal agent faas-runtime-shutdown") == 2
+    assert log.count("shut down\n") == 1
+    assert "SIGKILL" not in log
