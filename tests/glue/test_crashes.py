@@ -99,10 +99,13 @@ def rustc(*options: str) -> tuple[str, ...]:
 
 
 def crash(folder: Path, handler: str, **variables: str) -> tuple[int, str]:
-    """Call a handler that ends the process: the exit code, and what it wrote to standard error."""
+    """Call a handler that ends the process: the exit code, and what it wrote to standard error.
+
+    With two pollers, the one that is not on the main thread gets the event.
+    """
     script = [invocation(), ACCEPTED]
     with (
-        ScriptedServer(script, script, lingering=True) as server,
+        ScriptedServer(*([[], script] if variables == MANAGED else [script]), lingering=True) as server,
         Runtime(server.address, f"crashing.{handler}", folder, environment=variables) as runtime,
     ):
         return runtime.end()
