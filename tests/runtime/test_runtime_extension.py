@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Mapping
@@ -19,6 +20,8 @@ from tests.runtime.support import (
     ACCEPTED,
     LAUNCHER,
     PYTHON,
+    SUFFIX,
+    TIMEOUT_S,
     Request,
     RequestReader,
     Runtime,
@@ -223,3 +226,12 @@ def test_a_function_that_closes_the_connection_is_shut_down_all_the_same(functio
     with Platform() as platform, start(platform, functions, "rough.close_all") as runtime:
         exit_code, errors = end(runtime, platform)
     assert (exit_code, errors) == (0, "shut down\n")
+
+
+def test_the_emulator_calls_the_hook_without_an_extensions_api(functions: Path, tmp_path: Path) -> None:
+    event = tmp_path / "event.json"
+    event.write_text("{}")
+    command = [*PYTHON, str(LAUNCHER), "invoke", str(functions / f"libhooks{SUFFIX}"), "--event", str(event)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=TIMEOUT_S)
+    assert done.stdout == "initialised"
+    assert [line.split(" ")[0] for line in done.stderr.splitlines()] == ["START", "END", "REPORT", "shut"]
