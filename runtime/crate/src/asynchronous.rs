@@ -5,7 +5,7 @@ use crate::call::Invocation;
 use crate::handler::{answered, AsyncHandler, Failure, Handler};
 use crate::state::{Hook, HookForm, HookResult, Init, InitResult};
 use crate::stream::Stream;
-use crate::{event, Error, LambdaContext};
+use crate::{crashes, event, Error, LambdaContext};
 use futures_core::Stream as AsyncStream;
 use serde::de::{Deserialize, DeserializeOwned};
 use std::fmt::Display;
@@ -33,6 +33,7 @@ fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| {
         let mut builder = Builder::new_multi_thread();
         builder.enable_io().enable_time().thread_name("faas-tokio");
+        builder.on_thread_start(crashes::protect_thread);
         builder.build().expect("tokio's runtime does not start")
     })
 }

@@ -1,8 +1,9 @@
 //! Calls the author's functions by the rules of `faas.h`, and owns the memory that a response points to.
 
-use crate::abi::{Request, Response};
+use crate::abi::{self, Request, Response};
 use crate::answer::Payload;
 use crate::context::LambdaContext;
+use crate::crashes;
 use crate::error::Report;
 use crate::panics::catch;
 use crate::stream::{self, c_string};
@@ -27,6 +28,13 @@ impl Invocation<'_> {
         let kept = self.event.get_or_init(|| Box::new(event));
         kept.downcast_ref().expect("an invocation has one event")
     }
+}
+
+/// What the runtime calls first. Returns the version of the C ABI.
+#[must_use]
+pub fn load() -> u32 {
+    crashes::install();
+    abi::VERSION
 }
 
 /// Calls a handler with a request and fills in the response. Returns 0 for success.

@@ -35,14 +35,13 @@ mod handler {
     use std::sync::Once;
 
     use super::system::{
-        address_of_fault, error_number, is_own_abort, stack_pointer, SigAction, SigStack,
-        SA_ONSTACK, SA_SIGINFO, SIGABRT, SIGBUS, SIGSEGV, SS_DISABLE,
+        address_of_fault, error_number, is_own_abort, stack_pointer, SigAction, SigStack, SA_ONSTACK, SA_SIGINFO,
+        SIGABRT, SIGBUS, SIGSEGV, SS_DISABLE,
     };
 
     const OVERFLOW: &[u8] = b"faas-function: the stack of the function overflowed\n";
     const ABORT: &[u8] = b"faas-function: the function called abort()\n";
-    const OUT_OF_MEMORY: &[u8] =
-        b"faas-function: the function could not allocate memory, and called abort()\n";
+    const OUT_OF_MEMORY: &[u8] = b"faas-function: the function could not allocate memory, and called abort()\n";
 
     const STDERR: c_int = 2;
     const SIG_DFL: usize = 0;
@@ -74,9 +73,7 @@ mod handler {
     // Safety: `install` writes it once, before the handler that reads it is there.
     unsafe impl Sync for Previous {}
 
-    static PREVIOUS: Previous = Previous(UnsafeCell::new(
-        [const { MaybeUninit::uninit() }; SIGNALS.len()],
-    ));
+    static PREVIOUS: Previous = Previous(UnsafeCell::new([const { MaybeUninit::uninit() }; SIGNALS.len()]));
 
     /// Name crashes from now on. Further calls do nothing.
     pub(crate) fn install() {
@@ -236,10 +233,7 @@ mod handler {
 }
 
 /// Linux, with glibc or musl, on 64 bits.
-#[cfg(all(
-    target_os = "linux",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#[cfg(all(target_os = "linux", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod system {
     use std::ffi::{c_int, c_void};
 
@@ -339,10 +333,7 @@ mod system {
 }
 
 /// macOS
-#[cfg(all(
-    target_os = "macos",
-    any(target_arch = "x86_64", target_arch = "aarch64")
-))]
+#[cfg(all(target_os = "macos", any(target_arch = "x86_64", target_arch = "aarch64")))]
 mod system {
     use std::ffi::{c_int, c_void};
 
@@ -422,12 +413,7 @@ mod system {
     /// The stack pointer at the fault. `context` is a `ucontext_t`.
     pub(super) unsafe fn stack_pointer(context: *const c_void) -> usize {
         // Safety: the caller's; the kernel fills in the pointer.
-        unsafe {
-            read(
-                read::<*const c_void>(context, MACHINE_CONTEXT),
-                STACK_POINTER,
-            )
-        }
+        unsafe { read(read::<*const c_void>(context, MACHINE_CONTEXT), STACK_POINTER) }
     }
 
     unsafe fn read<T: Copy>(structure: *const c_void, offset: usize) -> T {

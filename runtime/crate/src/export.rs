@@ -92,7 +92,7 @@ macro_rules! __export {
 
             #[unsafe(no_mangle)]
             extern "C" fn faas_abi_version() -> u32 {
-                $crate::__private::abi::VERSION
+                $crate::__private::load()
             }
 
             $crate::__export!(@handlers $handlers [$init] $cancel);

@@ -45,6 +45,7 @@ mod answer;
 mod asynchronous;
 mod call;
 mod context;
+mod crashes;
 mod error;
 mod event;
 mod export;
@@ -70,7 +71,7 @@ pub mod __private {
     pub use crate::abi;
     #[cfg(feature = "tokio")]
     pub use crate::asynchronous::start_runtime;
-    pub use crate::call::{serve, serve_hook, Invocation};
+    pub use crate::call::{load, serve, serve_hook, Invocation};
     pub use crate::error::{report, AnyError, DeclaredError, DeclaredText, PlainError, PlainText, Report, Returned};
     pub use crate::handler::{call, call_until_deadline, Failure};
     pub use crate::state::{call_hook, no_init, shut_down, StateCell};
