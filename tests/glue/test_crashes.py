@@ -203,7 +203,8 @@ def test_what_it_says(tmp_path: Path) -> None:
 def test_its_style() -> None:
     if shutil.which("rustfmt") is None:
         not_there("rustfmt")
-    call("rustfmt", "--edition", "2021", "--check", HERE / "functions" / "crashing.rs")
+    config = ("--edition", "2021", "--config-path", MODULE.parents[1])
+    call("rustfmt", *config, "--check", HERE / "functions" / "crashing.rs")
 
 
 @pytest.mark.parametrize(

@@ -78,12 +78,7 @@ extern "C" fn many_threads(_: *const c_void, response: *mut c_void) -> c_int {
 fn resident_kib() -> i64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    line.unwrap()
-        .split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse()
-        .unwrap()
+    line.unwrap().split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[unsafe(no_mangle)]
