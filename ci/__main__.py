@@ -82,7 +82,7 @@ def _restart_in_utf8_mode() -> None:
         os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])  # noqa: S606
 
 
-class _StandardOutput(io.FileIO):
+class _NamedOutput(io.FileIO):
     """Standard output, whose errors say that it is meant: they have no file name of their own."""
 
     def write(self, data: Any, /) -> int:
@@ -94,7 +94,7 @@ class _StandardOutput(io.FileIO):
 
 
 def _name_standard_output() -> None:
-    output = io.BufferedWriter(_StandardOutput(sys.stdout.fileno(), "w", closefd=False))
+    output = io.BufferedWriter(_NamedOutput(sys.stdout.fileno(), "w", closefd=False))
     sys.stdout = io.TextIOWrapper(output, sys.stdout.encoding, sys.stdout.errors, line_buffering=sys.stdout.isatty())
 
 

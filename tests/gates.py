@@ -14,7 +14,7 @@ from ci.manifest import dist_paths
 from ci.pipeline.finished import Dist
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import previous, roots
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from ci.verify.previous import Previous
 from tests.cache import kept, key_of
 from tests.support import not_there
@@ -38,7 +38,9 @@ def place_root(dist: Path, suite: str) -> None:
     shutil.copyfile(tar, target)
 
 
-def run_job(project: Project, name: str, function: Function, folder: Path, older: Project | None = None) -> Verdict:
+def run_job(
+    project: Project, name: str, function: BuiltFunction, folder: Path, older: Project | None = None
+) -> Verdict:
     """Run the job of that id, with the function in C and, for an upgrade, the older version."""
     if os.geteuid() != 0:
         not_there("a root user, for roots,")

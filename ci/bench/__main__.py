@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.bench import clients, crate, document, emulator, image, release, runtime, soak, tooling
-from ci.bench.clients import Subject
+from ci.bench.clients import MeasuredRuntime
 from ci.bench.paths import ROOT
 from ci.core.errors import ReleaseError
 
@@ -25,7 +25,7 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
 _BY_DEFAULT = [part for part in PARTS if part != "release"]  # which takes ten minutes a round
 
 
-def _subject(chosen: argparse.Namespace) -> Subject:
+def _subject(chosen: argparse.Namespace) -> MeasuredRuntime:
     return clients.choose(chosen.runtime, chosen.python)
 
 

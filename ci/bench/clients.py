@@ -48,7 +48,7 @@ class MeasuredClient:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
+class MeasuredRuntime:
     """The runtime that is measured: its tree, its interpreter, and the options that its launcher gives to that."""
 
     tree: Path
@@ -69,7 +69,7 @@ class Subject:
         return found[1] if found else ""
 
 
-def choose(tree: Path, python: str | None = None) -> Subject:
+def choose(tree: Path, python: str | None = None) -> MeasuredRuntime:
     """A tree like `runtime/`, with the named interpreter, or else the one that the tree's launcher names."""
     launcher = tree / "bin" / "faas-runtime"
     if not launcher.is_file():
@@ -78,11 +78,11 @@ def choose(tree: Path, python: str | None = None) -> Subject:
     found = shutil.which(python or named)
     if found is None:
         raise ToolError(f"{python or named}: there is no such interpreter", hint="name another one with --python")
-    return Subject(tree=tree.resolve(), python=found, options=tuple(options))
+    return MeasuredRuntime(tree=tree.resolve(), python=found, options=tuple(options))
 
 
 def prepare(
-    run: Runner, native: Native, subject: Subject, folder: Path, *, only_own: bool = False
+    run: Runner, native: Native, subject: MeasuredRuntime, folder: Path, *, only_own: bool = False
 ) -> dict[str, MeasuredClient]:
     """The clients by their keys: the bare clients, this runtime and, unless `only_own`, those of AWS."""
     own = {**_LAMBDA, "LAMBDA_TASK_ROOT": str(native.task_root), "_HANDLER": "echo.handle"}
@@ -117,7 +117,7 @@ def _if_available(key: str, title: str, version: str, make: Callable[[], Command
         return MeasuredClient(key=key, title=title, version=version, command=Command(argv=()), reason=in_short(error))
 
 
-def _install(run: Runner, subject: Subject, folder: Path) -> Path:
+def _install(run: Runner, subject: MeasuredRuntime, folder: Path) -> Path:
     """Copy the runtime and compile it, as the RPM does: the checkout may change later. Returns the launcher."""
     target = fresh_folder(folder / "faas-runtime")
     for part in ("bin", "faas_runtime"):
@@ -132,7 +132,7 @@ def _install(run: Runner, subject: Subject, folder: Path) -> Path:
     return target / "bin" / "faas-runtime"
 
 
-def _awslambdaric(run: Runner, subject: Subject, folder: Path) -> Command:
+def _awslambdaric(run: Runner, subject: MeasuredRuntime, folder: Path) -> Command:
     environment, task = folder / "awslambdaric", fresh_folder(folder / "python-echo")
     program = environment / "bin" / "python"
     run(subject.python, "-m", "venv", "--clear", "--without-pip", environment)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ci.bench.clients import CRATE, MeasuredClient, Subject, crate_version
-from ci.bench.figures import COLUMNS, Figure, Target, all_met
+from ci.bench.clients import CRATE, MeasuredClient, MeasuredRuntime, crate_version
+from ci.bench.figures import COLUMNS, Figure, FigureTarget, all_met
 from ci.bench.paths import CACHE
 from ci.bench.server import SOURCES, Command, Load
 from ci.bench.setup import Setup, open_setup, save
@@ -45,7 +45,7 @@ HANDLERS = (
 AWS = "rust"
 
 
-def measure(rounds: int, subject: Subject) -> bool:
+def measure(rounds: int, subject: MeasuredRuntime) -> bool:
     """Measure, print the tables, write `dist/bench/crate.json`; returns whether every target is met."""
     console = Console()
     with open_setup(subject, only_own=True) as setup:
@@ -119,9 +119,9 @@ def _echo(setup: Setup, figures: Mapping[str, Figure], name: str, load: Load) ->
         latency.add(key, run.p50_us)
 
 
-def _targets(figures: Mapping[str, Figure]) -> list[Target]:
+def _targets(figures: Mapping[str, Figure]) -> list[FigureTarget]:
     ratios = [
-        Target(
+        FigureTarget(
             what=f"{one.title}: {figure.what} / lambda_runtime (Rust)",
             measured=figure.ratio(one.key, AWS),
             below=1.0,
@@ -133,5 +133,5 @@ def _targets(figures: Mapping[str, Figure]) -> list[Target]:
     start = figures["start"]
     typed, asynchronous = start.median("typed"), start.median("async")
     more = asynchronous - typed if typed is not None and asynchronous is not None else None
-    tokio = Target(what="start with tokio over one without", measured=more, most=MOST_FOR_TOKIO_MS, unit=" ms")
+    tokio = FigureTarget(what="start with tokio over one without", measured=more, most=MOST_FOR_TOKIO_MS, unit=" ms")
     return [*ratios, tokio]

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.bench import emulators
-from ci.bench.clients import BENCH, Subject
-from ci.bench.emulators import CONCURRENCY, Emulator, Serving
-from ci.bench.figures import COLUMNS, Figure, Target, all_met, compare, in_short
+from ci.bench.clients import BENCH, MeasuredRuntime
+from ci.bench.emulators import CONCURRENCY, MeasuredEmulator, Serving
+from ci.bench.figures import COLUMNS, Figure, FigureTarget, all_met, compare, in_short
 from ci.bench.paths import CACHE
 from ci.bench.server import Load, compile_callers
 from ci.bench.setup import NotMeasured, Setup, open_setup, save
@@ -84,7 +84,7 @@ def _figures() -> dict[str, Figure]:
     return {figure.key: figure for figure in found}
 
 
-def measure(rounds: int, subject: Subject) -> bool:
+def measure(rounds: int, subject: MeasuredRuntime) -> bool:
     """Measure, print the table, write `dist/bench/emulator.json`; returns whether every target is met."""
     console = Console()
     figures = _figures()
@@ -118,7 +118,7 @@ def measure(rounds: int, subject: Subject) -> bool:
     return all_met(targets)
 
 
-def _round(callers: _Callers, emulator: Emulator, figures: Mapping[str, Figure]) -> None:
+def _round(callers: _Callers, emulator: MeasuredEmulator, figures: Mapping[str, Figure]) -> None:
     """Add one value to each figure of an emulator, or the reason for none."""
     try:
         if emulator.reason:
@@ -135,7 +135,7 @@ def _round(callers: _Callers, emulator: Emulator, figures: Mapping[str, Figure])
             figure.fail(emulator.key, str(error))
 
 
-def _measure_one(callers: _Callers, emulator: Emulator, serving: Serving) -> dict[str, float]:
+def _measure_one(callers: _Callers, emulator: MeasuredEmulator, serving: Serving) -> dict[str, float]:
     served = callers.call(serving, 1, INVOKES)
     new, kept = (callers.call_from_python(serving, kind) for kind in ("new", "kept"))
     many = callers.call(serving, emulator.callers, INVOKES // emulator.callers)
@@ -157,7 +157,7 @@ def _measure_one(callers: _Callers, emulator: Emulator, serving: Serving) -> dic
     return values
 
 
-def judge(figures: Mapping[str, Figure]) -> list[Target]:
+def judge(figures: Mapping[str, Figure]) -> list[FigureTarget]:
     """The targets with what was measured."""
     direct, served, rate, idle, resident = (
         figures[key].median("runtime") for key in ("direct", "served", "rate", "idle", "resident")
@@ -166,18 +166,20 @@ def judge(figures: Mapping[str, Figure]) -> list[Target]:
     added = None if direct is None or served is None else served - direct
     per_second = f"invokes per second, {CONCURRENCY} callers"
     return [
-        Target(what="latency that the emulator adds, p50", measured=added, most=ADDED_MS, unit=" ms", reason=reason),
-        Target(what=per_second, measured=rate, least=PER_SECOND, reason=reason),
-        Target(what="processor time while idle", measured=idle, most=0, unit=" ms", reason=reason),
-        Target(what="resident memory while idle", measured=resident, most=RESIDENT_MB, unit=" MB", reason=reason),
+        FigureTarget(
+            what="latency that the emulator adds, p50", measured=added, most=ADDED_MS, unit=" ms", reason=reason
+        ),
+        FigureTarget(what=per_second, measured=rate, least=PER_SECOND, reason=reason),
+        FigureTarget(what="processor time while idle", measured=idle, most=0, unit=" ms", reason=reason),
+        FigureTarget(what="resident memory while idle", measured=resident, most=RESIDENT_MB, unit=" MB", reason=reason),
         *_compare_latencies(figures),
         compare(figures["rate"], RIE, f"{per_second} / RIE with one", least=RIE_RATE),
         compare(figures["rate"], CARGO, f"{per_second} / cargo lambda watch", above=1.0),
     ]
 
 
-def _compare_latencies(figures: Mapping[str, Figure]) -> list[Target]:
-    found: list[Target] = []
+def _compare_latencies(figures: Mapping[str, Figure]) -> list[FigureTarget]:
+    found: list[FigureTarget] = []
     for kind, connections in (("new", "new connections"), ("kept", "one connection")):
         p50, p99 = figures[f"{kind}_p50"], figures[f"{kind}_p99"]
         found += [

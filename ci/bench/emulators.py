@@ -34,7 +34,7 @@ _PATH = "/2015-03-31/functions/{}/invocations"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Emulator:
+class MeasuredEmulator:
     """An emulator. `start` gets a port and the port after it; `reason` says why it cannot be measured, or is empty."""
 
     key: str
@@ -56,7 +56,7 @@ class Serving:
     path: str
 
 
-def prepare(setup: Setup, folder: Path) -> list[Emulator]:
+def prepare(setup: Setup, folder: Path) -> list[MeasuredEmulator]:
     """All emulators, ours first."""
     runtime = setup.clients["runtime"]
     library = setup.native.task_root / "libecho.so"
@@ -65,12 +65,14 @@ def prepare(setup: Setup, folder: Path) -> list[Emulator]:
         options = ("--port", str(port), "--concurrency", str(CONCURRENCY))
         return Command(argv=(*runtime.command.argv, "serve", library, *options))
 
-    ours = Emulator(key="runtime", title="faas-runtime", version=runtime.version, start=start)
+    ours = MeasuredEmulator(key="runtime", title="faas-runtime", version=runtime.version, start=start)
     try:
         programs = _install(setup.run, fresh_folder(folder / "emulators"))
     except ReleaseError as error:
         reason = in_short(error)
-        peers = [Emulator(key=key, title=title, version=_pinned(name), reason=reason) for key, title, name in _PEERS]
+        peers = [
+            MeasuredEmulator(key=key, title=title, version=_pinned(name), reason=reason) for key, title, name in _PEERS
+        ]
         return [ours, *peers]
     return [ours, _rie(setup, programs), _cargo_lambda(setup, programs, folder)]
 
@@ -85,14 +87,14 @@ def _install(run: Runner, folder: Path) -> Path:
     return folder
 
 
-def _rie(setup: Setup, programs: Path) -> Emulator:
+def _rie(setup: Setup, programs: Path) -> MeasuredEmulator:
     """AWS's emulator. A second request at once ends it, so it has one caller."""
     architecture = host_name()
     machine = architecture if architecture == "arm64" else MACHINES.get(architecture, architecture)
     program = programs / "samcli" / "local" / "rapid" / f"aws-lambda-rie-{machine}"
     key, title, name = _PEERS[0]
     if not program.is_file():
-        return Emulator(key=key, title=title, version=_pinned(name), reason=f"there is none for {machine}")
+        return MeasuredEmulator(key=key, title=title, version=_pinned(name), reason=f"there is none for {machine}")
     program.chmod(0o755)
     runtime = setup.clients["runtime"].command.argv
     env = {"AWS_LAMBDA_FUNCTION_NAME": "bench", "LAMBDA_TASK_ROOT": str(setup.native.task_root)}
@@ -102,16 +104,16 @@ def _rie(setup: Setup, programs: Path) -> Emulator:
         back = ("--runtime-api-address", f"127.0.0.1:{port + 1}")
         return Command(argv=(program, "--log-level", "error", *front, *back, *runtime, "echo.handle"), env=env)
 
-    return Emulator(key=key, title=title, version=_pinned(name), start=start, callers=1)
+    return MeasuredEmulator(key=key, title=title, version=_pinned(name), start=start, callers=1)
 
 
-def _cargo_lambda(setup: Setup, programs: Path, folder: Path) -> Emulator:
+def _cargo_lambda(setup: Setup, programs: Path, folder: Path) -> MeasuredEmulator:
     key, title, name = _PEERS[1]
     target = folder / "cargo"
     try:
         setup.run("cargo", "build", "--release", "--locked", "--target-dir", target, cwd=CRATE)
     except ReleaseError as error:
-        return Emulator(key=key, title=title, version=_pinned(name), reason=in_short(error))
+        return MeasuredEmulator(key=key, title=title, version=_pinned(name), reason=in_short(error))
 
     def start(port: int) -> Command:
         # It looks through all files below the current folder, and builds nothing, as everything is built already.
@@ -120,7 +122,7 @@ def _cargo_lambda(setup: Setup, programs: Path, folder: Path) -> Emulator:
         argv = (*program, "--release", "--quiet", "--ignore-changes", *options)
         return Command(argv=argv, env={"CARGO_TARGET_DIR": str(target)})
 
-    return Emulator(key=key, title=title, version=_pinned(name), start=start, path=_PATH.format(CRATE.name))
+    return MeasuredEmulator(key=key, title=title, version=_pinned(name), start=start, path=_PATH.format(CRATE.name))
 
 
 def _pinned(package: str) -> str:
@@ -129,7 +131,7 @@ def _pinned(package: str) -> str:
 
 
 @contextmanager
-def serving(run: Runner, emulator: Emulator) -> Iterator[Serving]:
+def serving(run: Runner, emulator: MeasuredEmulator) -> Iterator[Serving]:
     """Run an emulator until the end of the block, from when it answers."""
     log = LOG.with_name(f"bench-emulator-{emulator.key}.log")
     log.unlink(missing_ok=True)
@@ -195,6 +197,6 @@ def processor_ns(process: int) -> int:
     return used
 
 
-def versions(emulators: list[Emulator]) -> Mapping[str, str]:
+def versions(emulators: list[MeasuredEmulator]) -> Mapping[str, str]:
     """The versions of the emulators by their titles."""
     return {emulator.title: emulator.version for emulator in emulators}

@@ -69,7 +69,7 @@ def exact(value: float | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class FigureTarget:
     """A limit that a measured value must keep. `measured` is None if it was not measured; `reason` says why."""
 
     what: str
@@ -139,14 +139,14 @@ def compare(
     most: float | None = None,
     below: float | None = None,
     above: float | None = None,
-) -> Target:
+) -> FigureTarget:
     """A target for the ratio of this runtime to another client."""
     missing = figure.missing
     reason = missing.get("runtime") or missing.get(other) or "there is no value"
     ratio = figure.ratio("runtime", other)
-    return Target(what=what, measured=ratio, least=least, most=most, below=below, above=above, reason=reason)
+    return FigureTarget(what=what, measured=ratio, least=least, most=most, below=below, above=above, reason=reason)
 
 
-def all_met(targets: Sequence[Target]) -> bool:
+def all_met(targets: Sequence[FigureTarget]) -> bool:
     """Whether every target is met."""
     return all(target.met for target in targets)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deflate import deflate_compress
 
-from ci.bench.figures import COLUMNS, Target, all_met
+from ci.bench.figures import COLUMNS, FigureTarget, all_met
 from ci.bench.paths import ROOT
 from ci.bench.setup import save
 from ci.core import tars
@@ -58,11 +58,11 @@ def _rows(path: Path) -> list[list[str]]:
     ]
 
 
-def _targets(architecture: str, path: Path) -> list[Target]:
+def _targets(architecture: str, path: Path) -> list[FigureTarget]:
     sizes = oci.sizes(path).total if path.exists() else None
     measured = (sizes.unpacked / 1e6, sizes.compressed / 1e6) if sizes else (None, None)
     return [
-        Target(
+        FigureTarget(
             what=f"{architecture}, {what}",
             measured=value,
             most=limit / 1e6,

@@ -7,11 +7,11 @@ import platform
 import re
 from pathlib import Path
 
-from ci.bench.clients import Subject
+from ci.bench.clients import MeasuredRuntime
 from ci.core.run import Runner
 
 
-def facts(run: Runner, subject: Subject) -> dict[str, str]:
+def facts(run: Runner, subject: MeasuredRuntime) -> dict[str, str]:
     """The machine in a few words, without anything private."""
     version = run.output(subject.python, "-I", "-S", "-c", "import sys; print(sys.version.split()[0])").strip()
     return {

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench.figures import Target
+from ci.bench.figures import FigureTarget
 from ci.bench.paths import LOG
 from ci.core.run import Runner
 
@@ -35,6 +35,6 @@ def starts(checkout: Path, rounds: int, action: Callable[[], float]) -> float:
     return statistics.median(action() / timed(checkout, "-c", "pass") for _ in range(rounds))
 
 
-def of_starts(what: str, measured: float, most: float) -> Target:
+def of_starts(what: str, measured: float, most: float) -> FigureTarget:
     """A target in starts of Python."""
-    return Target(what=f"{what} / python -c pass", measured=measured, most=most)
+    return FigureTarget(what=f"{what} / python -c pass", measured=measured, most=most)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.bench import python_runs
-from ci.bench.figures import COLUMNS, Target, all_met, number
+from ci.bench.figures import COLUMNS, FigureTarget, all_met, number
 from ci.bench.paths import LOG, ROOT
 from ci.bench.setup import save
 from ci.core.console import Console
@@ -46,7 +46,7 @@ class Spent:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signers:
+class ThrowAwayKeys:
     """Throw-away keys: a home folder of GnuPG, whose key has no passphrase, and the file of an Ed25519 key."""
 
     home: Path
@@ -72,7 +72,9 @@ def measure(rounds: int) -> bool:
     return all_met(targets)
 
 
-def _measure(tagged: Path, signers: Signers, rounds: int, run: Runner) -> tuple[list[Target], list[list[str]]]:
+def _measure(
+    tagged: Path, signers: ThrowAwayKeys, rounds: int, run: Runner
+) -> tuple[list[FigureTarget], list[list[str]]]:
     clone = _clone(tagged, tagged.with_name("snapshot"), run)
     snapshot, reproduce = _spent(clone, "snapshot"), _spent(clone, "reproduce")
     idle = python_runs.starts(clone, rounds, lambda: python_runs.ci(clone, "snapshot"))
@@ -88,7 +90,7 @@ def _measure(tagged: Path, signers: Signers, rounds: int, run: Runner) -> tuple[
     release = _spent(clone, "release", *keys, *(f"--allow-missing={name}" for name in missing))
     both = snapshot.processor + reproduce.processor
     targets = [
-        Target(
+        FigureTarget(
             what="release / snapshot and reproduce, processor time",
             measured=release.processor / both,
             most=RELEASE_RATIO,
@@ -114,7 +116,7 @@ def _spent(checkout: Path, *command: str) -> Spent:
     return Spent(wall=time.monotonic() - wall, processor=processor() - before)
 
 
-def _make_keys(home: Path, folder: Path, run: Runner) -> Signers:
+def _make_keys(home: Path, folder: Path, run: Runner) -> ThrowAwayKeys:
     """Make keys that are older than the release, whose date all signatures carry."""
     attestations = folder / "attestations.pem"
     run("openssl", "genpkey", "-algorithm", "ed25519", "-out", attestations)
@@ -125,10 +127,10 @@ def _make_keys(home: Path, folder: Path, run: Runner) -> Signers:
     recipe = ("bench <bench@example.org>", "rsa4096", "sign", "2y")
     printed = run.output("gpg", *alone, *clock, "--quick-generate-key", *recipe)
     fingerprint = next(line.split()[3] for line in printed.splitlines() if "KEY_CREATED" in line)
-    return Signers(home=home, fingerprint=fingerprint, attestations=attestations)
+    return ThrowAwayKeys(home=home, fingerprint=fingerprint, attestations=attestations)
 
 
-def _tag(checkout: Path, signers: Signers, run: Runner) -> Path:
+def _tag(checkout: Path, signers: ThrowAwayKeys, run: Runner) -> Path:
     """Clone this repository, put the keys into the manifest, and cut a version."""
     _clone(ROOT, checkout, run)
     for name, value in (("user.name", "bench"), ("user.email", "bench@example.org"), ("commit.gpgsign", "false")):

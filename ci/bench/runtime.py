@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from ci.bench import small, starts
 from ci.bench.chart import draw
-from ci.bench.clients import Subject
-from ci.bench.figures import COLUMNS, Figure, Target, all_met, compare
+from ci.bench.clients import MeasuredRuntime
+from ci.bench.figures import COLUMNS, Figure, FigureTarget, all_met, compare
 from ci.bench.paths import RESULTS
 from ci.bench.server import Load
 from ci.bench.setup import NotMeasured, Setup, open_setup, save
@@ -28,7 +28,7 @@ POLLERS = 8
 NAPS = Load(invokes=30, warmup=POLLERS)  # 50 ms each, for every poller: all pollers have the same number of them
 
 
-def measure(rounds: int, subject: Subject) -> bool:
+def measure(rounds: int, subject: MeasuredRuntime) -> bool:
     """Measure, print the tables, write `dist/bench/runtime.json` and `.svg`; returns whether every target is met."""
     console = Console()
     with open_setup(subject) as setup:
@@ -104,7 +104,7 @@ def _pollers(setup: Setup, figure: Figure) -> None:
         figure.add("runtime", several.invokes_per_s / single.invokes_per_s)
 
 
-def _targets(figures: dict[str, Figure]) -> list[Target]:
+def _targets(figures: dict[str, Figure]) -> list[FigureTarget]:
     start, pollers = figures["start"], figures["pollers"]
     return [
         *small.targets(figures),
@@ -116,7 +116,7 @@ def _targets(figures: dict[str, Figure]) -> list[Target]:
             for size in LARGE
         ),
         *(_memory(figures[f"memory {size}"]) for size in LARGE),
-        Target(
+        FigureTarget(
             what=pollers.what,
             measured=pollers.median("runtime"),
             least=0.9 * POLLERS,
@@ -126,12 +126,12 @@ def _targets(figures: dict[str, Figure]) -> list[Target]:
     ]
 
 
-def _memory(figure: Figure) -> Target:
+def _memory(figure: Figure) -> FigureTarget:
     reason = figure.missing.get("runtime", "")
-    return Target(what=figure.what + ", payloads", measured=figure.median("runtime"), most=3.0, reason=reason)
+    return FigureTarget(what=figure.what + ", payloads", measured=figure.median("runtime"), most=3.0, reason=reason)
 
 
-def _print(console: Console, figures: list[Figure], titles: dict[str, str], targets: list[Target]) -> None:
+def _print(console: Console, figures: list[Figure], titles: dict[str, str], targets: list[FigureTarget]) -> None:
     columns = ["what", *(f">{title}" for title in titles.values())]
     console.table("Medians", columns, [[figure.what, *map(figure.text, titles)] for figure in figures])
     console.table("Targets", COLUMNS, [target.row() for target in targets])

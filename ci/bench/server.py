@@ -57,7 +57,7 @@ class Command:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class MeasuredRun:
     """What the server measured of one process. Without invokes, only its start."""
 
     start_wall_ms: float
@@ -95,18 +95,18 @@ def compile_callers(run: Runner, folder: Path) -> Path:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Server:
+class MeasuringServer:
     """Runs the server on one core."""
 
     run: Runner
     program: Path
     core: int
 
-    def measure(self, command: Command, load: Load) -> Run:
+    def measure(self, command: Command, load: Load) -> MeasuredRun:
         """Start a process and give it the load. A wrong answer, an error or an early end raises `CommandFailed`."""
         return _read(self._output(command, load.options()))
 
-    def start_and_end(self, command: Command) -> Run:
+    def start_and_end(self, command: Command) -> MeasuredRun:
         """Measure a program that starts, does nothing and ends."""
         return _read(self._output(command, ("--until-exit",)))
 
@@ -116,11 +116,11 @@ class Server:
         return answer
 
 
-def _read(answer: Mapping[str, Any]) -> Run:
+def _read(answer: Mapping[str, Any]) -> MeasuredRun:
     wall, processor = answer["start_wall_ms"], answer["start_processor_ms"]
     if not answer.get("invokes"):
-        return Run(start_wall_ms=wall, start_processor_ms=processor)
-    return Run(
+        return MeasuredRun(start_wall_ms=wall, start_processor_ms=processor)
+    return MeasuredRun(
         start_wall_ms=wall,
         start_processor_ms=processor,
         processor_us=answer["processor_us"],

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ci.bench import clients, machine
-from ci.bench.clients import MeasuredClient, Subject
+from ci.bench.clients import MeasuredClient, MeasuredRuntime
 from ci.bench.figures import Figure, in_short
 from ci.bench.paths import CACHE, LOG, RESULTS
-from ci.bench.server import Command, Load, Native, Run, Server, choose_core, compile_native
+from ci.bench.server import Command, Load, MeasuredRun, MeasuringServer, Native, choose_core, compile_native
 from ci.core.children import Children
 from ci.core.errors import CommandFailed
 from ci.core.files import write_atomically
@@ -28,18 +28,18 @@ class Setup:
 
     run: Runner
     native: Native
-    subject: Subject
+    subject: MeasuredRuntime
     clients: dict[str, MeasuredClient]
-    server: Server
+    server: MeasuringServer
 
-    def measure(self, command: Command, load: Load) -> Run:
+    def measure(self, command: Command, load: Load) -> MeasuredRun:
         """Measure one process; a failure raises `NotMeasured` in short, the log has all of it."""
         try:
             return self.server.measure(command, load)
         except CommandFailed as error:
             raise NotMeasured(in_short(error)) from error
 
-    def measure_all(self, load: Load, figures: Sequence[Figure]) -> dict[str, Run]:
+    def measure_all(self, load: Load, figures: Sequence[Figure]) -> dict[str, MeasuredRun]:
         """The same load for all clients, by their keys; a client that fails is left out of it from then on."""
         runs = {}
         for key, client in self.clients.items():
@@ -61,7 +61,7 @@ class Setup:
 
 
 @contextmanager
-def open_setup(subject: Subject, *, only_own: bool = False) -> Iterator[Setup]:
+def open_setup(subject: MeasuredRuntime, *, only_own: bool = False) -> Iterator[Setup]:
     """Prepare everything, or with `only_own` our own clients alone; ends what still runs after the block."""
     LOG.unlink(missing_ok=True)
     children = Children()
@@ -69,7 +69,7 @@ def open_setup(subject: Subject, *, only_own: bool = False) -> Iterator[Setup]:
     try:
         native = compile_native(run, CACHE)
         prepared = clients.prepare(run, native, subject, CACHE, only_own=only_own)
-        server = Server(run=run, program=native.server, core=choose_core())
+        server = MeasuringServer(run=run, program=native.server, core=choose_core())
         yield Setup(run=run, native=native, subject=subject, clients=prepared, server=server)
     finally:
         children.end_all()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ci.bench.figures import Figure, Target, compare
+from ci.bench.figures import Figure, FigureTarget, compare
 from ci.bench.server import Load
 from ci.bench.setup import Setup
 
@@ -42,7 +42,7 @@ def measure(setup: Setup, figures: Mapping[str, Figure], pause: int) -> None:
         billed.add(key, run.billed_us)
 
 
-def targets(figures: Mapping[str, Figure]) -> list[Target]:
+def targets(figures: Mapping[str, Figure]) -> list[FigureTarget]:
     """What the runtime promises."""
     processor, spaced = figures["processor"], figures[key_of("latency", 50)]
     return [

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ci.bench.clients import Subject
-from ci.bench.figures import COLUMNS, Target, all_met
-from ci.bench.server import Load, Run
+from ci.bench.clients import MeasuredRuntime
+from ci.bench.figures import COLUMNS, FigureTarget, all_met
+from ci.bench.server import Load, MeasuredRun
 from ci.bench.setup import NotMeasured, open_setup, save
 from ci.core.console import Console
 
@@ -15,7 +15,7 @@ _BASE_TIMEOUT_S = 60
 _LEAST_INVOKES_PER_S = 2000
 
 
-def measure(invokes: int, subject: Subject) -> bool:
+def measure(invokes: int, subject: MeasuredRuntime) -> bool:
     """Measure, print the table, write `dist/bench/soak.json`; returns whether every target is met."""
     console = Console()
     run, reason = None, ""
@@ -43,19 +43,19 @@ def measure(invokes: int, subject: Subject) -> bool:
     return all_met(targets)
 
 
-def judge(run: Run | None, invokes: int, reason: str = "") -> list[Target]:
+def judge(run: MeasuredRun | None, invokes: int, reason: str = "") -> list[FigureTarget]:
     """The targets, from the samples: the first is taken after a thousandth of the invokes, the last at the end."""
     growth = leaked = None
     if run is not None and run.samples:
         first, last = run.samples[0], run.samples[-1]
         growth, leaked = last[1] - first[1], last[2] - first[2]
     return [
-        Target(
+        FigureTarget(
             what=f"growth of resident memory over {invokes} invokes",
             measured=growth,
             most=GROWTH_KB,
             unit=" KiB",
             reason=reason,
         ),
-        Target(what="descriptors opened and left open", measured=leaked, most=0, reason=reason),
+        FigureTarget(what="descriptors opened and left open", measured=leaked, most=0, reason=reason),
     ]

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.bench.clients import Subject
-from ci.bench.figures import Figure, Target, compare, in_short
+from ci.bench.clients import MeasuredRuntime
+from ci.bench.figures import Figure, FigureTarget, compare, in_short
 from ci.bench.paths import CACHE
 from ci.bench.server import COMPILE, SOURCES, Command
 from ci.bench.setup import Setup
@@ -77,12 +77,12 @@ def measure(setup: Setup, found: Mapping[str, Figure], console: Console) -> None
                 found[name].add(key, value)
 
 
-def targets(found: Mapping[str, Figure]) -> list[Target]:
+def targets(found: Mapping[str, Figure]) -> list[FigureTarget]:
     """What is promised."""
     answer, more = found["answer"], found["answer more"]
     return [
         compare(answer, BARE, "start to the first answer / python3 -I -S -c pass", most=1.12),
-        Target(
+        FigureTarget(
             what=f"first invocation over a warm one, {PAUSE_MS} ms after /next",
             measured=more.median("runtime"),
             most=0.5,
@@ -101,7 +101,7 @@ def start(run: Runner, program: Path, core: int, command: Command, *, events: in
     return Start(answer_ms=seen["answer_ms"], first_us=latencies[0], warm_us=statistics.median(warm) if warm else 0.0)
 
 
-def _bare(setup: Setup, subject: Subject) -> float:
+def _bare(setup: Setup, subject: MeasuredRuntime) -> float:
     return setup.server.start_and_end(subject.bare).start_wall_ms
 
 

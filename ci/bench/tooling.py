@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ci import kinds
-from ci.bench.figures import COLUMNS, Target, all_met
+from ci.bench.figures import COLUMNS, FigureTarget, all_met
 from ci.bench.paths import ROOT
 from ci.bench.python_runs import ci, of_starts, python, starts
 from ci.bench.setup import save
@@ -61,7 +61,7 @@ def measure(rounds: int) -> bool:
         shutil.copytree(ROOT, copy, ignore=ignored, symlinks=True)
         clean = [_clean(copy) for _ in range(max(1, rounds // 2))]
         targets = [
-            Target(
+            FigureTarget(
                 what=f"snapshot from clean / the least that its tools need on {os.cpu_count()} processors",
                 measured=statistics.median(wall / least for wall, least in clean),
                 most=CLEAN_RATIO,
@@ -91,7 +91,7 @@ def _clean(copy: Path) -> tuple[float, float]:
     return wall, max(chain, used / (os.cpu_count() or 1))
 
 
-def _nothing_to_do(copy: Path, rounds: int) -> list[Target]:
+def _nothing_to_do(copy: Path, rounds: int) -> list[FigureTarget]:
     rpm = starts(copy, rounds, lambda: ci(copy, "rpm"))
     sdist = starts(copy, rounds, lambda: ci(copy, "sdist"))
     snapshot = starts(copy, rounds, lambda: ci(copy, "snapshot"))
@@ -104,7 +104,7 @@ def _nothing_to_do(copy: Path, rounds: int) -> list[Target]:
     ]
 
 
-def _rpm(copy: Path, rounds: int) -> Target:
+def _rpm(copy: Path, rounds: int) -> FigureTarget:
     """What an RPM takes beyond its calls of rpmbuild."""
 
     def build() -> float:
@@ -114,7 +114,7 @@ def _rpm(copy: Path, rounds: int) -> Target:
     return of_starts("rpm, without its rpmbuild calls", starts(copy, rounds, build), RPM_STARTS)
 
 
-def _growth(copy: Path, clean: float, rounds: int) -> list[Target]:
+def _growth(copy: Path, clean: float, rounds: int) -> list[FigureTarget]:
     """What further files in the payload cost: of each, and of each in the second half compared with the first."""
     half = _FURTHER_FILES // 2
     idle = starts(copy, rounds, lambda: ci(copy, "snapshot"))
@@ -129,7 +129,7 @@ def _growth(copy: Path, clean: float, rounds: int) -> list[Target]:
     return [
         of_starts(f"snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
         of_starts(f"snapshot with nothing to do, {files}", idle_further, IDLE_STARTS_PER_100_FILES),
-        Target(
+        FigureTarget(
             what="snapshot from clean, second half of these files / first half", measured=second / first, most=GROWTH
         ),
     ]

@@ -47,7 +47,7 @@ def _job(project: Project, build: Job, output: Output) -> Job:
 def _build(work: Workspace, *, artefact: Output) -> None:
     from ci.sboms import contents, cyclonedx, spdx
 
-    found = contents.read(contents.Source(path=work.built(artefact.path), folder=work.folder, run=work.run))
+    found = contents.read(contents.OpenedArtifact(path=work.built(artefact.path), folder=work.folder, run=work.run))
     for form, write in (("spdx", spdx.write), ("cdx", cyclonedx.write)):
         path = work.out / f"{artefact.name}.{form}.json"
         path.write_bytes(write(found, Publisher.of(work.release)))

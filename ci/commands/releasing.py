@@ -75,7 +75,7 @@ class Course:
 
 
 @dataclass(frozen=True)
-class Step:
+class ReleaseStep:
     """A step of a release: its name, for the output and for docs/releasing.md, and what does it."""
 
     name: str
@@ -155,18 +155,18 @@ def _assemble(part: str, course: Course) -> None:
 
 
 STEPS = (
-    Step("preflight", _preflight),
-    Step("build the RPMs and sign them, build everything else and the SBOMs, verify, run the gates", _build),
-    Step("build twice and compare", _reproduce),
-    Step("refuse what was not run", _require_publishable),
-    Step("copy the artefacts", partial(_assemble, "copy_artifacts")),
-    Step("sign the MSYS2 packages", partial(_assemble, "sign_packages")),
-    Step("add the records, the public keys and verify.py", partial(_assemble, "add_records")),
-    Step("make and sign the package repositories", partial(_assemble, "make_trees")),
-    Step("write SHA256SUMS", partial(_assemble, "write_sums")),
-    Step("sign provenance and verdicts", partial(_assemble, "write_statements")),
-    Step("sign SHA256SUMS", partial(_assemble, "sign_sums")),
-    Step("verify the set as its users do", partial(_assemble, "verify_set")),
-    Step("put the set into dist/release", partial(_assemble, "put_in_place")),
+    ReleaseStep("preflight", _preflight),
+    ReleaseStep("build the RPMs and sign them, build everything else and the SBOMs, verify, run the gates", _build),
+    ReleaseStep("build twice and compare", _reproduce),
+    ReleaseStep("refuse what was not run", _require_publishable),
+    ReleaseStep("copy the artefacts", partial(_assemble, "copy_artifacts")),
+    ReleaseStep("sign the MSYS2 packages", partial(_assemble, "sign_packages")),
+    ReleaseStep("add the records, the public keys and verify.py", partial(_assemble, "add_records")),
+    ReleaseStep("make and sign the package repositories", partial(_assemble, "make_trees")),
+    ReleaseStep("write SHA256SUMS", partial(_assemble, "write_sums")),
+    ReleaseStep("sign provenance and verdicts", partial(_assemble, "write_statements")),
+    ReleaseStep("sign SHA256SUMS", partial(_assemble, "sign_sums")),
+    ReleaseStep("verify the set as its users do", partial(_assemble, "verify_set")),
+    ReleaseStep("put the set into dist/release", partial(_assemble, "put_in_place")),
 )
 """The order of a release. Every step that fails ends it, and the next run begins with the first step again."""

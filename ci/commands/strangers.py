@@ -48,7 +48,7 @@ class Addresses:
 
 
 @dataclass(frozen=True)
-class Seen:
+class StrangerReport:
     """What was seen at one place; `tried` is False if something could not be tried on this machine."""
 
     place: str
@@ -98,12 +98,12 @@ def verify(project: Project, console: Console, version: str) -> None:
     require_tried(found)
 
 
-def show(console: Console, title: str, found: Sequence[Seen]) -> None:
+def show(console: Console, title: str, found: Sequence[StrangerReport]) -> None:
     """Show a table of what was seen at each place."""
     console.table(title, ["from", "what was seen"], [[one.place, one.what] for one in found])
 
 
-def require_tried(found: Sequence[Seen]) -> None:
+def require_tried(found: Sequence[StrangerReport]) -> None:
     """Raise `HostError` if something could not be tried: then nobody knows whether it is as it was released."""
     if places := [one.place for one in found if not one.tried]:
         raise HostError(
@@ -114,7 +114,7 @@ def require_tried(found: Sequence[Seen]) -> None:
 
 def look(
     project: Project, addresses: Addresses, folder: Path, runner: Runner, say: Callable[[str], None], no_root: str
-) -> Iterator[Seen]:
+) -> Iterator[StrangerReport]:
     """Download, verify and install in an empty folder; gives what was seen at each place. A fault is raised.
 
     `no_root` says why there is no root that dnf and pacman could install into; it is empty if there is one.
@@ -122,19 +122,19 @@ def look(
     downloads = folder / "downloads"
     with Web(name="download", say=say) as web:
         stranger.download(web, addresses.page, addresses.repositories, downloads)
-    yield Seen("release page", _verified(project, downloads, runner))
+    yield StrangerReport("release page", _verified(project, downloads, runner))
     for place, check in _checks(project, addresses, folder, runner, no_root):
         say(f"{place}: installing")
         yield _seen(place, check)
 
 
-def _seen(place: str, check: Callable[[], str]) -> Seen:
+def _seen(place: str, check: Callable[[], str]) -> StrangerReport:
     try:
-        return Seen(place, check())
+        return StrangerReport(place, check())
     except NotTried as error:
-        return Seen(place, str(error), tried=False)
+        return StrangerReport(place, str(error), tried=False)
     except ToolError as error:
-        return Seen(place, f"not tried: {error}", tried=False)
+        return StrangerReport(place, f"not tried: {error}", tried=False)
     except CommandFailed as error:
         raise VerificationError(f"{place}: it does not install and run\n{error}", hint="see the log") from error
 

@@ -98,7 +98,7 @@ def commit_of(root: Path, revision: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tag:
+class GitTag:
     """A tag of a checkout: its own object, the commit that it leads to, and whether it is annotated and signed.
 
     A tag that is not annotated has no object of its own; then both are the commit.
@@ -110,7 +110,7 @@ class Tag:
     signed: bool
 
 
-def tag_named(root: Path, name: str) -> Tag | None:
+def tag_named(root: Path, name: str) -> GitTag | None:
     """The tag of that name; None if there is none."""
     try:
         commit = _git(root, "rev-parse", "--verify", "--quiet", f"refs/tags/{name}^{{commit}}").strip()
@@ -118,7 +118,7 @@ def tag_named(root: Path, name: str) -> Tag | None:
         return None
     annotated = _git(root, "cat-file", "-t", f"refs/tags/{name}").strip() == "tag"
     own = _git(root, "rev-parse", "--verify", f"refs/tags/{name}").strip()
-    return Tag(
+    return GitTag(
         object=own, commit=commit, annotated=annotated, signed=annotated and b"\n-----BEGIN " in tag_text(root, name)
     )
 

@@ -25,19 +25,19 @@ _SIGNATURES = {267, 268, 278, 1002, 1005}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signed:
+class SignedDigests:
     """The SHA-256 of the two parts of an RPM that a signature is about, in hexadecimal."""
 
     header: str
     payload: str
 
 
-def signed_parts(path: Path) -> Signed:
+def signed_parts(path: Path) -> SignedDigests:
     """The hashes of header and payload. A file that is not an RPM raises `ValueError`, as all functions here do."""
     with path.open("rb") as file:
         _read_front(file)
         header, _ = _read_header(file)
-        return Signed(
+        return SignedDigests(
             header=hashlib.sha256(header).hexdigest(), payload=hashlib.file_digest(file, "sha256").hexdigest()
         )
 

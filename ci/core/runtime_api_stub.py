@@ -32,14 +32,14 @@ POLL_S = 0.05
 FUNCTION_ARN = "arn:aws:lambda:us-east-1:012345678912:function:test_function"
 TRACE_ID = "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=1"
 
-Kind = Literal["response", "error", "init-error"]
+ResultKind = Literal["response", "error", "init-error"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RuntimeResult:
     """What the runtime posted: a response, an error, or an init error."""
 
-    kind: Kind
+    kind: ResultKind
     request_id: str | None
     body: bytes
     headers: Mapping[str, str]
@@ -47,7 +47,7 @@ class RuntimeResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Event:
+class WaitingEvent:
     """An invocation that waits for the runtime. Its deadline is `time_limit_s` after the runtime gets it."""
 
     request_id: str
@@ -71,7 +71,7 @@ class RuntimeApiStub:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         """Listen on a port of its own at the address `host`."""
-        self._events: queue.Queue[Event | None] = queue.Queue()
+        self._events: queue.Queue[WaitingEvent | None] = queue.Queue()
         self._results: queue.Queue[RuntimeResult | None] = queue.Queue()
         self._waiting: dict[str, queue.Queue[RuntimeResult | None]] = {}
         self._is_closed = threading.Event()
@@ -126,7 +126,7 @@ class RuntimeApiStub:
         """As `invoke`. The function has `time_limit_s` from when the runtime gets the event, however long it starts."""
         return self._result_of(_event(payload, request_id, headers, time_limit_s), timeout)
 
-    def _result_of(self, event: Event, timeout: float) -> RuntimeResult:
+    def _result_of(self, event: WaitingEvent, timeout: float) -> RuntimeResult:
         results = self._waiting[event.request_id] = queue.Queue()
         self._events.put(event)
         try:
@@ -138,7 +138,7 @@ class RuntimeApiStub:
         """Wait for a result that no `invoke` waits for, such as an init error."""
         return _first(self._results, timeout)
 
-    def _take_event(self) -> Event | None:
+    def _take_event(self) -> WaitingEvent | None:
         """The next event for the runtime, or None when the stand-in is closed."""
         event = self._events.get()
         if event is None:
@@ -163,7 +163,7 @@ def _first(results: queue.Queue[RuntimeResult | None], timeout: float) -> Runtim
     return result
 
 
-def _event(payload: bytes, request_id: str, extra: Mapping[str, str], time_limit_s: float) -> Event:
+def _event(payload: bytes, request_id: str, extra: Mapping[str, str], time_limit_s: float) -> WaitingEvent:
     request_id = request_id or str(uuid.uuid4())
     headers = {
         "Lambda-Runtime-Aws-Request-Id": request_id,
@@ -171,7 +171,7 @@ def _event(payload: bytes, request_id: str, extra: Mapping[str, str], time_limit
         "Lambda-Runtime-Trace-Id": TRACE_ID,
     }
     headers |= {f"Lambda-Runtime-{name.replace('_', '-').title()}": value for name, value in extra.items()}
-    return Event(request_id=request_id, payload=payload, headers=headers, time_limit_s=time_limit_s)
+    return WaitingEvent(request_id=request_id, payload=payload, headers=headers, time_limit_s=time_limit_s)
 
 
 class _Server(ThreadingHTTPServer):

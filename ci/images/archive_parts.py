@@ -23,7 +23,7 @@ _UNREADABLE = (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, g
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parts:
+class ArchiveParts:
     """The digest of an image's manifest, its configuration, and the files that were wanted."""
 
     digest: str
@@ -31,7 +31,7 @@ class Parts:
     tree: FileTree
 
 
-def read(path: Path, wanted: re.Pattern[str]) -> Parts:
+def read(path: Path, wanted: re.Pattern[str]) -> ArchiveParts:
     """Read those files of an image whose whole path fits the pattern. Raises `VerificationError` for another file."""
     try:
         with tarfile.open(path) as archive:
@@ -44,7 +44,7 @@ def read(path: Path, wanted: re.Pattern[str]) -> Parts:
                     _add_layer(tree, data, wanted)
     except _UNREADABLE as error:
         raise _not_ours(path, error) from error
-    return Parts(digest=digest, config=config, tree=tree)
+    return ArchiveParts(digest=digest, config=config, tree=tree)
 
 
 def digest_of(path: Path) -> str:

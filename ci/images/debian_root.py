@@ -28,7 +28,7 @@ _AR_SIZE_START, _AR_SIZE_END = 48, 58
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Package:
+class UnpackedPackage:
     """A Debian package: its control file, and the paths of its files."""
 
     name: str
@@ -43,14 +43,14 @@ class DebianRoot:
 
     architecture: str
     tree: FileTree
-    packages: tuple[Package, ...]
+    packages: tuple[UnpackedPackage, ...]
 
     @property
     def libraries(self) -> str:
         """The folder of the shared libraries."""
         return f"usr/lib/{architectures.named(self.architecture).triplet}"
 
-    def package(self, name: str) -> Package:
+    def package(self, name: str) -> UnpackedPackage:
         """The package of that name; `ReleaseError` if there is none."""
         for package in self.packages:
             if package.name == name:
@@ -118,7 +118,7 @@ def load(path: Path, architecture: str) -> DebianRoot:
     return DebianRoot(architecture=architecture, tree=tree, packages=tuple(packages))
 
 
-def package_of(deb: bytes) -> Package:
+def package_of(deb: bytes) -> UnpackedPackage:
     """Read the control data of a package, which is an `ar` archive of three members; see deb(5) and ar(5)."""
     position = len(_AR_MAGIC)
     while not deb[position:].startswith(b"control.tar"):
@@ -134,7 +134,7 @@ def package_of(deb: bytes) -> Package:
     fields = dict(re.findall(r"^([\w-]+): (.*)$", control, re.MULTILINE))
     owned = {line.split(maxsplit=1)[1] for line in sums.splitlines()}
     owned |= {line.split()[-1].lstrip("/") for line in settings.splitlines() if line}  # not among the sums
-    return Package(name=fields["Package"], version=fields["Version"], control=control, files=frozenset(owned))
+    return UnpackedPackage(name=fields["Package"], version=fields["Version"], control=control, files=frozenset(owned))
 
 
 def _ar_size(deb: bytes, position: int) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 from ci.core.state import read_regular
 from ci.manifest import versions
 from ci.manifest.release import ChangelogEntry
-from ci.manifest.text import LARGEST_BYTES, REPORTED, Fault, decode, shown, text_fault
+from ci.manifest.text import LARGEST_BYTES, REPORTED, ManifestFault, decode, shown, text_fault
 
 NAME = "CHANGELOG.md"
 SECTIONS = ("Added", "Changed", "Deprecated", "Removed", "Fixed", "Security")
@@ -38,17 +38,17 @@ class _Entry:
         return tuple(f"{section}: {' '.join(lines)}" for _, section, lines in self.items)
 
 
-def read(path: Path) -> tuple[tuple[ChangelogEntry, ...], list[Fault]]:
+def read(path: Path) -> tuple[tuple[ChangelogEntry, ...], list[ManifestFault]]:
     """Return the released versions, newest first, and the faults of the file."""
     try:
         content = read_regular(path, LARGEST_BYTES)
     except OSError as error:
         text = f"cannot be read ({error.strerror}); expected a changelog with an entry for the version"
-        return (), [Fault(file=path.name, text=text)]
+        return (), [ManifestFault(file=path.name, text=text)]
     return parse(content, path.name)
 
 
-def parse(content: bytes, file: str = NAME) -> tuple[tuple[ChangelogEntry, ...], list[Fault]]:
+def parse(content: bytes, file: str = NAME) -> tuple[tuple[ChangelogEntry, ...], list[ManifestFault]]:
     """Return the released versions in the bytes of a changelog, newest first, and their faults."""
     text, faults = decode(content, file)
     parser = _parsed(text, file)
@@ -76,11 +76,11 @@ class _ChangelogParser:
 
     def __init__(self, file: str) -> None:
         self.file = file
-        self.faults: list[Fault] = []
+        self.faults: list[ManifestFault] = []
         self.entries: list[_Entry] = []
 
     def fault(self, line: int, text: str) -> None:
-        self.faults.append(Fault(file=self.file, line=line, text=text))
+        self.faults.append(ManifestFault(file=self.file, line=line, text=text))
 
     def line(self, number: int, line: str) -> None:
         if line.startswith("## "):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ci.core.files import write_atomically
 from ci.manifest.reader import read_document
-from ci.manifest.text import Fault, raise_for
+from ci.manifest.text import ManifestFault, raise_for
 from ci.manifest.yaml_nodes import KeyPath, YamlDocument, key_text
 
 
@@ -22,9 +22,11 @@ def edited(path: Path, values: Mapping[KeyPath, str]) -> tuple[str, str]:
     document = read_document(path)
     raise_for(document.faults)
     changes = [_change(document, key, value) for key, value in values.items()]
-    raise_for([change for change in changes if isinstance(change, Fault)])
+    raise_for([change for change in changes if isinstance(change, ManifestFault)])
     text = document.text
-    for start, end, new in sorted((change for change in changes if not isinstance(change, Fault)), reverse=True):
+    for start, end, new in sorted(
+        (change for change in changes if not isinstance(change, ManifestFault)), reverse=True
+    ):
         text = text[:start] + new + text[end:]
     return document.text, text
 
@@ -51,18 +53,20 @@ def write_source_sha256(path: Path, sha256: str) -> None:
     document = read_document(path)
     raise_for(document.faults)
     if ("source", "sha256") not in document.values:
-        raise_for([Fault(file=path.name, key="source.sha256", text="is missing; expected the tarball's SHA-256")])
+        raise_for(
+            [ManifestFault(file=path.name, key="source.sha256", text="is missing; expected the tarball's SHA-256")]
+        )
     write_values(path, {("source", "sha256"): f'"{sha256}"'})
 
 
-def _change(document: YamlDocument, key: KeyPath, value: str) -> tuple[int, int, str] | Fault:
+def _change(document: YamlDocument, key: KeyPath, value: str) -> tuple[int, int, str] | ManifestFault:
     """Start and end of what is replaced in the text, and by what."""
     position = document.values.get(key)
     if position is not None:
         return position.start, _end(document, key), value
     siblings = [other for other in document.keys if other[:-1] == key[:-1]]
     if not siblings:
-        return Fault(file=document.file, key=key_text(key[:-1]), text=f"is missing; expected it with {key[-1]}")
+        return ManifestFault(file=document.file, key=key_text(key[:-1]), text=f"is missing; expected it with {key[-1]}")
     last = max(siblings, key=lambda other: document.values[other].start)
     end = _end(document, last)
     if document.text[document.values[key[:-1]].start] == "{":

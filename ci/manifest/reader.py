@@ -38,7 +38,7 @@ from ci.manifest.release import (
     Targets,
     Waiver,
 )
-from ci.manifest.text import LARGEST_BYTES, Fault, decode, raise_for
+from ci.manifest.text import LARGEST_BYTES, ManifestFault, decode, raise_for
 from ci.manifest.yaml_nodes import KeyPath, YamlDocument, key_text
 
 NAME = "release.yaml"
@@ -96,7 +96,7 @@ def read_document(path: Path) -> YamlDocument:
         content = read_regular(path, LARGEST_BYTES)
     except OSError as error:
         text = f"cannot be read ({error.strerror}); expected the manifest at the root of the repository"
-        raise_for([Fault(file=path.name, text=text)])
+        raise_for([ManifestFault(file=path.name, text=text)])
         raise
     text, faults = decode(content, path.name)
     if faults and not text:

@@ -29,7 +29,7 @@ _SHOWN_CHARACTERS = 60
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Fault:
+class ManifestFault:
     """One thing that is wrong, and where. Some faults have no column, and those of unreadable files no line."""
 
     file: str
@@ -44,7 +44,7 @@ class Fault:
         return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
 
 
-def raise_for(faults: list[Fault]) -> None:
+def raise_for(faults: list[ManifestFault]) -> None:
     """Raise one `ManifestError` for all faults, in the order of the files and of the positions."""
     if faults:
         files = list(dict.fromkeys(fault.file for fault in faults))
@@ -52,7 +52,7 @@ def raise_for(faults: list[Fault]) -> None:
         raise ManifestError("\n".join(dict.fromkeys(str(fault) for fault in ordered)))
 
 
-def decode(content: bytes, file: str) -> tuple[str, list[Fault]]:
+def decode(content: bytes, file: str) -> tuple[str, list[ManifestFault]]:
     """Return the text, with each forbidden character replaced, and a fault for each of them.
 
     Positions in the text are those in the file, without the byte order mark if there is one.
@@ -62,7 +62,7 @@ def decode(content: bytes, file: str) -> tuple[str, list[Fault]]:
     except UnicodeDecodeError as error:
         line, column = _position(content[: error.start].decode())
         return "", [
-            Fault(
+            ManifestFault(
                 file=file,
                 line=line,
                 column=column,
@@ -73,14 +73,16 @@ def decode(content: bytes, file: str) -> tuple[str, list[Fault]]:
         return text, []  # no character is refused that can be printed; going through them takes long
     faults = []
     if text.startswith("\ufeff"):
-        faults.append(Fault(file=file, line=1, column=1, text="a byte order mark; save the file as UTF-8 without one"))
+        faults.append(
+            ManifestFault(file=file, line=1, column=1, text="a byte order mark; save the file as UTF-8 without one")
+        )
         text = text[1:]
     chars = list(text)
     line, start = 1, 0
     for index, char in enumerate(text):
         wrong = _fault_in_file(char, text[index + 1 : index + 2])
         if wrong:
-            faults.append(Fault(file=file, line=line, column=index - start + 1, text=wrong))
+            faults.append(ManifestFault(file=file, line=line, column=index - start + 1, text=wrong))
             # A tab still separates words. Any other character may belong to a value, which is then not checked further.
             chars[index] = " " if char in "\t\r" else REPORTED
         if char == "\n":

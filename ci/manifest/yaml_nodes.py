@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ci.manifest.text import REPORTED, Fault, shown
+from ci.manifest.text import REPORTED, ManifestFault, shown
 
 KeyPath = tuple[str | int, ...]
 _Marked = list[tuple[yaml.Node, str]]
@@ -61,7 +61,7 @@ class YamlDocument:
     keys: dict[KeyPath, Position] = dataclasses.field(default_factory=dict)
     unquoted: dict[KeyPath, str] = dataclasses.field(default_factory=dict)
     wrong: set[KeyPath] = dataclasses.field(default_factory=set)
-    faults: list[Fault] = dataclasses.field(default_factory=list)
+    faults: list[ManifestFault] = dataclasses.field(default_factory=list)
 
     def fault(self, path: KeyPath, text: str) -> None:
         """Add a fault of a value. Other faults of the same value are then regarded as its consequences."""
@@ -71,7 +71,7 @@ class YamlDocument:
     def fault_at(self, position: Position, path: KeyPath, text: str) -> None:
         """Add a fault at another position than the value's, such as its key's."""
         self.faults.append(
-            Fault(file=self.file, line=position.line, column=position.column, key=key_text(path), text=text)
+            ManifestFault(file=self.file, line=position.line, column=position.column, key=key_text(path), text=text)
         )
 
     def is_wrong(self, path: KeyPath) -> bool:

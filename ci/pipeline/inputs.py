@@ -56,7 +56,7 @@ class InstalledPackage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Program:
+class UsedProgram:
     """A program that built something; `sha256` is that of the program itself."""
 
     name: str
@@ -96,7 +96,7 @@ class Inputs:
     modified: bool
     python: str
     zlib: str
-    tools: tuple[Program, ...] = field(default=())
+    tools: tuple[UsedProgram, ...] = field(default=())
     python_packages: tuple[PythonPackage, ...] = field(default=())
     crates: tuple[Crate, ...] = field(default=())
     bases: tuple[BaseImage, ...] = field(default=())
@@ -153,7 +153,7 @@ def _inputs(data: dict[str, Any]) -> Inputs:
         modified=bool(data["modified"]),
         python=_text(data["python"]),
         zlib=_text(data["zlib"]),
-        tools=_all(Program, data["tools"]),
+        tools=_all(UsedProgram, data["tools"]),
         python_packages=_all(PythonPackage, packages),
         crates=_all(Crate, data["crates"]),
         bases=_all(BaseImage, data["bases"]),
@@ -163,10 +163,10 @@ def _inputs(data: dict[str, Any]) -> Inputs:
     )
 
 
-Entry = TypeVar("Entry")
+Listing = TypeVar("Listing")
 
 
-def _all(kind: type[Entry], entries: Iterable[dict[str, Any]]) -> tuple[Entry, ...]:
+def _all(kind: type[Listing], entries: Iterable[dict[str, Any]]) -> tuple[Listing, ...]:
     for entry in entries:
         for name, value in entry.items():
             if not isinstance(value, int if name == "size" else str | tuple):

@@ -23,7 +23,7 @@ from ci.manifest import dist_paths
 from ci.manifest.release import Release
 from ci.pipeline.inputs import Inputs
 
-Fact = TypeVar("Fact")
+Probed = TypeVar("Probed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ class Project:
         """The rendered tree of this build, with folders such as `specs/`; the committed one is in `root`."""
         return self.dist / dist_paths.RENDERED
 
-    def fact(self, kind: type[Fact]) -> Fact:
+    def fact(self, kind: type[Probed]) -> Probed:
         """The result of the probe that returns this type. Raises `KeyError` if that probe has not run."""
         found = self.facts[kind]
         assert isinstance(found, kind)

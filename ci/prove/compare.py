@@ -18,6 +18,7 @@ from ci.pipeline.finished import Dist
 from ci.pipeline.report import readable_size
 from ci.prove import contents
 from ci.prove.contents import ASPECTS, Aspects
+from ci.sboms.contents import OpenedArtifact
 
 FORMAT = 1
 NAME = "comparison.json"
@@ -26,7 +27,7 @@ IMAGES = ("image", "image-index")  # the kinds with the budget of images
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class ListedArtifact:
     """An artefact as `artifacts.json` lists it. `subject` names it in every version, such as "image micro-amd64"."""
 
     subject: str
@@ -55,8 +56,8 @@ class Comparison:
     """An artefact that both releases have. `budget` is the growth that is accepted, in per cent."""
 
     subject: str
-    before: Listed
-    after: Listed
+    before: ListedArtifact
+    after: ListedArtifact
     budget: int
     differences: Mapping[str, Difference]
 
@@ -71,7 +72,7 @@ class Comparison:
         return self.after.size * 100 <= self.before.size * (100 + self.budget)
 
 
-def listed(dist: Dist) -> dict[str, Listed]:
+def listed(dist: Dist) -> dict[str, ListedArtifact]:
     """The artefacts of a release by subject; raises `VerificationError` for a file that is not as it was listed.
 
     SBOMs are left out: the artefacts that they describe are compared.
@@ -86,7 +87,9 @@ def listed(dist: Dist) -> dict[str, Listed]:
                 f"{path}: it is not the file that artifacts.json lists", hint="build it again with: nox -s snapshot"
             )
         name = subject(one["kind"], one["name"], dist.document["name"])
-        found[name] = Listed(subject=name, kind=one["kind"], path=one["path"], size=one["size"], sha256=one["sha256"])
+        found[name] = ListedArtifact(
+            subject=name, kind=one["kind"], path=one["path"], size=one["size"], sha256=one["sha256"]
+        )
     return found
 
 
@@ -108,7 +111,7 @@ def compare(before: Dist, after: Dist, budgets: Budgets, folder: Path, run: Runn
 
 
 def _compare(
-    before: Dist, after: Dist, old: Listed, new: Listed, budgets: Budgets, folder: Path, run: Runner
+    before: Dist, after: Dist, old: ListedArtifact, new: ListedArtifact, budgets: Budgets, folder: Path, run: Runner
 ) -> Comparison:
     first, second = (
         _read(dist, one, folder / side, run) for side, dist, one in (("a", before, old), ("b", after, new))
@@ -125,8 +128,8 @@ def _compare(
     )
 
 
-def _read(dist: Dist, one: Listed, folder: Path, run: Runner) -> Aspects:
-    source = contents.Source(path=dist.folder / one.path, folder=fresh_folder(folder), run=run)
+def _read(dist: Dist, one: ListedArtifact, folder: Path, run: Runner) -> Aspects:
+    source = OpenedArtifact(path=dist.folder / one.path, folder=fresh_folder(folder), run=run)
     return contents.read(one.kind, source, name=dist.document["name"], version=dist.document["version"])
 
 

@@ -8,19 +8,17 @@ import re
 import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.metadata import Distribution
-from pathlib import Path
 
 from ci.core import tars
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.resolve import resolve
-from ci.core.run import Runner
 from ci.core.tars import Entry, FileTree
 from ci.images import image_index as index_archive
 from ci.images import oci
 from ci.pipeline.entries import entry_of
 from ci.prove import header
+from ci.sboms.contents import OpenedArtifact
 from ci.sboms.packages import debian_licence
 from ci.verify import metadata
 
@@ -32,16 +30,7 @@ _HEADER = re.compile(r"(.*/)?include/faas\.h")
 _DATABASES = ("usr/lib/sysimage/rpm", "var/lib/rpm")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """An artefact that is read: `folder` is empty, and the reader may use it."""
-
-    path: Path
-    folder: Path
-    run: Runner
-
-
-def read(kind: str, source: Source, *, name: str, version: str) -> Aspects:
+def read(kind: str, source: OpenedArtifact, *, name: str, version: str) -> Aspects:
     """All aspects of an artefact. Names in it that contain the version of the product are read without it."""
     reader = resolve(entry_of(kind, source.path.name).contents)
     try:
@@ -69,7 +58,7 @@ def _content(entry: Entry) -> str:
     return f"-> {entry.target}" if entry.target else f"sha256 {hashlib.sha256(entry.data).hexdigest()}"
 
 
-def sdist(source: Source) -> Aspects:
+def sdist(source: OpenedArtifact) -> Aspects:
     """The source tarball."""
     tree = tars.read(source.path)
     (info,) = (entry for path, entry in tree.items() if re.fullmatch(r"[^/]+/PKG-INFO", path))
@@ -77,7 +66,7 @@ def sdist(source: Source) -> Aspects:
     return {**_of_tree(tree), **_metadata(Distribution.at(source.folder))}
 
 
-def wheel(source: Source) -> Aspects:
+def wheel(source: OpenedArtifact) -> Aspects:
     """The wheel."""
     tree: FileTree = {}
     with zipfile.ZipFile(source.path) as archive:
@@ -93,14 +82,14 @@ def _metadata(found: Distribution) -> Aspects:
     return {"dependencies": _set(needed), "licences": {"package": found.metadata["License-Expression"] or ""}}
 
 
-def rpm(source: Source) -> Aspects:
+def rpm(source: OpenedArtifact) -> Aspects:
     """Any of the RPMs."""
     licence = metadata.rpm_query(source.run, source.folder, source.path, "%{LICENSE}")
     needed = _set(metadata.rpm_requires(source.run, source.folder, source.path))
     return {**_of_tree(_unpacked(source)), "dependencies": needed, "licences": {"package": licence}}
 
 
-def msys2(source: Source) -> Aspects:
+def msys2(source: OpenedArtifact) -> Aspects:
     """The package of one environment of MSYS2."""
     tree = _unpacked(source)
     lines = [line.partition(" = ") for line in tree[".PKGINFO"].data.decode().splitlines()]
@@ -109,7 +98,7 @@ def msys2(source: Source) -> Aspects:
     return {**_of_tree(tree), "dependencies": _set(needed), "licences": {"package": ", ".join(licences)}}
 
 
-def formula(source: Source) -> Aspects:
+def formula(source: OpenedArtifact) -> Aspects:
     """The formula, one file."""
     text = source.path.read_text(encoding="utf-8")
     licence = re.search(r'^  license "(.*)"$', text, re.MULTILINE)
@@ -120,7 +109,7 @@ def formula(source: Source) -> Aspects:
     }
 
 
-def image(source: Source) -> Aspects:
+def image(source: OpenedArtifact) -> Aspects:
     """An image: all its layers, and its settings."""
     image, _ = oci.read_archive(source.path)
     tree = oci.merged(image)
@@ -138,7 +127,7 @@ def image(source: Source) -> Aspects:
     }
 
 
-def image_index(source: Source) -> Aspects:
+def image_index(source: OpenedArtifact) -> Aspects:
     """What an index says of itself. Its images are compared where they have archives of their own."""
     document = index_archive.read(source.path).document
     annotations: dict[str, str] = document.get("annotations") or {}
@@ -149,7 +138,7 @@ def image_index(source: Source) -> Aspects:
     }
 
 
-def _packages(source: Source, tree: FileTree) -> tuple[dict[str, str], dict[str, str]]:
+def _packages(source: OpenedArtifact, tree: FileTree) -> tuple[dict[str, str], dict[str, str]]:
     """The distribution's packages in an image with their versions, and with their licences where it records them."""
     packages, licences = {}, {}
     for path, entry in tree.items():
@@ -177,7 +166,7 @@ def _paragraphs(data: bytes, separator: str) -> Iterable[dict[str, str]]:
         yield {key: value for key, _, value in pairs}
 
 
-def _rpm_list(source: Source, tree: FileTree) -> list[str]:
+def _rpm_list(source: OpenedArtifact, tree: FileTree) -> list[str]:
     """What rpm says of the packages in an image; it gets a copy of the image's database."""
     lines: list[str] = []
     for number, database in enumerate(_DATABASES):
@@ -192,7 +181,7 @@ def _rpm_list(source: Source, tree: FileTree) -> list[str]:
     return lines
 
 
-def _unpacked(source: Source) -> FileTree:
+def _unpacked(source: OpenedArtifact) -> FileTree:
     """The files of a package that bsdtar can read, as a plain tar file."""
     plain = source.folder / "plain.tar"
     source.run("bsdtar", "-cf", plain, "--format=pax", f"@{source.path}")

@@ -44,7 +44,7 @@ _SETTINGS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class EnclosureSettings:
     """What to build and where. `vary` are the names of the variations to apply; `private` is true in namespaces.
 
     `work` is an empty folder. `origin` is the checkout to clone, `locked` the list of recorded inputs. `caches` are
@@ -85,13 +85,13 @@ class Settings:
         return json.dumps(asdict(self)).encode()
 
 
-def read(path: Path) -> Settings:
+def read(path: Path) -> EnclosureSettings:
     """Read what `document` gave."""
     data = json.loads(path.read_bytes())
-    return Settings(**{**data, "vary": tuple(data["vary"]), "caches": tuple(data["caches"])})
+    return EnclosureSettings(**{**data, "vary": tuple(data["vary"]), "caches": tuple(data["caches"])})
 
 
-def main(settings: Settings) -> None:
+def main(settings: EnclosureSettings) -> None:
     """Set the surroundings up, clone, write down what is seen there, and build."""
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     work = Path(settings.work)
@@ -119,11 +119,11 @@ def main(settings: Settings) -> None:
     run(*words, "ci", "build", *options, cwd=clone, env=environment)
 
 
-def _umask(settings: Settings) -> int:
+def _umask(settings: EnclosureSettings) -> int:
     return variations.UMASK if "umask" in settings.vary else 0o022
 
 
-def _keep_in_reach(settings: Settings, run: Runner) -> None:
+def _keep_in_reach(settings: EnclosureSettings, run: Runner) -> None:
     """Mount what is needed from now on below one folder: where it really is may be covered soon."""
     work = Path(settings.work)
     run("mount", "--make-rprivate", "/")
@@ -133,7 +133,7 @@ def _keep_in_reach(settings: Settings, run: Runner) -> None:
     run("mount", "--rbind", work, settings.seat)
 
 
-def _separate(settings: Settings, run: Runner) -> None:
+def _separate(settings: EnclosureSettings, run: Runner) -> None:
     """Replace /etc, /tmp and /var/tmp by private folders, and apply what is varied for the whole namespace."""
     work = settings.seat
     run("cp", "--archive", "/etc", work / "etc")
@@ -202,7 +202,7 @@ def _shift_clock(etc: Path, run: Runner) -> None:
     _write(etc / "ld.so.preload", f"/etc/{library}\n")
 
 
-def _clone(settings: Settings, run: Runner) -> None:
+def _clone(settings: EnclosureSettings, run: Runner) -> None:
     """Clone the commit with the umask of the build, and put the recorded inputs beside it."""
     os.umask(_umask(settings))
     target = settings.stored / settings.clone
@@ -225,7 +225,7 @@ def _clone(settings: Settings, run: Runner) -> None:
     os.umask(0o022)
 
 
-def _make_home(settings: Settings) -> Path:
+def _make_home(settings: EnclosureSettings) -> Path:
     """The home folder of the varied build; without that variation the real one."""
     home = settings.place / "home"
     home.mkdir()
@@ -235,7 +235,7 @@ def _make_home(settings: Settings) -> Path:
     return home
 
 
-def _environment(settings: Settings, home: Path) -> Mapping[str, str]:
+def _environment(settings: EnclosureSettings, home: Path) -> Mapping[str, str]:
     vary = settings.vary
     return {
         **({"HOME": str(home)} if {"home", "user"}.intersection(vary) else {}),
@@ -247,7 +247,7 @@ def _environment(settings: Settings, home: Path) -> Mapping[str, str]:
     }
 
 
-def _hand_over(settings: Settings, run: Runner) -> None:
+def _hand_over(settings: EnclosureSettings, run: Runner) -> None:
     """Let the user of the build write where it builds, and read the Python that it builds with."""
     if "directory order" in settings.vary:
         # Programs in user namespaces cannot write to a log that is open on disorderfs.
@@ -281,7 +281,7 @@ def _open_way_to(base: Path, seat: Path, run: Runner) -> None:
     run("mount", "--bind", seat / "base", base)
 
 
-def _as_user(settings: Settings) -> Sequence[str]:
+def _as_user(settings: EnclosureSettings) -> Sequence[str]:
     words: list[str] = []
     if "processors" in settings.vary:
         words += ["taskset", "--cpu-list", str(max(os.sched_getaffinity(0)))]

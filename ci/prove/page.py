@@ -14,10 +14,10 @@ from ci.core.state import read_json
 from ci.pipeline.report import PAGE
 from ci.prove import page_proofs, page_release
 from ci.prove.html import Html, element, paragraph
-from ci.prove.page_data import OTHER_FORM, Facts
+from ci.prove.page_data import OTHER_FORM, Documents
 
 _STYLE = Path(__file__).with_name("page.css")
-_SECTIONS: tuple[tuple[str, Callable[[Facts], Html]], ...] = (
+_SECTIONS: tuple[tuple[str, Callable[[Documents], Html]], ...] = (
     ("Artefacts", page_release.artifacts),
     ("Sizes", page_release.sizes),
     ("Gates", page_proofs.gates),
@@ -29,10 +29,10 @@ _SECTIONS: tuple[tuple[str, Callable[[Facts], Html]], ...] = (
 )
 
 
-def read(dist: Path) -> Facts:
+def read(dist: Path) -> Documents:
     """What is in `dist/`; `artifacts.json` must be there."""
     documents = {name: read_json(dist / f"{name}.json") for name in ("comparison", "consistency", "reproducibility")}
-    return Facts(release=read_json(dist / "artifacts.json"), **documents)
+    return Documents(release=read_json(dist / "artifacts.json"), **documents)
 
 
 def write(dist: Path) -> None:
@@ -40,7 +40,7 @@ def write(dist: Path) -> None:
     write_atomically(dist / PAGE, page(read(dist)).encode())
 
 
-def page(facts: Facts) -> str:
+def page(facts: Documents) -> str:
     """The whole page."""
     release = facts.release
     day = dt.datetime.fromtimestamp(release["source_date_epoch"], dt.UTC).date().isoformat()
@@ -66,7 +66,7 @@ def page(facts: Facts) -> str:
     return f'<!doctype html>\n<html lang="en">\n{head}\n<body>\n{body}\n</body>\n</html>\n'
 
 
-def _section(name: str, make: Callable[[Facts], Html], facts: Facts) -> Html:
+def _section(name: str, make: Callable[[Documents], Html], facts: Documents) -> Html:
     try:
         return make(facts)
     except OTHER_FORM as error:

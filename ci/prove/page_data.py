@@ -6,42 +6,42 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Document = Mapping[str, Any]
-Found = tuple[Document | None, str]
+JsonObject = Mapping[str, Any]
+FoundDocument = tuple[JsonObject | None, str]
 # What a document raises that has not the form that this version writes.
 OTHER_FORM = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class Documents:
     """The documents by the names of their files; None for one that is missing. `release` is `artifacts.json`."""
 
-    release: Document
-    comparison: Document | None = None
-    consistency: Document | None = None
-    reproducibility: Document | None = None
+    release: JsonObject
+    comparison: JsonObject | None = None
+    consistency: JsonObject | None = None
+    reproducibility: JsonObject | None = None
 
     @property
     def hashes(self) -> dict[str, str]:
         """The hash of every artefact that was built, by its path."""
         return {one["path"]: one["sha256"] for one in self.release["artifacts"] if "sha256" in one}
 
-    def compared(self) -> Found:
+    def compared(self) -> FoundDocument:
         """The comparison, if it is one of these artefacts; otherwise why there is none."""
         return _readable("comparison.json", self._compared)
 
-    def rebuilt(self) -> Found:
+    def rebuilt(self) -> FoundDocument:
         """What `reproduce` found, if it was about these artefacts; otherwise why there is nothing."""
         return _readable("reproducibility.json", self._rebuilt)
 
-    def table(self) -> Found:
+    def table(self) -> FoundDocument:
         """The table of consistency, if the gate has run; otherwise why there is none."""
         ran = any(one["gate"] == "consistency" for one in self.release["gates"])
         if not ran or self.consistency is None:
             return None, "Not compared with each other: run nox -s verify."
         return self.consistency, ""
 
-    def _compared(self) -> Found:
+    def _compared(self) -> FoundDocument:
         advice = "run nox -s compare -- REVISION, or the dist/ of the previous release"
         if self.comparison is None:
             return None, f"Not compared: {advice}."
@@ -50,7 +50,7 @@ class Facts:
             return None, f"Not compared: the last comparison was of other artefacts; {advice}."
         return self.comparison, ""
 
-    def _rebuilt(self) -> Found:
+    def _rebuilt(self) -> FoundDocument:
         if self.reproducibility is None:
             return None, "Not rebuilt: run nox -s reproduce."
         known = {one["path"]: one["sha256"].get("dist") for one in self.reproducibility["artifacts"]}
@@ -59,7 +59,7 @@ class Facts:
         return self.reproducibility, ""
 
 
-def _readable(name: str, find: Callable[[], Found]) -> Found:
+def _readable(name: str, find: Callable[[], FoundDocument]) -> FoundDocument:
     try:
         return find()
     except OTHER_FORM as error:

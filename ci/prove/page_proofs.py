@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from ci.prove.html import Html, code, element, folded, items, paragraph, status, table
-from ci.prove.page_data import Document, Facts
+from ci.prove.page_data import Documents, JsonObject
 
 _FILE_FACT = "sha256 of "
 
 
-def tiles(facts: Facts) -> Html:
+def tiles(facts: Documents) -> Html:
     """The four figures that a reader wants first."""
     listed, gates = facts.release["artifacts"], facts.release["gates"]
     found = {
@@ -26,11 +26,11 @@ def tiles(facts: Facts) -> Html:
     )
 
 
-def _part(entries: Sequence[Document], status: str) -> str:
+def _part(entries: Sequence[JsonObject], status: str) -> str:
     return f"{sum(one['status'] == status for one in entries)} of {len(entries)}"
 
 
-def _growth(facts: Facts) -> str:
+def _growth(facts: Documents) -> str:
     comparison, _ = facts.compared()
     if comparison is None:
         return "not compared"
@@ -38,14 +38,14 @@ def _growth(facts: Facts) -> str:
     return f"{beyond} beyond budget" if beyond else "within budgets"
 
 
-def _rebuilt(facts: Facts) -> str:
+def _rebuilt(facts: Documents) -> str:
     proof, _ = facts.rebuilt()
     if proof is None:
         return "not rebuilt"
     return "same bytes" if proof.get("verdict") == "same" else "other bytes"
 
 
-def gates(facts: Facts) -> Html:
+def gates(facts: Documents) -> Html:
     """Every job of a gate: what it proved, or what was not run and why."""
     if facts.release["quick"]:
         return paragraph("The gates were left out (--quick): this snapshot is not fit for a release.")
@@ -61,7 +61,7 @@ def gates(facts: Facts) -> Html:
     return table(["gate", "what", "status", "not run, and why"], rows) if rows else paragraph("There are no gates.")
 
 
-def consistency(facts: Facts) -> Html:
+def consistency(facts: Documents) -> Html:
     """Every fact, what the manifest says, and who says something else; hashes of files are folded."""
     found, why_not = facts.table()
     if found is None:
@@ -75,7 +75,7 @@ def consistency(facts: Facts) -> Html:
     return Html(paragraph(agree) + _facts([*wrong, *rest]) + folded_files)
 
 
-def _facts(facts: Iterable[Document]) -> Html:
+def _facts(facts: Iterable[JsonObject]) -> Html:
     rows = [
         [
             code(one["fact"]) if one["fact"].startswith(_FILE_FACT) else one["fact"],
@@ -89,11 +89,11 @@ def _facts(facts: Iterable[Document]) -> Html:
     return table(["fact", "expected", ">artefacts", "verdict", "differences"], rows)
 
 
-def _others(fact: Document) -> dict[str, str]:
+def _others(fact: JsonObject) -> dict[str, str]:
     return {path: value for path, value in fact["values"].items() if value != fact["expected"]}
 
 
-def reproducibility(facts: Facts) -> Html:
+def reproducibility(facts: Documents) -> Html:
     """The verdict for each artefact, what was varied, and what was not."""
     proof, why_not = facts.rebuilt()
     if proof is None:

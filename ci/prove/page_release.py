@@ -8,20 +8,20 @@ from typing import Any
 from ci.pipeline.report import readable_size
 from ci.prove.compare import IMAGES, LEFT_OUT, readable_growth, subject
 from ci.prove.html import Html, code, element, folded, items, paragraph, short, status, table, text
-from ci.prove.page_data import Document, Facts
+from ci.prove.page_data import Documents, JsonObject
 from ci.prove.size_chart import Bar, draw
 
 _MOST_NAMES = 200
 
 
-def source(state: Document) -> str:
+def source(state: JsonObject) -> str:
     """The state of the checkout in one line."""
     if "commit" not in state:
         return f"{state['revision']}, no git commit"
     return f"{state['revision']}, commit {state['commit'][:12]}{', modified' if state['modified'] else ''}"
 
 
-def allowances(facts: Facts) -> Html:
+def allowances(facts: Documents) -> Html:
     """What keeps these files from being a whole release, in red; nothing if nothing does."""
     missing, stand_ins = facts.release.get("allowed_missing", []), facts.release.get("stand_in_bases", [])
     parts = []
@@ -34,7 +34,7 @@ def allowances(facts: Facts) -> Html:
     return element("aside", *parts, class_="alarm bad") if parts else Html("")
 
 
-def artifacts(facts: Facts) -> Html:
+def artifacts(facts: Documents) -> Html:
     """Every artefact with its status, its size and the beginning of its hash; SHA256SUMS has the whole ones.
 
     An image has its digest as a whole: registries ask for it.
@@ -54,7 +54,7 @@ def artifacts(facts: Facts) -> Html:
     return Html(table(["kind", "artefact", "status", ">size", "sha256", "reason"], rows) + tried)
 
 
-def sizes(facts: Facts) -> Html:
+def sizes(facts: Documents) -> Html:
     """One chart for images and one for everything else."""
     comparison, _ = facts.compared()
     before = {one["after"]["path"]: one["before"]["size"] for one in comparison["artifacts"]} if comparison else {}
@@ -70,7 +70,7 @@ def sizes(facts: Facts) -> Html:
     return Html(paragraph(note) + drawn)
 
 
-def changes(facts: Facts) -> Html:
+def changes(facts: Documents) -> Html:
     """What changed in each artefact since the release that it was compared with."""
     comparison, why_not = facts.compared()
     if comparison is None:
@@ -103,7 +103,7 @@ def _counts(found: Mapping[str, Any]) -> str:
     return ", ".join(counts) or "nothing"
 
 
-def _details(one: Document) -> Html:
+def _details(one: JsonObject) -> Html:
     parts = []
     for aspect, difference in one["changes"].items():
         lines = [Html(f"new: {code(_pair(*pair))}") for pair in difference["added"].items()]
@@ -125,7 +125,7 @@ def _change(before: str, after: str) -> Html:
     return Html(f"{code(before)} is now {code(after)}")
 
 
-def waivers(facts: Facts) -> Html:
+def waivers(facts: Documents) -> Html:
     """The findings of linters that are accepted; those that end soon first."""
     found = sorted(facts.release["waivers"], key=lambda one: (one["until"], one["tool"], one["rule"]))
     if not found:
@@ -149,7 +149,7 @@ def waivers(facts: Facts) -> Html:
     return Html(paragraph(note) + table(["until", "linter", "rule", "file", "reason"], rows))
 
 
-def origin(facts: Facts) -> Html:
+def origin(facts: Documents) -> Html:
     """The commit, and the tools that built each artefact."""
     tools: dict[str, list[str]] = {}
     for one in facts.release["artifacts"]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ci.core.files import sha256_of, write_atomically
 from ci.prove import page
-from ci.prove.page_data import OTHER_FORM, Document, Facts
+from ci.prove.page_data import OTHER_FORM, Documents, JsonObject
 
 _LIST = "artifacts.json"
 
@@ -24,8 +24,8 @@ def write(dist: Path) -> None:
     page.write(dist)
 
 
-def _proofs(dist: Path, facts: Facts) -> Iterator[dict[str, str]]:
-    found: tuple[tuple[str, Document | None, Callable[[Document], str]], ...] = (
+def _proofs(dist: Path, facts: Documents) -> Iterator[dict[str, str]]:
+    found: tuple[tuple[str, JsonObject | None, Callable[[JsonObject], str]], ...] = (
         ("comparison.json", facts.compared()[0], _growth),
         ("consistency.json", facts.table()[0], _agreement),
         ("reproducibility.json", facts.rebuilt()[0], lambda document: str(document["verdict"])),
@@ -39,11 +39,11 @@ def _proofs(dist: Path, facts: Facts) -> Iterator[dict[str, str]]:
             yield {"file": file, "sha256": sha256_of(dist / file), "verdict": said}
 
 
-def _growth(comparison: Document) -> str:
+def _growth(comparison: JsonObject) -> str:
     within = all(one["within_budget"] for one in comparison["artifacts"])
     return "within budgets" if within else "beyond a budget"
 
 
-def _agreement(table: Document) -> str:
+def _agreement(table: JsonObject) -> str:
     same = all(value == one["expected"] for one in table["facts"] for value in one["values"].values())
     return "same" if same else "different"

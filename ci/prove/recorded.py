@@ -20,8 +20,8 @@ from ci.pipeline.inputs import (
     DebianPackage,
     Inputs,
     InstalledPackage,
-    Program,
     PythonPackage,
+    UsedProgram,
 )
 from ci.pipeline.jobs import Job, Project
 from ci.sboms import image_packages
@@ -60,14 +60,14 @@ def collect(project: Project, jobs: Sequence[Job]) -> Inputs:
     )
 
 
-def _tools(project: Project, jobs: Sequence[Job]) -> Iterator[Program]:
+def _tools(project: Project, jobs: Sequence[Job]) -> Iterator[UsedProgram]:
     wanted = {tool.name: tool for job in jobs for tool in job.tools}
     for _, tool in sorted(wanted.items()):
         try:
             found = project.toolbox.find(tool)
         except ToolError:
             continue  # its job was not run; the plan says so
-        yield Program(name=found.name, version=found.version, sha256=found.sha256)
+        yield UsedProgram(name=found.name, version=found.version, sha256=found.sha256)
 
 
 def _python_packages(root: Path) -> Iterator[PythonPackage]:

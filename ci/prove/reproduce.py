@@ -28,8 +28,8 @@ from ci.pipeline import inputs
 from ci.pipeline.jobs import Job, Output, Project
 from ci.pipeline.ledger import Ledger
 from ci.prove import explain, signatures, variations
-from ci.prove.enclosure import Settings
-from ci.prove.variations import Seen
+from ci.prove.enclosure import EnclosureSettings
+from ci.prove.variations import VariationOutcome
 
 FORMAT = 1
 NAME = "reproducibility.json"
@@ -40,7 +40,7 @@ _DIFFOSCOPE = "diffoscope"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison:
+class FileVerdict:
     """The verdict about one file or folder: "same", "different" or "not compared".
 
     `sha256` has an entry for each of "dist", "plain" and "varied" that has the file. `stage` is true for an
@@ -59,7 +59,7 @@ class Builds:
     """The two builds: where their results are, and what a process in each has seen."""
 
     dist: Mapping[str, Path]
-    seen: Sequence[Seen]
+    seen: Sequence[VariationOutcome]
 
 
 def announce(console: Console) -> None:
@@ -128,7 +128,7 @@ def _build_both(project: Project, commit: str, work: Path, lock: int) -> tuple[P
 def _build(project: Project, commit: str, work: Path, lock: int, children: Children) -> Path:
     """Run one build; returns its `dist/`."""
     recorded = work.with_name(signatures.FOLDER)
-    settings = Settings(
+    settings = EnclosureSettings(
         origin=str(project.root.resolve()),
         commit=commit,
         locked=str((project.dist / inputs.NAME).resolve()),
@@ -147,7 +147,7 @@ def can_separate() -> bool:
     return os.geteuid() == 0
 
 
-def build_clone(project: Project, settings: Settings, name: str, lock: int, children: Children) -> Path:
+def build_clone(project: Project, settings: EnclosureSettings, name: str, lock: int, children: Children) -> Path:
     """Run a build in surroundings of its own, with `NAME.log` as its log; returns its `dist/`."""
     work = Path(settings.work)
     file = work / "settings.json"
@@ -183,7 +183,7 @@ def _observed(work: Path) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-def compare(project: Project, jobs: Sequence[Job], builds: Builds) -> list[Comparison]:
+def compare(project: Project, jobs: Sequence[Job], builds: Builds) -> list[FileVerdict]:
     """The verdict about each output of these jobs: artefacts, and the stages that they are made from."""
     reasons = {name: _reasons(dist) for name, dist in {"dist": project.dist, **builds.dist}.items()}
     return [_compare(project, output, builds, reasons) for job in jobs for output in job.outputs]
@@ -196,7 +196,7 @@ def _reasons(dist: Path) -> dict[str, str]:
     return {entry["path"]: entry.get("reason", "") for entry in entries if "sha256" not in entry}
 
 
-def _compare(project: Project, output: Output, builds: Builds, reasons: Mapping[str, Mapping[str, str]]) -> Comparison:
+def _compare(project: Project, output: Output, builds: Builds, reasons: Mapping[str, Mapping[str, str]]) -> FileVerdict:
     places = {"dist": project.dist, **builds.dist}
     there = {name: dist / output.path for name, dist in places.items() if (dist / output.path).exists()}
     sha256 = {name: Ledger(places[name]).describe(output.path).sha256 for name in there}
@@ -206,10 +206,10 @@ def _compare(project: Project, output: Output, builds: Builds, reasons: Mapping[
     elif missing := [name for name in places if name not in there]:
         verdict = "not compared"
         reason = "; ".join(f"{name}: {reasons.get(name, {}).get(output.path) or 'it is not there'}" for name in missing)
-    return Comparison(path=output.path, stage=not output.kind, verdict=verdict, sha256=sha256, reason=reason)
+    return FileVerdict(path=output.path, stage=not output.kind, verdict=verdict, sha256=sha256, reason=reason)
 
 
-def _where(there: Mapping[str, Path], sha256: Mapping[str, str], seen: Sequence[Seen]) -> str:
+def _where(there: Mapping[str, Path], sha256: Mapping[str, str], seen: Sequence[VariationOutcome]) -> str:
     """Where a file begins to differ: between the two builds if they do, otherwise between dist/ and the plain one."""
     pairs = [("plain", "varied"), ("dist", "plain"), ("dist", "varied")]
     first, second = next(pair for pair in pairs if {*pair} <= {*there} and sha256[pair[0]] != sha256[pair[1]])
@@ -217,13 +217,13 @@ def _where(there: Mapping[str, Path], sha256: Mapping[str, str], seen: Sequence[
     return f"{first} and {second}: {difference}{_suspects(difference, seen)}"
 
 
-def _suspects(difference: str, seen: Sequence[Seen]) -> str:
+def _suspects(difference: str, seen: Sequence[VariationOutcome]) -> str:
     """Which variations the difference shows a value of."""
     found = [one.variation.name for one in seen if _shows(difference, one)]
     return f" (shows the {' and the '.join(found)})" if found else ""
 
 
-def _shows(difference: str, seen: Seen) -> bool:
+def _shows(difference: str, seen: VariationOutcome) -> bool:
     marks = {
         "clock": (": time:", ": gzip time:"),
         "umask": (": mode:",),
@@ -236,7 +236,7 @@ def _shows(difference: str, seen: Seen) -> bool:
     return not seen.why_not and any(mark in difference for mark in marks.get(seen.variation.name, ()))
 
 
-def explain_at_length(project: Project, builds: Builds, compared: Sequence[Comparison]) -> str:
+def explain_at_length(project: Project, builds: Builds, compared: Sequence[FileVerdict]) -> str:
     """Let diffoscope explain the first artefact that differs; returns the path of its report, empty if it is missing.
 
     Of stages, which are large, the line in the verdict has to do.
@@ -257,12 +257,12 @@ def explain_at_length(project: Project, builds: Builds, compared: Sequence[Compa
     return ""
 
 
-def _pair(one: Comparison) -> tuple[str, str]:
+def _pair(one: FileVerdict) -> tuple[str, str]:
     pairs = (("plain", "varied"), ("dist", "plain"), ("dist", "varied"))
     return next(pair for pair in pairs if {*pair} <= {*one.sha256} and one.sha256[pair[0]] != one.sha256[pair[1]])
 
 
-def write(project: Project, commit: str, builds: Builds, compared: Sequence[Comparison]) -> None:
+def write(project: Project, commit: str, builds: Builds, compared: Sequence[FileVerdict]) -> None:
     """Write `dist/reproducibility.json`."""
     document = {
         "format": FORMAT,
@@ -280,12 +280,12 @@ def write(project: Project, commit: str, builds: Builds, compared: Sequence[Comp
     write_atomically(project.dist / NAME, json.dumps(document, indent=2).encode() + b"\n")
 
 
-def verdict_of(compared: Sequence[Comparison]) -> str:
+def verdict_of(compared: Sequence[FileVerdict]) -> str:
     """The verdict about all: "different" if one file is, "same" otherwise."""
     return "different" if any(one.verdict == "different" for one in compared) else "same"
 
 
-def _varied(one: Seen) -> dict[str, str]:
+def _varied(one: VariationOutcome) -> dict[str, str]:
     return {
         "name": one.variation.name,
         "how": one.variation.what,
@@ -295,7 +295,7 @@ def _varied(one: Seen) -> dict[str, str]:
     }
 
 
-def _entry(one: Comparison) -> dict[str, object]:
+def _entry(one: FileVerdict) -> dict[str, object]:
     return {
         "path": one.path,
         "stage": one.stage,
@@ -305,7 +305,7 @@ def _entry(one: Comparison) -> dict[str, object]:
     }
 
 
-def show(console: Console, compared: Sequence[Comparison], seen: Sequence[Seen]) -> None:
+def show(console: Console, compared: Sequence[FileVerdict], seen: Sequence[VariationOutcome]) -> None:
     """Show what was varied, and the verdict about each file."""
     rows = [[one.variation.name, one.plain, one.varied, one.why_not or one.variation.limits] for one in seen]
     console.table("What was varied", ["what", "plain build", "varied build", "remark"], rows)
@@ -316,7 +316,7 @@ def show(console: Console, compared: Sequence[Comparison], seen: Sequence[Seen])
     )
 
 
-def require_same(compared: Sequence[Comparison], report: str) -> None:
+def require_same(compared: Sequence[FileVerdict], report: str) -> None:
     """Raise `VerificationError` that names each file that differs and where it begins to; artefacts come first."""
     different = sorted((one for one in compared if one.verdict == "different"), key=lambda one: one.stage)
     if different:

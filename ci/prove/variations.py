@@ -106,7 +106,7 @@ NEVER_VARIED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Seen:
+class VariationOutcome:
     """How a variation turned out: the values that a process in each build has seen, or why it was not varied."""
 
     variation: Variation
@@ -120,14 +120,14 @@ def applicable() -> tuple[str, ...]:
     return tuple(one.name for one in VARIATIONS if not one.why_not())
 
 
-def judge(plain: Mapping[str, object], varied: Mapping[str, object]) -> list[Seen]:
+def judge(plain: Mapping[str, object], varied: Mapping[str, object]) -> list[VariationOutcome]:
     """For each variation, whether the two builds have seen different values."""
     return [_judge(one, plain.get(one.name), varied.get(one.name)) for one in VARIATIONS]
 
 
-def _judge(variation: Variation, plain: object, varied: object) -> Seen:
+def _judge(variation: Variation, plain: object, varied: object) -> VariationOutcome:
     if reason := variation.why_not():
-        return Seen(variation=variation, why_not=reason)
+        return VariationOutcome(variation=variation, why_not=reason)
     differs = plain != varied
     if variation.name == "clock" and isinstance(plain, int) and isinstance(varied, int):
         shift = varied - plain
@@ -135,5 +135,5 @@ def _judge(variation: Variation, plain: object, varied: object) -> Seen:
         # Without the times themselves: the verdict is part of a release, of which two must be the same.
         plain, varied = "this machine's", f"{round(shift / 86400)} days later"
     if not differs:
-        return Seen(variation=variation, why_not=f"it had no effect: both builds have seen {plain}")
-    return Seen(variation=variation, plain=str(plain), varied=str(varied))
+        return VariationOutcome(variation=variation, why_not=f"it had no effect: both builds have seen {plain}")
+    return VariationOutcome(variation=variation, plain=str(plain), varied=str(varied))

@@ -27,7 +27,7 @@ from ci.manifest.versions import parse
 from ci.pipeline import inputs, stored_inputs
 from ci.pipeline.jobs import Project
 from ci.prove import explain, reproduce, rpm_contents
-from ci.prove.enclosure import Settings
+from ci.prove.enclosure import EnclosureSettings
 from ci.release import bundle, envelopes
 from ci.release.envelopes import AttestationKey
 from ci.release.statements import Statement
@@ -180,7 +180,7 @@ def built(project: Project, found: Published, lock: int) -> Iterator[Path]:
             found.kept / stored_inputs.FOLDER / inputs.NAME
         ).is_file() and found.kept.resolve() != project.dist.resolve():
             kept.append(str(found.kept.resolve()))
-        settings = Settings(
+        settings = EnclosureSettings(
             origin=str(project.root.resolve()),
             commit=found.commit,
             locked=str((found.folder / inputs.NAME).resolve()),

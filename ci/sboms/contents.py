@@ -29,7 +29,7 @@ _NONE = "(none)"  # what rpm prints for a tag that is not there
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class OpenedArtifact:
     """An artefact that is read. `folder` is empty, and the reader may use it."""
 
     path: Path
@@ -37,7 +37,7 @@ class Source:
     run: Runner
 
 
-def read(source: Source) -> Contents:
+def read(source: OpenedArtifact) -> Contents:
     """What an artefact consists of; the end of its name says of which kind it is.
 
     Raises `VerificationError` if it cannot be read.
@@ -61,7 +61,7 @@ def of_wheel(files: Mapping[str, bytes]) -> Contents:
     return _python("install", fields, files, None)
 
 
-def _sdist(source: Source) -> Contents:
+def _sdist(source: OpenedArtifact) -> Contents:
     tree = tars.read(source.path)
     files = {path: entry.data for path, entry in tree.items() if entry.kind == tarfile.REGTYPE}
     (path,) = (name for name in files if re.fullmatch(r"[^/]+/PKG-INFO", name))
@@ -69,7 +69,7 @@ def _sdist(source: Source) -> Contents:
     return _python("source", fields, files, source.path)
 
 
-def _wheel(source: Source) -> Contents:
+def _wheel(source: OpenedArtifact) -> Contents:
     with zipfile.ZipFile(source.path) as archive:
         files = {name: archive.read(name) for name in archive.namelist() if not name.endswith("/")}
     (path,) = (name for name in files if name.endswith(".dist-info/METADATA"))
@@ -97,7 +97,7 @@ def _python(purpose: str, fields: Message, files: Mapping[str, bytes], path: Pat
     )
 
 
-def _rpm(source: Source) -> Contents:
+def _rpm(source: OpenedArtifact) -> Contents:
     form = "".join(f"%{{{tag}}}\n" for tag in _RPM_TAGS)
     needed = "[%{REQUIRENAME}\t%{REQUIREFLAGS:depflags}\t%{REQUIREVERSION}\n]"
     options = ("--dbpath", source.folder / "database", "--nosignature", "-qp", "--qf", form + needed)
@@ -126,7 +126,7 @@ def _rpm(source: Source) -> Contents:
     )
 
 
-def _msys2(source: Source) -> Contents:
+def _msys2(source: OpenedArtifact) -> Contents:
     files = _unpacked(source)
     lines = [line.partition(" = ") for line in files[".PKGINFO"].decode().splitlines() if not line.startswith("#")]
     fields = {key: value for key, _, value in lines}
@@ -148,14 +148,14 @@ def _msys2(source: Source) -> Contents:
     )
 
 
-def _unpacked(source: Source) -> dict[str, bytes]:
+def _unpacked(source: OpenedArtifact) -> dict[str, bytes]:
     """The files of a package that bsdtar can read."""
     plain = fresh_folder(source.folder / "unpacked") / "plain.tar"
     source.run("bsdtar", "-cf", plain, "--format=pax", f"@{source.path}")
     return {path: entry.data for path, entry in tars.read(plain).items() if entry.kind == tarfile.REGTYPE}
 
 
-def _formula(source: Source) -> Contents:
+def _formula(source: OpenedArtifact) -> Contents:
     """The formula: a file that says where Homebrew gets the source tarball, and what it needs."""
     text = source.path.read_text(encoding="utf-8")
     stated = dict(re.findall(r'^  (url|sha256|license) "(.*)"$', text, re.MULTILINE))
@@ -180,7 +180,7 @@ def _formula(source: Source) -> Contents:
     )
 
 
-def _image(source: Source) -> Contents:
+def _image(source: OpenedArtifact) -> Contents:
     parts = archive_parts.read(source.path, _IN_AN_IMAGE)
     labels = parts.config.get("config", {}).get("Labels") or {}
     name, version = labels["name"], labels[f"{_OCI}version"]
@@ -205,7 +205,7 @@ def _image(source: Source) -> Contents:
     )
 
 
-def _own_package(parts: archive_parts.Parts, found: tuple[Package, ...], labels: Mapping[str, str]) -> Package:
+def _own_package(parts: archive_parts.ArchiveParts, found: tuple[Package, ...], labels: Mapping[str, str]) -> Package:
     """Our package in an image: by the distribution's list if it is there, otherwise by the label and the payload."""
     listed = [package for package in found if package.name == labels["name"]]
     inside = ("usr/lib/faas-runtime/", "licenses/faas-runtime/")
@@ -226,7 +226,7 @@ def _own_package(parts: archive_parts.Parts, found: tuple[Package, ...], labels:
 
 
 # By the ends of their names: the first one that fits counts.
-_READERS: Mapping[str, Callable[[Source], Contents]] = {
+_READERS: Mapping[str, Callable[[OpenedArtifact], Contents]] = {
     ".oci.tar": _image,
     ".pkg.tar.zst": _msys2,
     ".tar.gz": _sdist,

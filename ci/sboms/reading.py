@@ -15,7 +15,7 @@ _MOST_FAULTS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listed:
+class DescribedArtifact:
     """What a document says of an artefact.
 
     `file` and `sha256` are those of the artefact, empty if the document lies in it. `files` has the SHA-256 of each
@@ -47,9 +47,9 @@ def faults(name: str, data: bytes) -> list[str]:
     return (_spdx_faults if is_spdx(name) else _cyclonedx_faults)(data)[:_MOST_FAULTS]
 
 
-def read(name: str, data: bytes) -> Listed:
+def read(name: str, data: bytes) -> DescribedArtifact:
     """What a document says. Raises `ValueError`, `LookupError` or `TypeError` for one that was not made here."""
-    reader: Callable[[dict[str, Any]], Listed] = _read_spdx if is_spdx(name) else _read_cyclonedx
+    reader: Callable[[dict[str, Any]], DescribedArtifact] = _read_spdx if is_spdx(name) else _read_cyclonedx
     document = json.loads(data)
     if not isinstance(document, dict):
         raise TypeError("it is not an object of JSON")
@@ -86,7 +86,7 @@ def _cyclonedx_faults(data: bytes) -> list[str]:
     return messages
 
 
-def _read_spdx(document: dict[str, Any]) -> Listed:
+def _read_spdx(document: dict[str, Any]) -> DescribedArtifact:
     packages = {package["SPDXID"]: package for package in document["packages"]}
     files = {file["SPDXID"]: file for file in document.get("files", [])}
     pairs: dict[str, list[tuple[str, str]]] = {"DESCRIBES": [], "CONTAINS": [], "DEPENDS_ON": []}
@@ -99,7 +99,7 @@ def _read_spdx(document: dict[str, Any]) -> Listed:
     for owner, target in pairs["CONTAINS"]:
         owned[owner] += [files[target]] if target in files else []
     namespace = document.pop("documentNamespace")
-    return Listed(
+    return DescribedArtifact(
         name=main["name"],
         version=main["versionInfo"],
         licence=main["licenseDeclared"],
@@ -139,13 +139,13 @@ def _checksum(element: dict[str, Any], algorithm: str) -> str:
     return str(values[0]) if values else ""
 
 
-def _read_cyclonedx(document: dict[str, Any]) -> Listed:
+def _read_cyclonedx(document: dict[str, Any]) -> DescribedArtifact:
     main = document["metadata"]["component"]
     components = document.get("components", [])
     inner = [one for one in components if one["type"] != "operating-system" and not _is_external(one)]
     files = [file for one in (main, *inner) for file in one.get("components", [])]
     serial = document.pop("serialNumber")
-    return Listed(
+    return DescribedArtifact(
         name=main["name"],
         version=main["version"],
         licence=_expression(main),

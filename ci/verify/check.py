@@ -21,7 +21,7 @@ _ANSWER_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Function:
+class BuiltFunction:
     """A built example function: `libc` is "glibc" or "musl", `machine` as in `uname -m`."""
 
     language: str
@@ -45,11 +45,11 @@ def can_run(variant: Variant, job: Job) -> bool:
     return bool(job.variant.language) and not job.unavailable and own == artefact
 
 
-def built_function(work: Workspace, job: Job) -> Function:
+def built_function(work: Workspace, job: Job) -> BuiltFunction:
     """The function that a job has built."""
     (library,) = job.outputs
     machine = MACHINES.get(job.variant.architecture, job.variant.architecture)
-    return Function(
+    return BuiltFunction(
         language=job.variant.language, library=work.built(library.path), libc=job.variant.libc, machine=machine
     )
 
@@ -67,7 +67,7 @@ class Check:
     path: Path
     folder: Path
     run: Runner
-    functions: tuple[Function, ...]
+    functions: tuple[BuiltFunction, ...]
 
     def require(self, truth: bool, claim: str) -> None:
         """Raise `VerificationError` unless the claim about the artefact is true."""
@@ -92,7 +92,7 @@ class Check:
 
 
 def check_of(
-    work: Workspace, output: Output, functions: Iterable[Function] = (), variant: Variant | None = None
+    work: Workspace, output: Output, functions: Iterable[BuiltFunction] = (), variant: Variant | None = None
 ) -> Check:
     """The check of an artefact in the job that looks at it."""
     return Check(
@@ -132,19 +132,19 @@ def _shown(value: object, what: str) -> str:
 
 
 # From the Lambda variables of one function to the program to start and its environment.
-Command = Callable[[Mapping[str, str], Function], tuple[Sequence[str | Path], Mapping[str, str]]]
+MakeCommand = Callable[[Mapping[str, str], BuiltFunction], tuple[Sequence[str | Path], Mapping[str, str]]]
 
 
-def launcher(*argv: str | Path) -> Command:
+def launcher(*argv: str | Path) -> MakeCommand:
     """The command of a launcher that runs on this host, with the function's Lambda variables as environment."""
 
-    def command(variables: Mapping[str, str], _: Function) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+    def command(variables: Mapping[str, str], _: BuiltFunction) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         return argv, variables
 
     return command
 
 
-def require_answers(check: Check, command: Command) -> None:
+def require_answers(check: Check, command: MakeCommand) -> None:
     """Start the artefact's launcher once for each function, and compare its answer to one event with the right one."""
     if not check.functions:
         raise VerificationError(f"{check.output.path}: there is no function that it could run")
@@ -152,7 +152,7 @@ def require_answers(check: Check, command: Command) -> None:
         _require_answer(check, command, function)
 
 
-def _require_answer(check: Check, command: Command, function: Function) -> None:
+def _require_answer(check: Check, command: MakeCommand, function: BuiltFunction) -> None:
     with RuntimeApiStub() as api:
         variables = {
             "AWS_LAMBDA_RUNTIME_API": api.address,
@@ -172,7 +172,11 @@ def expected_answer(request_id: str) -> bytes:
 
 
 def _invoke(
-    check: Check, function: Function, api: RuntimeApiStub, argv: Sequence[str | Path], environment: Mapping[str, str]
+    check: Check,
+    function: BuiltFunction,
+    api: RuntimeApiStub,
+    argv: Sequence[str | Path],
+    environment: Mapping[str, str],
 ) -> RuntimeResult:
     log = check.run.log.with_suffix(f".{function.language}.log")
     log.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from ci.core.files import unpack
 from ci.images import bases, engine_choice, engines, oci, trial
 from ci.images.engines import Engine
 from ci.pipeline.jobs import Verdict
-from ci.verify.check import Check, Command, Function, launcher, require_answers
+from ci.verify.check import BuiltFunction, Check, MakeCommand, launcher, require_answers
 from ci.verify.served import require_serves
 
 _TASK_ROOT = "/var/task"
@@ -146,7 +146,7 @@ def _why_no_exec(check: Check, engine: Engine, image: str, name: str) -> str:
     return ""
 
 
-def _task_folder(check: Check, function: Function) -> Path:
+def _task_folder(check: Check, function: BuiltFunction) -> Path:
     """A folder with the function's library, which any user may read."""
     task = check.folder / function.language
     if not task.exists():
@@ -156,10 +156,12 @@ def _task_folder(check: Check, function: Function) -> Path:
     return task
 
 
-def _command(check: Check, engine: Engine, image: str, name: str) -> Command:
+def _command(check: Check, engine: Engine, image: str, name: str) -> MakeCommand:
     """The command that `require_answers` starts: the handler is the image's own CMD, and not in the environment."""
 
-    def command(variables: Mapping[str, str], function: Function) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+    def command(
+        variables: Mapping[str, str], function: BuiltFunction
+    ) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         engine.end(check.run, name)
         engine.prepare(check.run, image, name)
         task = _task_folder(check, function)

@@ -18,7 +18,7 @@ from ci.verify.in_pacman import Pacman
 from ci.verify.in_pip import Pip
 from ci.verify.in_root import check_in, unpack
 from ci.verify.installed import (
-    Places,
+    InstalledPaths,
     refusing,
     require_byte_code,
     require_files,
@@ -29,7 +29,7 @@ from ci.verify.installed import (
 from ci.verify.roots import Suite
 
 NAME = "install"
-_RPM_PLACES = Places(
+_RPM_PLACES = InstalledPaths(
     command="/usr/bin/faas-runtime",
     payload="/usr/lib/faas-runtime",
     manual="/usr/share/man/man1/faas-runtime.1.gz",
@@ -169,7 +169,7 @@ def _install_msys2(
     check, untried = check_in(work, root, outputs[0], functions)
     prefix = ENVIRONMENTS[environment].package_prefix
     name = f"{prefix}-{work.release.name}"
-    places = Places(
+    places = InstalledPaths(
         command=f"/{environment}/bin/faas-runtime",
         payload=f"/{environment}/lib/faas-runtime",
         manual=f"/{environment}/share/man/man1/faas-runtime.1.gz",
@@ -203,7 +203,7 @@ def _install_wheel(work: Workspace, *, suite: Suite, outputs: tuple[Output, ...]
     pip("check")
     require_files(check, before, root.entries(), pip.owned())
     installed = root.entries()
-    require_works(check, root, Places(command=f"{in_pip.ENVIRONMENT}/bin/faas-runtime", payload=pip.packages))
+    require_works(check, root, InstalledPaths(command=f"{in_pip.ENVIRONMENT}/bin/faas-runtime", payload=pip.packages))
     check.require_equal(root.entries(), installed, "files that the runtime has changed")
     pip("uninstall", "--yes", work.release.name)
     require_removed(check, before, root.entries())

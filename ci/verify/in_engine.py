@@ -24,7 +24,7 @@ from ci.images.engines import Engine
 from ci.images.oci import Image
 from ci.pipeline.jobs import Verdict
 from ci.verify import container
-from ci.verify.check import EVENT, Check, Function, expected_answer
+from ci.verify.check import EVENT, BuiltFunction, Check, expected_answer
 
 _SCRIPT = Path(__file__).parent / "look_in_image.py"
 _TASK = "/var/task"
@@ -95,7 +95,7 @@ def _look(check: Check, image: str, name: str, seen: dict[str, list[tuple[Any, .
     return ""
 
 
-def _add(task: Path, function: Function) -> str:
+def _add(task: Path, function: BuiltFunction) -> str:
     folder = task / function.language
     folder.mkdir(exist_ok=True)
     shutil.copyfile(function.library, folder / function.library.name)
@@ -168,7 +168,7 @@ def require_works(check: Check, seen: Seen) -> None:
         _require_answer(check, function, *answered[1:])
 
 
-def _require_answer(check: Check, function: Function, code: int, answer: bytes, log: bytes) -> None:
+def _require_answer(check: Check, function: BuiltFunction, code: int, answer: bytes, log: bytes) -> None:
     try:
         request = json.loads(answer)["request_id"]
     except (ValueError, KeyError, TypeError):

@@ -50,7 +50,7 @@ def brew() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StandIn:
+class BrewStandIn:
     """`brew_stand_in.rb` with a prefix in the job's folder."""
 
     check: Check
@@ -128,7 +128,7 @@ class Brew:
 def install(check: Check) -> Verdict:
     """Install the formula, use it by the links in the prefix, and remove it; a fault raises `VerificationError`."""
     found = brew()
-    manager = Brew(check=check, program=found) if found else StandIn(check=check)
+    manager = Brew(check=check, program=found) if found else BrewStandIn(check=check)
     try:
         manager.prepare()
         before = _entries(manager.prefix)

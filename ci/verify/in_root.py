@@ -18,7 +18,7 @@ from pathlib import Path
 from ci.core.run import Argument, Runner
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import roots
-from ci.verify.check import Check, Function, built_function, can_run, check_of
+from ci.verify.check import BuiltFunction, Check, built_function, can_run, check_of
 
 NOBODY = 65534
 _APART = ("unshare", "--fork", "--kill-child", "--pid", "--mount", "--uts", "--ipc")
@@ -32,7 +32,7 @@ _NOT_COMPARED = ("dev", "proc", "srv", "sys", "tmp", "run", "var/cache", "var/lo
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class RootEntry:
     """A file, folder or link of a root. `content` is the target of a link, or size and time of change of a file."""
 
     mode: int
@@ -76,9 +76,9 @@ class Root:
         own = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/srv", "TMPDIR": "/tmp"}  # noqa: S108
         return {**own, **(variables or {})}
 
-    def entries(self) -> dict[str, Entry]:
+    def entries(self) -> dict[str, RootEntry]:
         """Every file, folder and link by its path without the first slash, except those of tools and the kernel."""
-        found: dict[str, Entry] = {}
+        found: dict[str, RootEntry] = {}
         for parent, folders, files in os.walk(self.folder):
             inside = Path(parent).relative_to(self.folder)
             folders[:] = [name for name in folders if not _is_of_tools(inside / name)]
@@ -135,7 +135,7 @@ def check_in(work: Workspace, root: Root, output: Output, functions: Sequence[Jo
     return check_of(work, output, usable), notes
 
 
-def runs_here(root: Root, functions: Sequence[Function]) -> tuple[tuple[Function, ...], tuple[str, ...]]:
+def runs_here(root: Root, functions: Sequence[BuiltFunction]) -> tuple[tuple[BuiltFunction, ...], tuple[str, ...]]:
     """The functions that the root's libc can load, and a note on each of the others, which this machine has built."""
     (libc,) = root.folder.glob("lib/*-linux-gnu/libc.so.6")
     has = _newest_glibc(libc)
@@ -155,14 +155,14 @@ def _newest_glibc(library: Path) -> tuple[int, int]:
     return max((int(major), int(minor)) for major, minor in found)
 
 
-def _entry(path: Path) -> Entry:
+def _entry(path: Path) -> RootEntry:
     status = path.lstat()
     content = ""
     if stat.S_ISLNK(status.st_mode):
         content = str(path.readlink())
     elif stat.S_ISREG(status.st_mode):
         content = f"{status.st_size} bytes of {status.st_mtime_ns}"
-    return Entry(mode=status.st_mode, owner=(status.st_uid, status.st_gid), content=content)
+    return RootEntry(mode=status.st_mode, owner=(status.st_uid, status.st_gid), content=content)
 
 
 def unpack(work: Workspace, suite: roots.Suite, name: str = "root") -> Root:

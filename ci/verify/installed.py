@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ci.core.errors import CommandFailed, VerificationError
-from ci.verify.check import Check, Command, Function, require_answers
-from ci.verify.in_root import NOBODY, Entry, Root
+from ci.verify.check import BuiltFunction, Check, MakeCommand, require_answers
+from ci.verify.in_root import NOBODY, Root, RootEntry
 from ci.verify.payload import is_byte_code, modules_of, payload_of, require_start_file
 
 _TASK = "var/task"
@@ -20,7 +20,7 @@ _HEADER = b"#include <faas.h>\nuint32_t faas_abi_version(void) { return FAAS_ABI
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class InstalledPaths:
     """Where an artefact has put its parts, as paths in the root; one that is empty is not part of it."""
 
     command: str
@@ -38,7 +38,9 @@ def refusing(artifact: str, suite: str) -> Iterator[None]:
         raise VerificationError(f"{artifact}: it does not install and run in Debian {suite}\n{error}") from error
 
 
-def require_files(check: Check, before: Mapping[str, Entry], after: Mapping[str, Entry], owned: set[str]) -> None:
+def require_files(
+    check: Check, before: Mapping[str, RootEntry], after: Mapping[str, RootEntry], owned: set[str]
+) -> None:
     """Compare the files of a root before and after an installation.
 
     Nothing that was there may have changed. What is new must belong to a package, or lie in the payload's folder, where
@@ -59,7 +61,7 @@ def require_files(check: Check, before: Mapping[str, Entry], after: Mapping[str,
     check.require_equal(sorted(strangers), [], "files that do not belong to root")
 
 
-def require_removed(check: Check, before: Mapping[str, Entry], after: Mapping[str, Entry]) -> None:
+def require_removed(check: Check, before: Mapping[str, RootEntry], after: Mapping[str, RootEntry]) -> None:
     """After a removal, the root is as it was before the installation."""
     check.require_equal(sorted(set(after) - set(before)), [], "files that are left after the removal")
     check.require_equal(sorted(set(before) - set(after)), [], "files of others that are gone after the removal")
@@ -91,7 +93,7 @@ def require_byte_code(check: Check, root: Root, payload: str) -> None:
     require_start_file(check, {name: path.read_bytes() for name, path in files.items() if is_byte_code(name)})
 
 
-def require_works(check: Check, root: Root, places: Places) -> None:
+def require_works(check: Check, root: Root, places: InstalledPaths) -> None:
     """The command says its version, checks a library and answers events, as a user who owns nothing; what is written is
     readable, and the header compiles.
     """
@@ -113,10 +115,12 @@ def require_works(check: Check, root: Root, places: Places) -> None:
         _require(check, f"compilation of {places.include}/faas.h", root, *compiler, stdin=_HEADER)
 
 
-def launched(root: Root, *argv: str) -> Command:
+def launched(root: Root, *argv: str) -> MakeCommand:
     """The command of a launcher in a root, for functions that were copied to the root's task folder."""
 
-    def command(variables: Mapping[str, str], function: Function) -> tuple[Sequence[str | Path], Mapping[str, str]]:
+    def command(
+        variables: Mapping[str, str], function: BuiltFunction
+    ) -> tuple[Sequence[str | Path], Mapping[str, str]]:
         inside = {**variables, "LAMBDA_TASK_ROOT": f"/{_TASK}/{function.language}"}
         return root.command(*argv, loopback=True, user=NOBODY), root.environment(inside)
 

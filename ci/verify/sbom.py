@@ -28,7 +28,7 @@ from ci.images import archive_parts
 from ci.kinds import KINDS
 from ci.pipeline.jobs import Verdict
 from ci.sboms import reading
-from ci.sboms.reading import Listed
+from ci.sboms.reading import DescribedArtifact
 from ci.verify.check import Check
 
 _FORMS = (".spdx.json", ".cdx.json")
@@ -41,7 +41,7 @@ _PYTHON = re.compile(r"python3(\.\d+)?(-minimal)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class FoundContents:
     """What is found in an artefact: the SHA-256 of each file, the packages with their versions, and what it needs."""
 
     name: str
@@ -77,7 +77,7 @@ def verify(check: Check) -> Verdict:
     return Verdict()
 
 
-def _require_packages(check: Check, listed: Listed, facts: Facts) -> None:
+def _require_packages(check: Check, listed: DescribedArtifact, facts: FoundContents) -> None:
     """The packages are the image's, and our own among them is of this version and has its licence."""
     release = check.project.release
     found = {(name, version): licence for name, version, licence in listed.packages.values()}
@@ -110,10 +110,10 @@ def _artefact(check: Check) -> Path:
 
 # An artefact has two SBOMs, which are often verified at the same time: it is read once for both.
 _reading = threading.Lock()
-_known: dict[tuple[str, int, int], Facts] = {}
+_known: dict[tuple[str, int, int], FoundContents] = {}
 
 
-def _facts_of(check: Check, path: Path) -> Facts:
+def _facts_of(check: Check, path: Path) -> FoundContents:
     status = path.stat()
     key = (str(path), status.st_size, status.st_mtime_ns)
     with _reading:
@@ -125,12 +125,12 @@ def _facts_of(check: Check, path: Path) -> Facts:
         return _known[key]
 
 
-def _sdist(check: Check, path: Path) -> Facts:
+def _sdist(check: Check, path: Path) -> FoundContents:
     files = {name: entry.data for name, entry in tars.read(path).items() if entry.kind == tarfile.REGTYPE}
     return _of_release(check, path, {name: hashlib.sha256(data).hexdigest() for name, data in files.items()})
 
 
-def _wheel(check: Check, path: Path) -> Facts:
+def _wheel(check: Check, path: Path) -> FoundContents:
     with zipfile.ZipFile(path) as archive:
         (record,) = (name for name in archive.namelist() if name.endswith(".dist-info/RECORD"))
         data = archive.read(record)
@@ -143,9 +143,9 @@ def _hexadecimal(digest: str) -> str:
     return base64.urlsafe_b64decode(digest + "=" * (-len(digest) % 4)).hex()
 
 
-def _of_release(check: Check, path: Path, files: Mapping[str, str]) -> Facts:
+def _of_release(check: Check, path: Path, files: Mapping[str, str]) -> FoundContents:
     release = check.project.release
-    return Facts(
+    return FoundContents(
         name=release.name,
         version=str(release.version),
         sha256=sha256_of(path),
@@ -154,14 +154,14 @@ def _of_release(check: Check, path: Path, files: Mapping[str, str]) -> Facts:
     )
 
 
-def _rpm(check: Check, path: Path) -> Facts:
+def _rpm(check: Check, path: Path) -> FoundContents:
     form = "%{FILEDIGESTALGO}\n%{NAME}\n%{VERSION}-%{RELEASE}\n[%{FILENAMES}\t%{FILEDIGESTS}\n]"
     options = ("--dbpath", check.folder / "database", "--nosignature", "-qp")
     algorithm, name, version, *lines = check.run.output("rpm", *options, "--qf", form, path).splitlines()
     check.require_equal(algorithm, "8", "algorithm of the digests in the header")  # SHA-256
     pairs = (line.split("\t") for line in lines)
     required = check.run.output("rpm", *options, "--requires", path).splitlines()
-    return Facts(
+    return FoundContents(
         name=name,
         version=version,
         sha256=sha256_of(path),
@@ -170,13 +170,13 @@ def _rpm(check: Check, path: Path) -> Facts:
     )
 
 
-def _msys2(check: Check, path: Path) -> Facts:
+def _msys2(check: Check, path: Path) -> FoundContents:
     check.run("bsdtar", "-xf", path, "-C", check.folder, ".MTREE")
     listed = gzip.decompress((check.folder / ".MTREE").read_bytes()).decode()
     files = re.findall(r"^\./(\S+) .*sha256digest=([0-9a-f]{64})", listed, re.MULTILINE)
     info = check.run.output("bsdtar", "-xOf", path, ".PKGINFO")
     fields = dict(re.findall(r"^(pkgname|pkgver) = (.+)$", info, re.MULTILINE))
-    return Facts(
+    return FoundContents(
         name=fields["pkgname"],
         version=fields["pkgver"],
         sha256=sha256_of(path),
@@ -191,20 +191,20 @@ def _unescaped(name: str) -> str:
     return plain.decode()
 
 
-def _formula(check: Check, path: Path) -> Facts:
+def _formula(check: Check, path: Path) -> FoundContents:
     release = check.project.release
     tarball = release.sdist_name
     needs = frozenset({tarball, f"python@{release.homebrew.python}"})
-    return Facts(name=release.name, version=str(release.version), sha256=sha256_of(path), files={}, needs=needs)
+    return FoundContents(name=release.name, version=str(release.version), sha256=sha256_of(path), files={}, needs=needs)
 
 
-def _image(check: Check, path: Path) -> Facts:
+def _image(check: Check, path: Path) -> FoundContents:
     release = check.project.release
     parts = archive_parts.read(path, _LISTS)
     files = {name: entry for name, entry in parts.tree.items() if entry.kind == tarfile.REGTYPE}
     packages = frozenset({*_dpkg(files), *_apk(files), *_rpms(check, files)})
     has_python = any(_PYTHON.fullmatch(name) for name, _ in packages)
-    return Facts(
+    return FoundContents(
         name=release.name,
         version=release.version.oci,
         sha256=sha256_of(path),
@@ -245,7 +245,7 @@ def _rpms(check: Check, files: FileTree) -> set[tuple[str, str]]:
 
 
 # By the ends of their names.
-_READERS: Mapping[str, Callable[[Check, Path], Facts]] = {
+_READERS: Mapping[str, Callable[[Check, Path], FoundContents]] = {
     ".oci.tar": _image,
     ".pkg.tar.zst": _msys2,
     ".tar.gz": _sdist,

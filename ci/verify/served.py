@@ -11,7 +11,7 @@ from pathlib import Path
 from ci.core.errors import CommandFailed, VerificationError
 from ci.core.run import Runner
 from ci.images.engines import Engine
-from ci.verify.check import EVENT, Check, Function, expected_answer, tail
+from ci.verify.check import EVENT, BuiltFunction, Check, expected_answer, tail
 
 PORT = 8080
 _CLIENT = Path(__file__).parent / "client_in_image.py"
@@ -19,7 +19,7 @@ _TASK_ROOT = "/var/task"
 _START_TIMEOUT_S = 60.0
 
 
-def require_serves(check: Check, engine: Engine, image: str, name: str, task: Path, function: Function) -> None:
+def require_serves(check: Check, engine: Engine, image: str, name: str, task: Path, function: BuiltFunction) -> None:
     """Start a container with only the function, and compare its answer to one event with the right one.
 
     `task` is a folder with the function's library that the container may read.

@@ -20,9 +20,9 @@ from ci.verify import in_dnf, in_pacman, in_root, previous, roots
 from ci.verify.check import Check
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
-from ci.verify.in_root import Entry, Root, unpack
+from ci.verify.in_root import Root, RootEntry, unpack
 from ci.verify.installed import (
-    Places,
+    InstalledPaths,
     refusing,
     require_byte_code,
     require_files,
@@ -45,7 +45,7 @@ class Manager:
 
     root: Root
     payload: str
-    places: Places
+    places: InstalledPaths
     install: Callable[[], None]
     upgrade: Callable[[], None]
     new_python: Callable[[], None]
@@ -121,7 +121,7 @@ def _require_life(new: Check, old: Check, with_manager: Manager) -> None:
     require_nothing_said(new, (*in_dnf.FAULTS, *in_pacman.FAULTS))
 
 
-def _installed(check: Check, manager: Manager, before: Mapping[str, Entry], step: str) -> dict[str, Entry]:
+def _installed(check: Check, manager: Manager, before: Mapping[str, RootEntry], step: str) -> dict[str, RootEntry]:
     """Require after a step that exactly the packages' files are there and that the function answers."""
     after = manager.root.entries()
     try:
@@ -133,7 +133,7 @@ def _installed(check: Check, manager: Manager, before: Mapping[str, Entry], step
     return after
 
 
-def _require_same(check: Check, one: Mapping[str, Entry], other: Mapping[str, Entry], step: str) -> None:
+def _require_same(check: Check, one: Mapping[str, RootEntry], other: Mapping[str, RootEntry], step: str) -> None:
     """The same files lie there as before, apart from when byte code was made."""
     check.require_same_set(set(other), set(one), f"files after {step}")
     compiled = ("__pycache__", ".pyc")
@@ -184,7 +184,7 @@ def _with_dnf(work: Workspace, root: Root, old: Release) -> Manager:
     return Manager(
         root=root,
         payload="/usr/lib/faas-runtime",
-        places=Places(
+        places=InstalledPaths(
             command="/usr/bin/faas-runtime",
             payload="/usr/lib/faas-runtime",
             manual="/usr/share/man/man1/faas-runtime.1.gz",
@@ -227,7 +227,7 @@ def _with_pacman(work: Workspace, root: Root, old: Release, *, environment: str)
     return Manager(
         root=root,
         payload=f"/{environment}/lib/faas-runtime",
-        places=Places(
+        places=InstalledPaths(
             command=f"/{environment}/bin/faas-runtime",
             payload=f"/{environment}/lib/faas-runtime",
             manual=f"/{environment}/share/man/man1/faas-runtime.1.gz",

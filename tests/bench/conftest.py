@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.bench.server import INCLUDE, Command, Native, Server, compile_native
+from ci.bench.server import INCLUDE, Command, MeasuringServer, Native, compile_native
 from ci.core.run import Runner
 from tests.support import not_there
 
@@ -45,5 +45,5 @@ def command(native: Native, tmp_path_factory: pytest.TempPathFactory) -> Command
 
 
 @pytest.fixture
-def server(native: Native, tmp_path: Path) -> Server:
-    return Server(run=Runner(log=tmp_path / "log"), program=native.server, core=max(os.sched_getaffinity(0)))
+def server(native: Native, tmp_path: Path) -> MeasuringServer:
+    return MeasuringServer(run=Runner(log=tmp_path / "log"), program=native.server, core=max(os.sched_getaffinity(0)))

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ci.bench import chart, clients, crate, document, emulators, python_runs, release, runtime, starts
-from ci.bench.figures import Figure, Target, number
+from ci.bench.figures import Figure, FigureTarget, number
 from ci.bench.server import Command
 from ci.bench.setup import NotMeasured
 from ci.core.console import Console
@@ -62,16 +62,16 @@ def test_a_failure_removes_the_rounds_before() -> None:
 @pytest.mark.parametrize(
     ("target", "met", "limit"),
     [
-        (Target(what="w", measured=1.35, most=1.35), True, "at most 1.35"),
-        (Target(what="w", measured=1.36, most=1.35), False, "at most 1.35"),
-        (Target(what="w", measured=0.25, below=0.25), False, "under 0.25"),
-        (Target(what="w", measured=0.24, below=0.25), True, "under 0.25"),
-        (Target(what="w", measured=7.1, least=7.2, most=8.8), False, "7.2 to 8.8"),
-        (Target(what="w", measured=9.0, least=7.2, most=8.8), False, "7.2 to 8.8"),
-        (Target(what="w", measured=None, most=1, reason="why"), False, "at most 1"),
+        (FigureTarget(what="w", measured=1.35, most=1.35), True, "at most 1.35"),
+        (FigureTarget(what="w", measured=1.36, most=1.35), False, "at most 1.35"),
+        (FigureTarget(what="w", measured=0.25, below=0.25), False, "under 0.25"),
+        (FigureTarget(what="w", measured=0.24, below=0.25), True, "under 0.25"),
+        (FigureTarget(what="w", measured=7.1, least=7.2, most=8.8), False, "7.2 to 8.8"),
+        (FigureTarget(what="w", measured=9.0, least=7.2, most=8.8), False, "7.2 to 8.8"),
+        (FigureTarget(what="w", measured=None, most=1, reason="why"), False, "at most 1"),
     ],
 )
-def test_targets(target: Target, met: bool, limit: str) -> None:
+def test_targets(target: FigureTarget, met: bool, limit: str) -> None:
     assert (target.met, target.limit) == (met, limit)
     assert target.row()[-1] == ("not measured" if target.measured is None else "yes" if met else "NO")
 
@@ -256,7 +256,7 @@ def test_a_release_may_miss_what_a_snapshot_could_not_make(tmp_path: Path) -> No
 
 
 def test_the_section_of_a_release_has_targets_and_times() -> None:
-    targets = [Target(what="ratio", measured=1.31, most=release.RELEASE_RATIO).data()]
+    targets = [FigureTarget(what="ratio", measured=1.31, most=release.RELEASE_RATIO).data()]
     times = [release.Spent(wall=241.2, processor=402.4).row("snapshot")]
     section = document.release_section({"command": "run", "targets": targets, "processors": 2, "times": times})
     assert "| ratio | at most 1.25 | 1.31 | **no** |" in section

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ci.bench.server import Command, Load, Native, Server
+from ci.bench.server import Command, Load, MeasuringServer, Native
 from ci.bench.soak import judge
 from ci.core.errors import CommandFailed
 from tests.bench.conftest import CommandOf
@@ -23,7 +23,7 @@ TIMEOUT_S = 60  # only for what hangs
 
 
 @pytest.mark.parametrize("size", [100, 101, 70_000, 1 << 20])
-def test_takes_right_answers_of_any_size(server: Server, command: CommandOf, size: int) -> None:
+def test_takes_right_answers_of_any_size(server: MeasuringServer, command: CommandOf, size: int) -> None:
     run = server.measure(command("handle"), Load(invokes=20, warmup=3, size=size))
     assert run.processor_us > 0
     assert run.p50_us > 0
@@ -32,22 +32,22 @@ def test_takes_right_answers_of_any_size(server: Server, command: CommandOf, siz
 
 
 @pytest.mark.parametrize("symbol", ["flip", "stale", "shorten"])
-def test_notices_wrong_answers(server: Server, command: CommandOf, symbol: str) -> None:
+def test_notices_wrong_answers(server: MeasuringServer, command: CommandOf, symbol: str) -> None:
     with pytest.raises(CommandFailed, match=r"exit code 1(.|\n)*a wrong answer"):
         server.measure(command(symbol), FEW)
 
 
-def test_notices_an_early_end(server: Server, command: CommandOf) -> None:
+def test_notices_an_early_end(server: MeasuringServer, command: CommandOf) -> None:
     with pytest.raises(CommandFailed, match=r"exit code 3(.|\n)*after 0 answers"):
         server.measure(command("crash"), FEW)
 
 
-def test_notices_a_client_that_hangs(server: Server) -> None:
+def test_notices_a_client_that_hangs(server: MeasuringServer) -> None:
     with pytest.raises(CommandFailed, match=r"exit code 4(.|\n)*timed out"):
         server.measure(Command(argv=("sleep", "60")), Load(invokes=1, timeout=1))
 
 
-def test_work_shows_in_both_figures_and_waiting_in_one(server: Server, command: CommandOf) -> None:
+def test_work_shows_in_both_figures_and_waiting_in_one(server: MeasuringServer, command: CommandOf) -> None:
     plain = server.measure(command("handle"), FEW)
     busy = server.measure(command("spin"), FEW)
     idle = server.measure(command("nap"), Load(invokes=5))
@@ -57,7 +57,7 @@ def test_work_shows_in_both_figures_and_waiting_in_one(server: Server, command: 
     assert idle.processor_us * 20 < idle.p50_us
 
 
-def test_a_leak_shows_in_the_samples(server: Server, command: CommandOf) -> None:
+def test_a_leak_shows_in_the_samples(server: MeasuringServer, command: CommandOf) -> None:
     load = Load(invokes=500, samples=10)
     sound, leaking = (server.measure(command(symbol), load) for symbol in ("handle", "leak"))
     assert [sample[0] for sample in sound.samples] == list(range(50, 501, 50))
@@ -65,12 +65,12 @@ def test_a_leak_shows_in_the_samples(server: Server, command: CommandOf) -> None
     assert [target.met for target in judge(leaking, 500)] == [False, False]
 
 
-def test_samples_that_do_not_divide_the_invokes(server: Server, command: CommandOf) -> None:
+def test_samples_that_do_not_divide_the_invokes(server: MeasuringServer, command: CommandOf) -> None:
     run = server.measure(command("handle"), Load(invokes=17, samples=4))
     assert [sample[0] for sample in run.samples] == [4, 8, 12, 17]
 
 
-def test_measures_a_start_and_an_end(server: Server) -> None:
+def test_measures_a_start_and_an_end(server: MeasuringServer) -> None:
     run = server.start_and_end(Command(argv=(sys.executable, "-c", "pass")))
     assert run.start_processor_ms > 0
     with pytest.raises(CommandFailed, match="exit code 3"):
@@ -78,7 +78,9 @@ def test_measures_a_start_and_an_end(server: Server) -> None:
 
 
 @pytest.mark.parametrize("size", [100, 70_000])
-def test_an_answer_and_the_next_request_may_come_together(server: Server, command: CommandOf, size: int) -> None:
+def test_an_answer_and_the_next_request_may_come_together(
+    server: MeasuringServer, command: CommandOf, size: int
+) -> None:
     load = Load(invokes=20, warmup=3, size=size)
     apart, together = server.measure(command("handle"), load), server.measure(command("handle", "together"), load)
     assert apart.billed_us > apart.p50_us
@@ -88,13 +90,15 @@ def test_an_answer_and_the_next_request_may_come_together(server: Server, comman
         server.measure(command("flip", "together"), FEW)
 
 
-def test_the_pause_comes_before_an_event_and_is_no_part_of_its_time(server: Server, command: CommandOf) -> None:
+def test_the_pause_comes_before_an_event_and_is_no_part_of_its_time(
+    server: MeasuringServer, command: CommandOf
+) -> None:
     run = server.measure(command("handle"), Load(invokes=5, warmup=100, pause=30))
     assert run.invokes_per_s < 1000 / 30
     assert run.billed_us < 1e6 / run.invokes_per_s / 2
 
 
-def test_a_start_alone_needs_no_invoke(server: Server, command: CommandOf) -> None:
+def test_a_start_alone_needs_no_invoke(server: MeasuringServer, command: CommandOf) -> None:
     run = server.measure(command("handle"), Load(invokes=0))
     assert run.start_wall_ms > 0
     assert run.p50_us == 0
@@ -182,7 +186,7 @@ def end_by_asking(connection: http.client.HTTPConnection) -> None:
     threading.Thread(target=ask, daemon=True).start()
 
 
-def test_everything_runs_on_the_one_core(server: Server, native: Native) -> None:
+def test_everything_runs_on_the_one_core(server: MeasuringServer, native: Native) -> None:
     core = server.core
     script = f"import os; assert os.sched_getaffinity(0) == {{{core}}}, os.sched_getaffinity(0)"
     assert server.start_and_end(Command(argv=(sys.executable, "-c", script))).start_wall_ms > 0

@@ -17,7 +17,7 @@ from ci.images import engine_choice
 from ci.images.engines import Engine
 from ci.pipeline.jobs import Options, Output, Variant, Verdict, Workspace
 from ci.verify import image
-from ci.verify.check import Check, Function
+from ci.verify.check import BuiltFunction, Check
 from tests.glue.debian_rust import function_with_libgcc
 from tests.glue.support import needed, rust_project
 from tests.images import stand_ins
@@ -63,12 +63,16 @@ def why_podman_starts_nothing(run: Runner, reference: str) -> str:
     return "; ".join(faults)
 
 
-def verify(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> Verdict:
+def verify(
+    checkout: Path, archive: Path, folder: Path, usable: Sequence[BuiltFunction], engine: str = "auto"
+) -> Verdict:
     """The verification's result for an archive, run as in a snapshot."""
     return image.verify(check_of(checkout, archive, folder, usable, engine))
 
 
-def check_of(checkout: Path, archive: Path, folder: Path, usable: Sequence[Function], engine: str = "auto") -> Check:
+def check_of(
+    checkout: Path, archive: Path, folder: Path, usable: Sequence[BuiltFunction], engine: str = "auto"
+) -> Check:
     """The check of an archive, as in a snapshot."""
     project = open_project(checkout, Options(engine=engine))
     flavour, architecture = archive.name.removesuffix(".oci.tar").rsplit("-", 2)[-2:]
@@ -93,7 +97,7 @@ def require_engine(run: Runner, name: str) -> None:
         pytest.skip(f"not run: {name}: {fault}")
 
 
-def c_function_of(built: Path, folder: Path, job_name: str, machine: str) -> Function:
+def c_function_of(built: Path, folder: Path, job_name: str, machine: str) -> BuiltFunction:
     """The C function, built by one of the jobs that the snapshot has for it."""
     project = open_project(built, Options())
     project = project.with_facts(functions.probe(project))
@@ -101,11 +105,11 @@ def c_function_of(built: Path, folder: Path, job_name: str, machine: str) -> Fun
     (folder / "out").mkdir()
     run = Runner(log=folder / "log")
     job.build(Workspace(project=project, job=job.id, folder=folder, out=folder / "out", run=run))
-    return Function(language="c", library=folder / "out" / functions.LIBRARY, machine=machine)
+    return BuiltFunction(language="c", library=folder / "out" / functions.LIBRARY, machine=machine)
 
 
 @pytest.fixture(scope="session")
-def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Function:
+def c_function(built: Path, tmp_path_factory: pytest.TempPathFactory) -> BuiltFunction:
     """The C function against this machine's glibc."""
     return c_function_of(built, tmp_path_factory.mktemp("function"), "function-c", "x86_64")
 
@@ -120,10 +124,10 @@ def libgcc(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def musl_functions(built: Path, libgcc: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Function, ...]:
+def musl_functions(built: Path, libgcc: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[BuiltFunction, ...]:
     """The functions for `alpine`: the C one as the snapshot builds it, and the Rust one, which needs libgcc_s."""
     program("musl-gcc")
     in_c = c_function_of(built, tmp_path_factory.mktemp("musl-function"), "function-c-musl", "x86_64")
     in_rust = function_with_libgcc(rust_project(tmp_path_factory.mktemp("rust")), "simple_handler_libgcc", libgcc)
     assert "libgcc_s.so.1" in needed(in_rust)
-    return in_c, Function(language="rust", library=in_rust, libc="musl", machine="x86_64")
+    return in_c, BuiltFunction(language="rust", library=in_rust, libc="musl", machine="x86_64")

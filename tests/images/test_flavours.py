@@ -21,7 +21,7 @@ from ci.images.bases import emulation_missing
 from ci.images.engines import Engine
 from ci.pipeline.jobs import Verdict
 from ci.verify import in_engine
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from tests.glue.debian_rust import function_with_libgcc
 from tests.glue.support import HERE, rust_project
 from tests.images import stand_ins
@@ -49,8 +49,8 @@ def archive(checkout: Path, flavour: str, architecture: str = "amd64") -> Path:
 @pytest.mark.parametrize("flavour", ["micro", "ubi", "alpine"])
 def test_the_verification_of_each_archive_passes(
     built: Path,
-    c_function: Function,
-    musl_functions: tuple[Function, ...],
+    c_function: BuiltFunction,
+    musl_functions: tuple[BuiltFunction, ...],
     tmp_path: Path,
     cannot_run: dict[str, str],
     flavour: str,
@@ -66,7 +66,12 @@ def test_the_verification_of_each_archive_passes(
 
 @pytest.mark.parametrize(("flavour", "engine"), [("micro", "auto"), ("ubi", "buildah"), ("alpine", "auto")])
 def test_the_install_gate_sees_each_image_as_its_archive_declares_it(
-    built: Path, c_function: Function, musl_functions: tuple[Function, ...], tmp_path: Path, flavour: str, engine: str
+    built: Path,
+    c_function: BuiltFunction,
+    musl_functions: tuple[BuiltFunction, ...],
+    tmp_path: Path,
+    flavour: str,
+    engine: str,
 ) -> None:
     usable = musl_functions if flavour == "alpine" else (c_function,)
     verdict = in_engine.install(check_of(built, archive(built, flavour), tmp_path / "check", usable, engine))
@@ -74,7 +79,7 @@ def test_the_install_gate_sees_each_image_as_its_archive_declares_it(
     assert re.match(r"by (podman|docker|buildah), ", verdict.notes[0])
 
 
-def test_alpine_with_its_folders_merged_into_usr(musl_functions: tuple[Function, ...], tmp_path: Path) -> None:
+def test_alpine_with_its_folders_merged_into_usr(musl_functions: tuple[BuiltFunction, ...], tmp_path: Path) -> None:
     """As in newer releases of Alpine: /lib is a link, and the interpreter names its loader by it."""
     (tmp_path / "base").mkdir()
     stand_ins.alpine(tmp_path / "base", merged=True)
@@ -117,7 +122,7 @@ def test_a_panic_in_rust_is_caught_on_alpine(built: Path, run: Runner, libgcc: P
 
 
 def test_podman_runs_it_with_runc_if_its_runtime_does_not_support_the_cgroups(
-    built: Path, c_function: Function, tmp_path: Path, cannot_run: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    built: Path, c_function: BuiltFunction, tmp_path: Path, cannot_run: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if "podman" in cannot_run or not shutil.which("runc"):
         pytest.skip(f"not run: {cannot_run.get('podman', 'runc: not found on PATH')}")
@@ -126,7 +131,7 @@ def test_podman_runs_it_with_runc_if_its_runtime_does_not_support_the_cgroups(
 
 
 def test_buildah_runs_it_if_podman_and_docker_cannot_and_reports_that(
-    built: Path, c_function: Function, tmp_path: Path, bases: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    built: Path, c_function: BuiltFunction, tmp_path: Path, bases: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     without_runtime(tmp_path, monkeypatch, "none")
     (tmp_path / "docker").write_text("#!/bin/sh\nexit 1\n")
@@ -266,7 +271,7 @@ def test_a_file_that_does_not_belong_is_found(built: Path, tmp_path: Path, path:
 
 @pytest.mark.parametrize("engine", ["podman", "docker"])
 def test_every_engine_builds_the_same_archive(
-    built: Path, c_function: Function, tmp_path: Path, run: Runner, engine: str, cannot_run: dict[str, str]
+    built: Path, c_function: BuiltFunction, tmp_path: Path, run: Runner, engine: str, cannot_run: dict[str, str]
 ) -> None:
     require_engine(run, engine)
     checkout = tmp_path / "checkout"
@@ -283,7 +288,7 @@ def test_every_engine_builds_the_same_archive(
 
 
 def test_buildah_alone_runs_an_image_and_reports_what_it_cannot_check(
-    built: Path, c_function: Function, tmp_path: Path
+    built: Path, c_function: BuiltFunction, tmp_path: Path
 ) -> None:
     archive = built / "dist" / "images" / "faas-runtime-0.1.0-micro-amd64.oci.tar"
     assert verify(built, archive, tmp_path / "check", [c_function], "buildah") == BY_BUILDAH

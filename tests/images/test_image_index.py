@@ -22,6 +22,7 @@ from ci.manifest.reader import load
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Output, Project, Variant, Verdict
 from ci.prove import compare, contents
+from ci.sboms.contents import OpenedArtifact
 from ci.verify.check import Check
 from ci.verify.consistency import readers
 from ci.verify.consistency.expected import of_manifest
@@ -166,7 +167,7 @@ def test_an_engine_loads_the_image_for_its_machine(loaded_by: tuple[str, str], p
 
 
 def test_its_facts_are_the_expected_ones(project: Project, tmp_path: Path) -> None:
-    source = readers.Source(
+    source = readers.ArtifactOfProject(
         project=project,
         path=path_of(project),
         variant=Variant(flavour=FLAVOUR),
@@ -179,7 +180,7 @@ def test_its_facts_are_the_expected_ones(project: Project, tmp_path: Path) -> No
 
 
 def test_it_can_be_compared_with_another_release(project: Project, tmp_path: Path) -> None:
-    source = contents.Source(path=path_of(project), folder=tmp_path, run=Runner(log=tmp_path / "log"))
+    source = OpenedArtifact(path=path_of(project), folder=tmp_path, run=Runner(log=tmp_path / "log"))
     aspects = contents.read("image-index", source, name="faas-runtime", version="0.1.0")
     assert aspects["settings"]["platforms"] == "linux/amd64, linux/arm64"
     assert aspects["licences"] == {"image": "Apache-2.0"}

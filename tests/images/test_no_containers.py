@@ -23,7 +23,7 @@ from ci.pipeline import report
 from ci.pipeline.jobs import Options, Output, Variant, Verdict
 from ci.pipeline.report import Artifact, Status
 from ci.verify import container
-from ci.verify.check import Check, Function
+from ci.verify.check import BuiltFunction, Check
 from tests.images.conftest import require_engine
 from tests.packages.support import open_project
 from tests.support import ROOT
@@ -134,7 +134,7 @@ esac
     project = dataclasses.replace(described.project, options=Options(engine="podman"))
     library = tmp_path / "simple_handler.so"
     library.touch()
-    functions = (Function(language="c", library=library),)
+    functions = (BuiltFunction(language="c", library=library),)
     verdict = container.require_runs(dataclasses.replace(described, project=project, functions=functions))
     reason = "podman: it starts containers, but no program in a running one: exec failed: chdir to cwd"
     assert verdict == Verdict(not_run=f"no engine runs containers here ({reason})")

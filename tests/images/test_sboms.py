@@ -10,6 +10,7 @@ import pytest
 from ci.core.run import Runner
 from ci.prove import contents
 from ci.sboms import reading
+from ci.sboms.contents import OpenedArtifact
 from tests.images.test_flavours import archive
 from tests.sboms.conftest import packages_found
 
@@ -50,7 +51,7 @@ def test_every_package_of_debian_has_its_licence(built: Path) -> None:
 
 @pytest.mark.parametrize("flavour", ["micro", "alpine"])
 def test_a_comparison_reads_the_same_licences(built: Path, tmp_path: Path, flavour: str) -> None:
-    source = contents.Source(path=archive(built, flavour), folder=tmp_path, run=Runner(log=tmp_path / "log"))
+    source = OpenedArtifact(path=archive(built, flavour), folder=tmp_path, run=Runner(log=tmp_path / "log"))
     found = contents.read("image", source, name="faas-runtime", version="0.1.0")
     path, _ = documents(built, flavour)
     listed = reading.read(path.name, path.read_bytes())

@@ -18,7 +18,7 @@ from ci.core.run import Runner
 from ci.manifest.reader import load
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Project
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from tests.cache import once_per_run
 from tests.packages.support import build, build_function, checkout_of, open_project, with_version
 from tests.support import ROOT
@@ -74,7 +74,7 @@ def older(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Project
 
 
 @pytest.fixture(scope="session")
-def c_function(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Function:
+def c_function(tmp_path_factory: pytest.TempPathFactory, release: Release) -> BuiltFunction:
     """The function in C that artefacts are invoked with, built by the snapshot's own job."""
     return build_function(open_project(ROOT, tmp_path_factory.mktemp("functions"), release), "function-c")
 

@@ -18,7 +18,7 @@ from ci.manifest.versions import parse
 from ci.pipeline.jobs import Job, Output, Project, Variant
 from ci.pipeline.plan import make_plan, require_tools
 from ci.pipeline.scheduler import Scheduler
-from ci.verify.check import Check, Function
+from ci.verify.check import BuiltFunction, Check
 from tests.cache import CACHE
 from tests.support import ROOT
 
@@ -46,12 +46,12 @@ def build(project: Project, *builders: str) -> Project:
     return _run(project, list(jobs_of(project, chosen)))
 
 
-def build_function(project: Project, name: str) -> Function:
+def build_function(project: Project, name: str) -> BuiltFunction:
     """Run the job of one of the functions that artefacts are invoked with."""
     project = probe(project, [kinds.FUNCTIONS])
     (job,) = (job for job in jobs_of(project, [kinds.FUNCTIONS]) if job.id == name)
     _run(project, [job])
-    return Function(language="c", library=project.dist / job.outputs[0].path)
+    return BuiltFunction(language="c", library=project.dist / job.outputs[0].path)
 
 
 def _run(project: Project, jobs: list[Job]) -> Project:
@@ -98,7 +98,7 @@ def main_rpm(project: Project) -> Path:
 
 
 def check_of(
-    project: Project, kind: str, path: Path, folder: Path, *functions: Function, environment: str = ""
+    project: Project, kind: str, path: Path, folder: Path, *functions: BuiltFunction, environment: str = ""
 ) -> Check:
     """The check of one artefact of a kind. `folder` is made, and its log lies beside it.
 

@@ -10,12 +10,12 @@ import pytest
 from ci.core.errors import CommandFailed, DriftError, VerificationError
 from ci.pipeline.jobs import Project, Verdict
 from ci.verify import formula as verify_formula
-from ci.verify.check import Check, Function
+from ci.verify.check import BuiltFunction, Check
 from tests.packages.support import build, check_of, open_project
 
 
 @pytest.fixture
-def check(built: Project, c_function: Function, tmp_path: Path) -> Check:
+def check(built: Project, c_function: BuiltFunction, tmp_path: Path) -> Check:
     """A check of a formula that the test may spoil."""
     path = tmp_path / "formulae" / f"{built.release.name}.rb"
     path.parent.mkdir()

@@ -17,7 +17,7 @@ from ci.manifest import dist_paths
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.pipeline.jobs import Project, Verdict
 from ci.verify import msys2 as verify_msys2
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from tests.packages.support import build, check_of, open_project
 
 CODE = Path("ucrt64/lib/faas-runtime/faas_runtime")
@@ -112,7 +112,7 @@ def test_the_script_is_clean_and_hands_arguments_on(built: Project, tmp_path: Pa
 
 @pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))
 def test_verification_accepts_what_was_built(
-    built: Project, c_function: Function, tmp_path: Path, environment: str
+    built: Project, c_function: BuiltFunction, tmp_path: Path, environment: str
 ) -> None:
     path = package(built, environment)
     check = check_of(built, "msys2", path, tmp_path / "check", c_function, environment=environment)
@@ -128,7 +128,7 @@ def test_verification_accepts_what_was_built(
     ],
 )
 def test_verification_refuses_other_files(
-    built: Project, c_function: Function, tmp_path: Path, run: Runner, path: Path, said: str
+    built: Project, c_function: BuiltFunction, tmp_path: Path, run: Runner, path: Path, said: str
 ) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()

@@ -12,7 +12,7 @@ from ci.core.errors import CommandFailed
 from ci.core.run import Runner
 from ci.pipeline.jobs import Project, Verdict
 from ci.verify import rpm as verify_rpm
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from tests.packages.support import check_of, main_rpm
 
 PYTHON_SPEC = """\
@@ -188,7 +188,9 @@ def test_a_stranger_builds_from_the_spec_alone(built: Project, tmp_path: Path, r
 
 
 @pytest.mark.parametrize("kind", ["rpm", "rpm-devel", "srpm"])
-def test_verification_accepts_what_was_built(built: Project, c_function: Function, tmp_path: Path, kind: str) -> None:
+def test_verification_accepts_what_was_built(
+    built: Project, c_function: BuiltFunction, tmp_path: Path, kind: str
+) -> None:
     (output,) = (output for output in jobs(built.with_facts(probe(built)))[0].outputs if output.kind == kind)
     check = check_of(built, kind, built.dist / output.path, tmp_path / "check", c_function)
     assert verify_rpm.verify(check) == Verdict()

@@ -21,7 +21,7 @@ from ci.pipeline.plan import make_plan
 from ci.prove import signatures
 from ci.prove.rpm_contents import difference
 from ci.verify import rpm as verify_rpm
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from tests.keys import SigningKeys, signing_keys
 from tests.packages.support import build, check_of, main_rpm
 
@@ -120,7 +120,9 @@ def test_without_a_recorded_signature_the_packages_are_unavailable(signed: Proje
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_verification_accepts_signed_packages(signed: Project, c_function: Function, tmp_path: Path, kind: str) -> None:
+def test_verification_accepts_signed_packages(
+    signed: Project, c_function: BuiltFunction, tmp_path: Path, kind: str
+) -> None:
     check = check_of(signed, kind, outputs(signed)[kind], tmp_path / "check", c_function)
     assert verify_rpm.verify(check) == Verdict()
 

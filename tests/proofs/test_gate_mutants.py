@@ -12,7 +12,7 @@ from ci.manifest import dist_paths
 from ci.manifest.versions import Version
 from ci.pipeline.jobs import Project
 from ci.verify import in_root
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from tests.gates import run_job
 from tests.packages.fixtures import _tools_of_the_environment, built, c_function, older, release
 from tests.verify.conftest import Spoiling, spoiling
@@ -144,26 +144,28 @@ ON_UPGRADE = {
 
 
 @pytest.mark.parametrize("fault", IN_RPM)
-def test_in_the_rpm(spoiling: Spoiling, c_function: Function, tmp_path: Path, fault: str) -> None:
+def test_in_the_rpm(spoiling: Spoiling, c_function: BuiltFunction, tmp_path: Path, fault: str) -> None:
     old, new, said = IN_RPM[fault]
     require_red(spoiling("rpm", SPEC, old, new), RPM, c_function, tmp_path, rf"(?s)noarch\.rpm: .*({said})")
 
 
 @pytest.mark.parametrize("fault", IN_MSYS2)
-def test_in_an_msys2_package(spoiling: Spoiling, c_function: Function, tmp_path: Path, fault: str) -> None:
+def test_in_an_msys2_package(spoiling: Spoiling, c_function: BuiltFunction, tmp_path: Path, fault: str) -> None:
     old, new, said = IN_MSYS2[fault]
     require_red(spoiling("msys2", PKGBUILD, old, new), PACMAN, c_function, tmp_path, rf"(?s)pkg\.tar\.zst: .*({said})")
 
 
 @pytest.mark.parametrize("fault", ON_UPGRADE)
-def test_on_an_upgrade(spoiling: Spoiling, older: Project, c_function: Function, tmp_path: Path, fault: str) -> None:
+def test_on_an_upgrade(
+    spoiling: Spoiling, older: Project, c_function: BuiltFunction, tmp_path: Path, fault: str
+) -> None:
     job, baked, old, new, said = ON_UPGRADE[fault]
     spoilt = spoiling("rpm" if baked == SPEC else "msys2", baked, old, new)
     require_red(spoilt, job, c_function, tmp_path, f"(?s)after the .*{said}", older)
 
 
 def test_a_package_that_was_changed_while_the_good_one_is_in_the_cache(
-    spoiling: Spoiling, c_function: Function, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    spoiling: Spoiling, c_function: BuiltFunction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without a cache of its own, pacman takes the good one, and the changed one passes."""
     spoilt = spoiling("msys2", PKGBUILD, "license", "license")
@@ -194,7 +196,7 @@ def test_a_package_that_was_changed_while_the_good_one_is_in_the_cache(
 def test_a_spelling_with_another_order(
     spoiling: Spoiling,
     older: Project,
-    c_function: Function,
+    c_function: BuiltFunction,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     job: str,
@@ -209,7 +211,7 @@ def test_a_spelling_with_another_order(
 
 
 def require_red(
-    project: Project, job: str, function: Function, folder: Path, said: str, older: Project | None = None
+    project: Project, job: str, function: BuiltFunction, folder: Path, said: str, older: Project | None = None
 ) -> None:
     with pytest.raises(VerificationError, match=said):
         run_job(project, job, function, folder / "job", older)

@@ -183,7 +183,7 @@ def test_the_version_in_a_path_is_no_change(tmp_path: Path, run: Runner) -> None
 @pytest.mark.parametrize(("size", "fits"), [(90, True), (100, True), (105, True), (106, False)])
 def test_growth_has_a_budget(size: int, fits: bool) -> None:
     listings = [
-        compare.Listed(subject="image micro-amd64", kind="image", path=IMAGE, size=one, sha256="")
+        compare.ListedArtifact(subject="image micro-amd64", kind="image", path=IMAGE, size=one, sha256="")
         for one in (100, size)
     ]
     one = Comparison(subject="image micro-amd64", before=listings[0], after=listings[1], budget=5, differences={})

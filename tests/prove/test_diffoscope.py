@@ -12,7 +12,7 @@ import pytest
 from ci.core.errors import VerificationError
 from ci.pipeline.jobs import Project
 from ci.prove import reproduce
-from ci.prove.reproduce import Builds, Comparison
+from ci.prove.reproduce import Builds, FileVerdict
 from tests.packages.support import open_project
 from tests.support import ROOT, not_there, search_path
 
@@ -51,9 +51,9 @@ def builds(project: Project, tmp_path: Path) -> Builds:
     return Builds(dist=folders, seen=())
 
 
-def compared(path: str, verdict: str = "different", stage: bool = False) -> Comparison:
+def compared(path: str, verdict: str = "different", stage: bool = False) -> FileVerdict:
     sha256 = {"dist": "a", "plain": "a", "varied": "b" if verdict == "different" else "a"}
-    return Comparison(path=path, stage=stage, verdict=verdict, sha256=sha256)
+    return FileVerdict(path=path, stage=stage, verdict=verdict, sha256=sha256)
 
 
 def put_stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, writes: str, code: int) -> None:

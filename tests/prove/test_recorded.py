@@ -16,7 +16,7 @@ from ci.core.run import Runner
 from ci.images import debian_packages
 from ci.images.debian_root import Wanted
 from ci.pipeline import inputs
-from ci.pipeline.inputs import BaseImage, DebianPackage, Inputs, InstalledPackage, Program
+from ci.pipeline.inputs import BaseImage, DebianPackage, Inputs, InstalledPackage, UsedProgram
 from ci.pipeline.jobs import Job, Options, Project, Variant
 from ci.prove import recorded
 from tests.prove.support import committed_checkout
@@ -36,7 +36,7 @@ def locked(project: Project) -> Inputs:
 def test_a_list_has_everything_and_can_be_read(project: Project, locked: Inputs, tmp_path: Path) -> None:
     full = dataclasses.replace(
         locked,
-        tools=(Program(name="zstd", version="1", sha256="0" * 64),),
+        tools=(UsedProgram(name="zstd", version="1", sha256="0" * 64),),
         bases=(BaseImage(flavour="ubi", architecture="amd64", reference="a:1", digest="sha256:1"),),
         debian=(DebianPackage(name="libc6", version="1", root="amd64", sha256="0" * 64, size=1),),
         debian_archive={"amd64": "2026-11-29"},

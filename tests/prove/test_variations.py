@@ -13,7 +13,7 @@ from tests.support import ROOT
 PLAIN = {"path": "/a", "clock": 1, "umask": "0022", "user": 0, "host name": "here", "locale": "C aBcD"}
 
 
-def seen(**changed: object) -> dict[str, variations.Seen]:
+def seen(**changed: object) -> dict[str, variations.VariationOutcome]:
     names = {name.replace("_", " "): value for name, value in changed.items()}
     return {one.variation.name: one for one in variations.judge(PLAIN, {**PLAIN, **names})}
 

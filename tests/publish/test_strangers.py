@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ci.commands import strangers
-from ci.commands.strangers import Addresses, Seen
+from ci.commands.strangers import Addresses, StrangerReport
 from ci.core.console import Console
 from ci.core.errors import HostError, VerificationError
 from ci.core.page_names import safe
@@ -46,7 +46,7 @@ def project(release: Release, tmp_path: Path) -> Project:
     return Project(root=ROOT, dist=dist, release=release, toolbox=Toolbox(dist / "tools.json"), options=Options())
 
 
-def look(project: Project, addresses: Addresses, folder: Path, no_root: str) -> dict[str, Seen]:
+def look(project: Project, addresses: Addresses, folder: Path, no_root: str) -> dict[str, StrangerReport]:
     checks = strangers._checks(project, addresses, folder, Runner(log=folder / "log"), no_root)
     return {place: strangers._seen(place, check) for place, check in checks}
 
@@ -64,7 +64,7 @@ def test_a_mirror_that_is_down_is_no_fault_of_the_release(
     assert why == "Debian bookworm could not be fetched: E: no mirror"
     assert f"warning: dnf and pacman will not be tried: {why}" in capsys.readouterr().err
     seen = look(project, Addresses(page="", repositories="http://127.0.0.1:1"), tmp_path, why)
-    assert seen == {"yum, pacman": Seen("yum, pacman", f"not tried: {why}", tried=False)}
+    assert seen == {"yum, pacman": StrangerReport("yum, pacman", f"not tried: {why}", tried=False)}
 
 
 def test_a_missing_program_is_a_row(
@@ -84,7 +84,10 @@ def test_a_missing_program_is_a_row(
 def test_what_could_not_be_tried_ends_with_an_error_after_the_table(
     project: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [Seen("release page", "all right"), Seen("yum, pacman", "not tried: no root", tried=False)]
+    rows = [
+        StrangerReport("release page", "all right"),
+        StrangerReport("yum, pacman", "not tried: no root", tried=False),
+    ]
     monkeypatch.setattr(strangers, "with_root", lambda project, console: (project, "no root"))
     monkeypatch.setattr(strangers, "look", lambda *_: iter(rows))
     with pytest.raises(HostError, match="could not be tried here: yum, pacman"):

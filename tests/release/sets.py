@@ -19,7 +19,7 @@ from typing import Any
 
 from ci.core.run import Runner
 from ci.manifest.release import Release
-from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, InstalledPackage, Program, PythonPackage
+from ci.pipeline.inputs import BaseImage, Crate, DebianPackage, Inputs, InstalledPackage, PythonPackage, UsedProgram
 from ci.pipeline.jobs import Project
 from ci.release import envelopes, statements
 from ci.sboms import contents, cyclonedx, spdx
@@ -147,7 +147,7 @@ def write_sboms(folder: Path, names: Sequence[str], release: Release) -> list[st
     run, publisher, made = Runner(log=folder.with_suffix(".log")), Publisher.of(release), []
     for name in names:
         with tempfile.TemporaryDirectory() as scratch:
-            found = contents.read(contents.Source(path=folder / name, folder=Path(scratch), run=run))
+            found = contents.read(contents.OpenedArtifact(path=folder / name, folder=Path(scratch), run=run))
         for form, write in (("spdx", spdx.write), ("cdx", cyclonedx.write)):
             (folder / f"{name}.{form}.json").write_bytes(write(found, publisher))
             made.append(f"{name}.{form}.json")
@@ -208,7 +208,7 @@ def inputs_of(release: Release) -> Inputs:
         modified=False,
         python="3.11.2",
         zlib="1.2.13",
-        tools=(Program(name="rpmbuild", version="4.18.0", sha256="a1" * 32),),
+        tools=(UsedProgram(name="rpmbuild", version="4.18.0", sha256="a1" * 32),),
         python_packages=(PythonPackage(name="flit_core", version="3.12.0", sha256=("b1" * 32, "b2" * 32)),),
         crates=(Crate(name="serde_json", version="1.0.1", sha256="c1" * 32),),
         bases=(

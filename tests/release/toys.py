@@ -9,7 +9,7 @@ from ci.kinds import Builder, Gate, Kind
 from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
 from ci.verify.check import Check
 from ci.verify.consistency.expected import Facts
-from ci.verify.consistency.readers import Source
+from ci.verify.consistency.readers import ArtifactOfProject
 
 BUILDER = Builder(name="toy", jobs="tests.release.toys:builds")
 KIND = Kind(
@@ -51,7 +51,7 @@ def verify(check: Check) -> Verdict:
     return Verdict()
 
 
-def facts(source: Source) -> Facts:
+def facts(source: ArtifactOfProject) -> Facts:
     return {}
 
 

@@ -65,7 +65,7 @@ def red_hat(tmp_path: Path, run: Runner) -> dict[str, bytes]:
 def read(archive: Path, tmp_path: Path, run: Runner) -> Contents:
     folder = tmp_path / "work"
     folder.mkdir()
-    return contents.read(contents.Source(path=archive, folder=folder, run=run))
+    return contents.read(contents.OpenedArtifact(path=archive, folder=folder, run=run))
 
 
 @pytest.mark.parametrize("files", [DEBIAN, ALPINE], ids=["dpkg", "apk"])

@@ -11,7 +11,7 @@ from ci.kinds import kind_named
 from ci.pipeline.jobs import Project, Variant
 from ci.verify.consistency import gate
 from ci.verify.consistency.expected import Facts
-from ci.verify.consistency.readers import Source
+from ci.verify.consistency.readers import ArtifactOfProject
 
 
 def facts_of(project: Project, kind: str, path: Path, folder: Path, variant: Variant | None = None) -> Facts:
@@ -19,7 +19,7 @@ def facts_of(project: Project, kind: str, path: Path, folder: Path, variant: Var
     variant = variant or Variant(environment="ucrt64" if kind == "msys2" else "")
     run = Runner(log=folder.with_suffix(".log"))
     found: Facts = resolve(kind_named(kind).facts)(
-        Source(project=project, path=path, variant=variant, folder=folder, run=run)
+        ArtifactOfProject(project=project, path=path, variant=variant, folder=folder, run=run)
     )
     return found
 

@@ -9,7 +9,7 @@ from ci.core.masking import PROCESS, Masks
 from ci.core.run import Runner
 from ci.pipeline.jobs import Project, Variant
 from ci.verify.equivalence import installed
-from ci.verify.equivalence.installed import Artifact
+from ci.verify.equivalence.installed import ArtifactToInstall
 from ci.verify.equivalence.record import Record, record
 from tests.support import ROOT
 
@@ -24,7 +24,7 @@ def recorded(
     run = Runner(log=folder.with_suffix(".log"), masks=masks)
     library = folder / "libfunction.so"
     run("gcc", "-O1", "-fPIC", "-shared", "-I", ROOT / "runtime" / "include", "-o", library, SOURCE)
-    artifact = Artifact(
+    artifact = ArtifactToInstall(
         project=project,
         path=project.sdist,
         variant=Variant(),

@@ -19,7 +19,7 @@ from ci.release.not_run import may_be_published
 from ci.verify import in_root, roots
 from ci.verify.equivalence import compare, gate, normal
 from ci.verify.equivalence.events import ANSWERED, ENDING
-from ci.verify.equivalence.record import Answer, Record, document, read
+from ci.verify.equivalence.record import EventResult, Record, document, read
 from tests.verify.records import recorded
 
 LOGGED = ("faas_runtime/log.py", 'f"faas-runtime: {message}"', 'f"faas_runtime: {message}"')
@@ -197,7 +197,7 @@ def workspace(project: Project, folder: Path, **files: bytes) -> Workspace:
 
 def test_the_comparison_says_where_no_panic_was_tried(good: Record, built: Project, tmp_path: Path) -> None:
     panicked = copy.deepcopy(good)
-    panicked.answers["panic"] = Answer(kind="error")
+    panicked.answers["panic"] = EventResult(kind="error")
     records = {"first": document(panicked), "second": document(other(good)), "third": document(panicked)}
     verdict = gate._compare(workspace(built, tmp_path, **records))
     assert verdict.untried == ("a panic was not compared: it was not tried with the other",)

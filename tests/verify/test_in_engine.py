@@ -20,7 +20,7 @@ from ci.core.tars import FileTree
 from ci.images.oci import Image
 from ci.pipeline.jobs import Project
 from ci.verify import in_engine, look_in_image
-from ci.verify.check import Check, Function, expected_answer
+from ci.verify.check import BuiltFunction, Check, expected_answer
 from tests.packages.support import check_of
 
 pytestmark = pytest.mark.mutant
@@ -63,7 +63,7 @@ def seen_in(files: FileTree) -> Seen:
 
 @pytest.fixture
 def check(built: Project, tmp_path: Path) -> Check:
-    function = Function(language="c", library=tmp_path / "libsimple_handler.so")
+    function = BuiltFunction(language="c", library=tmp_path / "libsimple_handler.so")
     return check_of(built, "image", tmp_path / "images" / NAME, tmp_path / "check", function)
 
 

@@ -11,7 +11,7 @@ from ci.core.errors import VerificationError
 from ci.manifest import dist_paths
 from ci.pipeline.jobs import Project
 from ci.verify import in_prefix
-from ci.verify.check import Check, Function
+from ci.verify.check import BuiltFunction, Check
 from tests.packages.support import check_of
 
 pytestmark = pytest.mark.mutant
@@ -22,7 +22,7 @@ INSTALL = '    chmod 0755, bin/"faas-runtime"\n'
 
 
 @pytest.fixture
-def planted(built: Project, c_function: Function, tmp_path: Path) -> Planting:
+def planted(built: Project, c_function: BuiltFunction, tmp_path: Path) -> Planting:
     """The check of the formula after a change in it."""
 
     def plant(old: str, new: str) -> Check:

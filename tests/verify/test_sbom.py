@@ -172,7 +172,7 @@ def test_a_package_that_the_image_has_and_the_sbom_has_not_is_found(built: Proje
 
     def described(packages: bytes) -> Contents:
         archive = write_image(path, {"lib/apk/db/installed": packages, "etc/os-release": b"ID=alpine\n"})
-        return contents.read(contents.Source(path=archive, folder=tmp_path / "work", run=run))
+        return contents.read(contents.OpenedArtifact(path=archive, folder=tmp_path / "work", run=run))
 
     both, one = described(MUSL + ZLIB), described(MUSL)
     for name, write in (("spdx", spdx.write), ("cdx", cyclonedx.write)):

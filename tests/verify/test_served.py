@@ -13,7 +13,7 @@ from ci.core.errors import VerificationError
 from ci.core.run import Runner
 from ci.images.engines import Engine
 from ci.pipeline.jobs import Project
-from ci.verify.check import Check, Function
+from ci.verify.check import BuiltFunction, Check
 from ci.verify.served import require_serves
 from tests.support import ROOT
 from tests.verify.conftest import Checking
@@ -56,7 +56,7 @@ def check(built: Project, checking: Checking) -> Check:
     return checking("image", built.dist / "images" / "faas-runtime-0.1.0-micro-amd64.oci.tar")
 
 
-def test_the_runtime_itself_passes(check: Check, c_function: Function) -> None:
+def test_the_runtime_itself_passes(check: Check, c_function: BuiltFunction) -> None:
     engine = StandInEngine(program=(sys.executable, "-I", "-S", ROOT / "runtime" / "bin" / "faas-runtime"))
     require_serves(check, engine, "image", "name", c_function.library.parent, c_function)
 
@@ -71,7 +71,7 @@ def test_the_runtime_itself_passes(check: Check, c_function: Function) -> None:
     ],
 )
 def test_another_answer_or_none_is_refused(
-    check: Check, c_function: Function, tmp_path: Path, program: str, said: str
+    check: Check, c_function: BuiltFunction, tmp_path: Path, program: str, said: str
 ) -> None:
     engine = StandInEngine(program=(sys.executable, "-c", program))
     with pytest.raises(VerificationError, match=said):

@@ -16,7 +16,7 @@ from ci.pipeline.entries import entry_of
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify.consistency import expected, readers, table
 from ci.verify.consistency.expected import COMMITTED, NOT_PUBLISHED, PAYLOAD, SOURCE, Facts
-from ci.verify.consistency.readers import Source
+from ci.verify.consistency.readers import ArtifactOfProject
 
 GATE = "consistency"
 PATH = "consistency.json"
@@ -89,7 +89,7 @@ def rows_of(project: Project, found: Mapping[str, Facts], without: Mapping[str, 
 def _facts_of(work: Workspace, build: Job, output: Output) -> Facts:
     folder = work.folder / output.name
     folder.mkdir()
-    source = Source(
+    source = ArtifactOfProject(
         project=work.project, path=work.built(output.path), variant=build.variant, folder=folder, run=work.run
     )
     reader = resolve(entry_of(output.kind, output.path).facts)
@@ -112,7 +112,9 @@ def _rendered(work: Workspace) -> dict[str, Facts]:
     found = {f"baked/{pkgbuild}": _pkgbuild(work, project.rendered / pkgbuild)}
     folder = work.folder / "committed"
     folder.mkdir()
-    source = Source(project=project, path=project.root / formula, variant=Variant(), folder=folder, run=work.run)
+    source = ArtifactOfProject(
+        project=project, path=project.root / formula, variant=Variant(), folder=folder, run=work.run
+    )
     for name, facts in (
         (formula, readers.formula(source)),
         (pkgbuild, _pkgbuild(work, project.root / pkgbuild)),

@@ -18,11 +18,11 @@ from typing import Any
 from ci.core import tars
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder, sha256_of, unpack
-from ci.core.run import Runner
 from ci.images import oci
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.pipeline.jobs import Project, Variant
 from ci.sboms import reading
+from ci.sboms.contents import OpenedArtifact
 from ci.verify import metadata
 from ci.verify.consistency.expected import PAYLOAD, SOURCE, Facts, day
 
@@ -34,17 +34,14 @@ _RPM_TAGS = ("NAME", "VERSION", "RELEASE", "LICENSE", "SUMMARY", "URL", "VENDOR"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """An artefact that facts are read out of. `folder` is empty, and the reader may use it."""
+class ArtifactOfProject(OpenedArtifact):
+    """An artefact that facts are read out of, and what it was made from."""
 
     project: Project
-    path: Path
     variant: Variant
-    folder: Path
-    run: Runner
 
 
-def sdist(source: Source) -> Facts:
+def sdist(source: ArtifactOfProject) -> Facts:
     """The source tarball: its metadata, its payload, and its own hash."""
     folder = fresh_folder(source.folder / "sdist")
     unpack(source.path, folder)
@@ -53,7 +50,7 @@ def sdist(source: Source) -> Facts:
     return {**_metadata(found), **_payload(_files(top)), SOURCE: sha256_of(source.path)}
 
 
-def wheel(source: Source) -> Facts:
+def wheel(source: ArtifactOfProject) -> Facts:
     """The wheel, through `importlib.metadata`, as pip sees it once it is installed."""
     with zipfile.ZipFile(source.path) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
@@ -83,7 +80,7 @@ def _metadata(found: Distribution) -> Facts:
     }
 
 
-def rpm(source: Source) -> Facts:
+def rpm(source: ArtifactOfProject) -> Facts:
     """The main package, by `rpm -qp`; its files as they come out of it."""
     header = _rpm_header(source)
     requires, python = _rpm_requires(source)
@@ -101,14 +98,14 @@ def rpm(source: Source) -> Facts:
     }
 
 
-def rpm_devel(source: Source) -> Facts:
+def rpm_devel(source: ArtifactOfProject) -> Facts:
     """The -devel package, whose name and summary are its own."""
     header = _rpm_header(source)
     name, _ = header.pop("name"), header.pop("summary")
     return {**header, "name": name.removesuffix("-devel"), "dependencies of the -devel RPM": _rpm_requires(source)[0]}
 
 
-def srpm(source: Source) -> Facts:
+def srpm(source: ArtifactOfProject) -> Facts:
     """The source package, the tarball in it, and where its spec says that this comes from."""
     folder = fresh_folder(source.folder / "source")
     source.run("bsdtar", "-xf", source.path, "-C", folder)
@@ -122,7 +119,7 @@ def srpm(source: Source) -> Facts:
     }
 
 
-def _rpm_header(source: Source) -> Facts:
+def _rpm_header(source: ArtifactOfProject) -> Facts:
     form = "".join(f"%{{{tag}}}\n" for tag in _RPM_TAGS)
     lines = metadata.rpm_query(source.run, source.folder, source.path, form).splitlines()
     tags = dict(zip(_RPM_TAGS, lines, strict=False))
@@ -138,14 +135,14 @@ def _rpm_header(source: Source) -> Facts:
     }
 
 
-def _rpm_requires(source: Source) -> tuple[str, str]:
+def _rpm_requires(source: ArtifactOfProject) -> tuple[str, str]:
     """What a package needs, and the oldest Python among it."""
     names = metadata.rpm_requires(source.run, source.folder, source.path)
     pythons = [name.removeprefix("python3 >= ") for name in names if name.startswith("python3 ")]
     return ", ".join(name for name in names if not name.startswith("python3 ")), ", ".join(pythons)
 
 
-def msys2(source: Source) -> Facts:
+def msys2(source: ArtifactOfProject) -> Facts:
     """The package of one environment, by `pacman -Qip`; its files by bsdtar, which makepkg itself packs them with."""
     environment = source.variant.environment
     package_prefix = ENVIRONMENTS[environment].package_prefix
@@ -178,7 +175,7 @@ def msys2(source: Source) -> Facts:
     }
 
 
-def formula(source: Source) -> Facts:
+def formula(source: ArtifactOfProject) -> Facts:
     """What the formula declares; Ruby evaluates it, in a stand-in for brew."""
     declared = json.loads(source.run.output("ruby", _BREW_STAND_IN, source.path).splitlines()[-1])
     needed = declared.get("depends_on", [])
@@ -195,7 +192,7 @@ def formula(source: Source) -> Facts:
     }
 
 
-def image(source: Source) -> Facts:
+def image(source: ArtifactOfProject) -> Facts:
     """An image: its settings by skopeo, its payload out of its layer."""
     layout = fresh_folder(source.folder / "layout")
     unpack(source.path, layout)
@@ -223,7 +220,7 @@ def image(source: Source) -> Facts:
     }
 
 
-def sbom(source: Source) -> Facts:
+def sbom(source: ArtifactOfProject) -> Facts:
     """What an SBOM says of its artefact; its verification compares everything else with that artefact."""
     listed = reading.read(source.path.name, source.path.read_bytes())
     return {"licence": listed.licence, "date": listed.created.removesuffix("T00:00:00Z")}
@@ -242,7 +239,7 @@ def _oci_keys(said: Mapping[str, str]) -> Facts:
     }
 
 
-def index(source: Source) -> Facts:
+def index(source: ArtifactOfProject) -> Facts:
     """The index of a flavour's images: its annotations, by skopeo. Its images are those that have archives."""
     layout = fresh_folder(source.folder / "layout")
     unpack(source.path, layout)

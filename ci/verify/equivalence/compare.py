@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 
 from ci.verify.equivalence import normal
-from ci.verify.equivalence.record import Answer, Record
+from ci.verify.equivalence.record import EventResult, Record
 
 _CONTEXT = 40  # bytes of each side that a difference shows
 _PANIC = "panic"  # the event of the Rust function
@@ -45,7 +45,9 @@ def _compared(one: Record, other: Record, meaning: Callable[[str], str]) -> Iter
                 yield f"{between}: {name}: {part}: {_first_difference(right, left)}"
 
 
-def _parts(first: Answer, second: Answer, meaning: Callable[[str], str]) -> Iterator[tuple[str, bytes, bytes]]:
+def _parts(
+    first: EventResult, second: EventResult, meaning: Callable[[str], str]
+) -> Iterator[tuple[str, bytes, bytes]]:
     """What is compared of two answers: the name of each part, and its bytes on both sides."""
     pairs = (
         ("kind of the answer", first.kind, second.kind),
@@ -62,7 +64,7 @@ def _parts(first: Answer, second: Answer, meaning: Callable[[str], str]) -> Iter
         yield "error document", left.encode(), right.encode()
 
 
-def _headers(answer: Answer, meaning: Callable[[str], str]) -> str:
+def _headers(answer: EventResult, meaning: Callable[[str], str]) -> str:
     """The headers, one on a line; a value that is JSON is compared in meaning, and then all of them as one text."""
     return meaning(json.dumps({name: meaning(value) for name, value in answer.headers.items()}, indent=0))
 

@@ -16,9 +16,9 @@ from ci.core.tools import Tool
 from ci.pipeline.entries import entry_of
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import in_root, roots
-from ci.verify.check import Function
+from ci.verify.check import BuiltFunction
 from ci.verify.equivalence import compare
-from ci.verify.equivalence.installed import Artifact, rpm_in_root
+from ci.verify.equivalence.installed import ArtifactToInstall, rpm_in_root
 from ci.verify.equivalence.record import Installed, document, read, record
 
 GATE = "equivalence"
@@ -197,7 +197,7 @@ def _record_in_root_job(project: Project, build: Job, output: Output, suite: roo
 def _record_in_root(work: Workspace, *, build: Job, output: Output, suite: roots.Suite) -> Verdict:
     root = in_root.unpack(work, suite)
     functions = _functions(work, "glibc")
-    rust = [Function(language="Rust", library=functions[name]) for name in (_PANICS_LIBRARY,) if name in functions]
+    rust = [BuiltFunction(language="Rust", library=functions[name]) for name in (_PANICS_LIBRARY,) if name in functions]
     usable, notes = in_root.runs_here(root, rust)
     chosen = {_FUNCTION: functions[_FUNCTION], **{one.library.name: one.library for one in usable}}
     artifact = _artifact(work, build, output, chosen)
@@ -212,8 +212,8 @@ def _functions(work: Workspace, libc: str) -> dict[str, Path]:
     return {name: work.built(path) for name, path in paths.items() if path in work.needs}
 
 
-def _artifact(work: Workspace, build: Job, output: Output, functions: dict[str, Path]) -> Artifact:
-    return Artifact(
+def _artifact(work: Workspace, build: Job, output: Output, functions: dict[str, Path]) -> ArtifactToInstall:
+    return ArtifactToInstall(
         project=work.project,
         path=work.built(output.path),
         variant=build.variant,

@@ -28,7 +28,7 @@ _PAYLOAD = "usr/lib/faas-runtime"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Artifact:
+class ArtifactToInstall:
     """An artefact to be installed in `folder`, which is empty. `functions` are the libraries that it is to run."""
 
     project: Project
@@ -44,14 +44,14 @@ def host_python() -> str:
     return str(_HOST_PYTHON) if _HOST_PYTHON.exists() else sys.executable
 
 
-def sdist(artifact: Artifact) -> Installed:
+def sdist(artifact: ArtifactToInstall) -> Installed:
     """The launcher in the unpacked source tarball."""
     unpack(artifact.path, artifact.folder / "tree")
     top = artifact.folder / "tree" / artifact.project.release.sdist_top
     return _on_host(artifact, top / "bin" / "faas-runtime", top)
 
 
-def wheel(artifact: Artifact) -> Installed:
+def wheel(artifact: ArtifactToInstall) -> Installed:
     """The wheel, installed by pip into an environment of the host's Python."""
     environment = artifact.folder / "environment"
     artifact.run(host_python(), "-m", "venv", "--without-pip", environment)
@@ -64,20 +64,20 @@ def wheel(artifact: Artifact) -> Installed:
     return _on_host(artifact, environment / "bin" / "faas-runtime", package.parent)
 
 
-def rpm(artifact: Artifact) -> Installed:
+def rpm(artifact: ArtifactToInstall) -> Installed:
     """The files of the RPM."""
     root = _unpacked(artifact)
     return _on_host(artifact, root / "usr" / "bin" / "faas-runtime", root / _PAYLOAD)
 
 
-def msys2(artifact: Artifact) -> Installed:
+def msys2(artifact: ArtifactToInstall) -> Installed:
     """The files of the MSYS2 package, with the host's Python in the place of the environment's."""
     prefix = _unpacked(artifact) / artifact.variant.environment
     (prefix / "bin" / "python").symlink_to(host_python())
     return _on_host(artifact, prefix / "bin" / "faas-runtime", prefix / "lib" / "faas-runtime")
 
 
-def formula(artifact: Artifact) -> Installed:
+def formula(artifact: ArtifactToInstall) -> Installed:
     """The formula, installed by the stand-in for brew, which runs its test block too."""
     prefix = artifact.folder / "prefix"
     prefix.mkdir()
@@ -86,7 +86,7 @@ def formula(artifact: Artifact) -> Installed:
     return _on_host(artifact, keg / "bin" / "faas-runtime", keg / "libexec")
 
 
-def image(artifact: Artifact) -> Installed:
+def image(artifact: ArtifactToInstall) -> Installed:
     """The unpacked root of the image; its launcher is started as its user."""
     root = artifact.folder / "root"
     root.mkdir()
@@ -100,7 +100,7 @@ def image(artifact: Artifact) -> Installed:
     return _in_root(artifact, root, launcher)
 
 
-def rpm_in_root(artifact: Artifact, root: Path, python: str) -> Installed:
+def rpm_in_root(artifact: ArtifactToInstall, root: Path, python: str) -> Installed:
     """The files of the RPM in a Debian root, whose interpreter is at the path `python`."""
     artifact.run("bsdtar", "-xf", artifact.path, "-C", root)
     (root / "usr" / "bin" / "python3").symlink_to(python)
@@ -108,7 +108,7 @@ def rpm_in_root(artifact: Artifact, root: Path, python: str) -> Installed:
     return _in_root(artifact, root, "/usr/bin/faas-runtime")
 
 
-def _in_root(artifact: Artifact, root: Path, launcher: str) -> Installed:
+def _in_root(artifact: ArtifactToInstall, root: Path, launcher: str) -> Installed:
     _add_functions(artifact, root / "var" / "task")
     user = artifact.project.release.images.user
     inside = ("chroot", f"--userspec={user}:{user}", str(root))
@@ -123,14 +123,14 @@ def _in_root(artifact: Artifact, root: Path, launcher: str) -> Installed:
     )
 
 
-def _unpacked(artifact: Artifact) -> Path:
+def _unpacked(artifact: ArtifactToInstall) -> Path:
     root = artifact.folder / "root"
     root.mkdir()
     artifact.run("bsdtar", "-xf", artifact.path, "-C", root)
     return root
 
 
-def _on_host(artifact: Artifact, launcher: Path, payload: Path) -> Installed:
+def _on_host(artifact: ArtifactToInstall, launcher: Path, payload: Path) -> Installed:
     task = artifact.folder / "task"
     _add_functions(artifact, task)
     # A launcher adds its folder's parent to the path of modules as it is called, which may be through a link.
@@ -144,7 +144,7 @@ def _on_host(artifact: Artifact, launcher: Path, payload: Path) -> Installed:
     )
 
 
-def _add_functions(artifact: Artifact, task: Path) -> None:
+def _add_functions(artifact: ArtifactToInstall, task: Path) -> None:
     """Put the libraries where the runtime looks for them, and a file that is not a library."""
     task.mkdir(exist_ok=True)
     for name, library in artifact.functions.items():

@@ -52,7 +52,7 @@ class Installed:
 
 
 @dataclass(kw_only=True)
-class Answer:
+class EventResult:
     """What came of one event: what was posted for it, what was printed, and the exit code if the process ended."""
 
     kind: str = ""
@@ -68,7 +68,7 @@ class Record:
 
     artifact: str
     group: str
-    answers: dict[str, Answer]
+    answers: dict[str, EventResult]
 
 
 def record(run: Runner, artifact: str, installed: Installed) -> Record:
@@ -90,7 +90,7 @@ class _Session:
     artifact: str
     installed: Installed
 
-    def answered(self) -> dict[str, Answer]:
+    def answered(self) -> dict[str, EventResult]:
         """The answers to the events that one process gets."""
         answers = {}
         with RuntimeApiStub() as api, self._process("answered", api, {}, (HANDLER,)) as (child, log):
@@ -102,7 +102,7 @@ class _Session:
                 raise VerificationError(f"{self.artifact}: the runtime ended after the last event\n{tail(log)}")
         return answers
 
-    def ended(self, ending: Ending) -> Answer:
+    def ended(self, ending: Ending) -> EventResult:
         """What a process does that ends, and its exit code."""
         arguments = ending.arguments or ("libpanics.handle" if ending.function == "rust" else HANDLER,)
         result = None
@@ -170,17 +170,17 @@ class _Session:
         except subprocess.TimeoutExpired as error:
             raise VerificationError(f"{self.artifact}: {name}: the runtime does not end\n{tail(log)}") from error
 
-    def _answer(self, result: RuntimeResult | None, log: Path, begin: int) -> Answer:
+    def _answer(self, result: RuntimeResult | None, log: Path, begin: int) -> EventResult:
         with log.open("rb") as file:
             file.seek(begin)
             printed = self._normal(file.read().decode("utf-8", "backslashreplace"))
         if result is None:
-            return Answer(log=printed)
+            return EventResult(log=printed)
         is_response = result.kind == "response"
         lengths = {} if is_response else {"content-length": str(len(result.body))}
         headers = {name: self._normal(value, lengths.get(name, "")) for name, value in sorted(result.headers.items())}
         body = result.body if is_response else self._normal(result.body.decode("utf-8", "backslashreplace")).encode()
-        return Answer(kind=result.kind, headers=headers, body=body, log=printed)
+        return EventResult(kind=result.kind, headers=headers, body=body, log=printed)
 
     def _normal(self, text: str, length: str = "") -> str:
         return normal.always(text, normal.Known(places=self.installed.places, length=length))
@@ -215,7 +215,7 @@ def read(data: bytes) -> Record:
     """The record in a document."""
     loaded: dict[str, Any] = json.loads(data)
     answers = {
-        name: Answer(**{**answer, "body": zlib.decompress(base64.b64decode(answer["body"]))})
+        name: EventResult(**{**answer, "body": zlib.decompress(base64.b64decode(answer["body"]))})
         for name, answer in loaded["answers"].items()
     }
     return Record(artifact=loaded["artifact"], group=loaded["group"], answers=answers)

@@ -45,7 +45,7 @@ DT_NEEDED, DT_STRTAB = 1, 5
 _NAME_LIMIT = 4096  # bytes
 
 
-class Elf:
+class ElfNumbers:
     """The numbers in an ELF file, in its own class and byte order."""
 
     def __init__(self, data: "FileBytes") -> None:

@@ -188,7 +188,7 @@ def _loaded_libc() -> "str | None":
 
 
 def _elf(data: bytes) -> Binary:
-    file = elf.Elf(data)
+    file = elf.ElfNumbers(data)
     libc = None
     for name in file.needed():
         if name.startswith((b"libc.musl", b"ld-musl")) or name == b"libc.so":

@@ -105,7 +105,7 @@ def _end(data: "FileBytes") -> int:
 
 
 def _elf_end(data: "FileBytes") -> int:
-    file = elf.Elf(data)
+    file = elf.ElfNumbers(data)
     ends = [offset + size for offset, _, size in file.segments(elf.PT_LOAD)]
     if not ends:
         raise ValueError("nothing to load")
