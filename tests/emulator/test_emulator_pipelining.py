@@ -6,7 +6,7 @@ import sys
 
 import pytest
 from faas_runtime.event_loop.tasks import Future, run, wait
-from faas_runtime.sandbox.invocation import Invocation, InvocationOutcome, OutcomeKind
+from faas_runtime.sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation
 from faas_runtime.sandbox.invocation_log import InvocationLog
 from faas_runtime.sandbox.options import LaunchCommand, SandboxOptions
 from faas_runtime.sandbox.pool import Pool
@@ -74,7 +74,7 @@ def test_requests_that_arrive_together_are_answered_in_order(how: str) -> None:
     async def body() -> list[InvocationOutcome]:
         pool = pool_of(how, output)
         await pool.start()
-        invocations = [Invocation(b"%d" % number, "arn") for number in range(5)]
+        invocations = [PendingInvocation(b"%d" % number, "arn") for number in range(5)]
         finished = [each.finish_future() for each in invocations]
         for each in invocations:
             pool.submit(each)
@@ -96,13 +96,13 @@ def test_the_receipt_does_not_wait_for_the_next_event() -> None:
     async def body() -> bytes:
         pool = pool_of("at once", output)
         await pool.start()
-        await pool.invoke(Invocation(b"1", "arn"))
+        await pool.invoke(PendingInvocation(b"1", "arn"))
         seen = Future()
         pool._log._write = lambda descriptor, data: seen.set_result() if b"receipt" in data else None
         if b"receipt" not in b"".join(output):
             await wait([seen], seconds=TIMEOUT_S)
             assert seen.done(), "it waits"
-        outcome = await pool.invoke(Invocation(b"2", "arn"))
+        outcome = await pool.invoke(PendingInvocation(b"2", "arn"))
         await pool.stop()
         return outcome.payload
 

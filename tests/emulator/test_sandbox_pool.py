@@ -16,7 +16,7 @@ from faas_runtime.event_loop.tasks import Future, Task, run, sleep, wait
 from faas_runtime.sandbox import invocation_queue, process
 from faas_runtime.sandbox.environment import EnvironmentState, ExecutionEnvironment
 from faas_runtime.sandbox.generation import RETURN_S, Generation, Generations
-from faas_runtime.sandbox.invocation import Invocation, InvocationOutcome, OutcomeKind
+from faas_runtime.sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation
 from faas_runtime.sandbox.invocation_log import InvocationLog
 from faas_runtime.sandbox.invocation_queue import InvocationQueue
 from faas_runtime.sandbox.options import LaunchCommand, SandboxOptions
@@ -74,7 +74,7 @@ def test_any_program_that_speaks_the_runtime_api_can_be_run() -> None:
         command = LaunchCommand([sys.executable, "-c", ANOTHER_RUNTIME], {})
         pool = Pool(SandboxOptions(lambda copy: command, concurrency=1, timeout_s=TIMEOUT_S), silent_log())
         await pool.start()
-        outcome = await pool.invoke(Invocation(b"1", "arn"))
+        outcome = await pool.invoke(PendingInvocation(b"1", "arn"))
         await pool.stop()
         return outcome
 
@@ -115,7 +115,7 @@ def test_no_fault_keeps_the_pool_from_stopping(monkeypatch: pytest.MonkeyPatch, 
         running_loop().error_handler = lambda message, error: None
         pool = Pool(sandbox_options(options, options.concurrency), silent_log())
         started = Task(pool.start())
-        invoked = Task(pool.invoke(Invocation(b"1", "arn")))
+        invoked = Task(pool.invoke(PendingInvocation(b"1", "arn")))
         await sleep(0)
         await within(pool.stop())
         started.cancel()
@@ -178,9 +178,9 @@ def test_the_queue_is_full_when_its_events_are_large(monkeypatch: pytest.MonkeyP
     async def body() -> None:
         queue = InvocationQueue()
         for payload in (b"12345", b"1234"):
-            queue.append(Invocation(payload, "arn"))
+            queue.append(PendingInvocation(payload, "arn"))
         assert not queue.is_full
-        queue.append(Invocation(b"1", "arn"))
+        queue.append(PendingInvocation(b"1", "arn"))
         assert queue.is_full
         assert queue.pop_first().payload == b"12345"
         assert not queue.is_full

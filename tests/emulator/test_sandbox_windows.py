@@ -15,7 +15,7 @@ from faas_runtime.event_loop.loop import EventLoop
 from faas_runtime.event_loop.poller import SelectorPoller
 from faas_runtime.event_loop.tasks import run
 from faas_runtime.sandbox import posix_process, process
-from faas_runtime.sandbox.invocation import Invocation, OutcomeKind
+from faas_runtime.sandbox.invocation import OutcomeKind, PendingInvocation
 from faas_runtime.sandbox.invocation_log import InvocationLog
 from faas_runtime.sandbox.options import LaunchCommand, SandboxOptions
 from faas_runtime.sandbox.pool import Pool
@@ -89,7 +89,7 @@ def test_processes_and_their_output_are_served_by_threads(monkeypatch: pytest.Mo
         log = InvocationLog("1", 128, write=lambda descriptor, data: written.append(data))
         pool = Pool(SandboxOptions(lambda copy: command, concurrency=1, timeout_s=TIMEOUT_S), log)
         await pool.start()
-        outcomes = [await pool.invoke(Invocation(b"%d" % number, "arn")) for number in range(3)]
+        outcomes = [await pool.invoke(PendingInvocation(b"%d" % number, "arn")) for number in range(3)]
         await pool.stop()
         return [(outcome.kind, outcome.payload) for outcome in outcomes]
 
@@ -108,7 +108,7 @@ def test_the_end_of_a_process_is_seen_by_a_thread(monkeypatch: pytest.MonkeyPatc
         command = LaunchCommand([sys.executable, "-c", program], {})
         log = InvocationLog("1", 128, write=lambda descriptor, data: written.append(data))
         pool = Pool(SandboxOptions(lambda copy: command, concurrency=1, timeout_s=TIMEOUT_S), log)
-        outcome = await pool.invoke(Invocation(b"1", "arn"))
+        outcome = await pool.invoke(PendingInvocation(b"1", "arn"))
         await pool.stop()
         return outcome.payload
 

@@ -6,7 +6,7 @@ import time
 from ..http_server.cors import Cors
 from ..http_server.messages import HttpResponse, StreamedBody
 from ..sandbox.error_documents import error_text
-from ..sandbox.invocation import Invocation, InvocationOutcome, OutcomeKind, StreamBroken
+from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken
 from ..sandbox.invocation_queue import QUEUE_FULL
 from .http_api_event import encode_event
 from .prelude import CONTENT_TYPE as PRELUDE_TYPE
@@ -78,7 +78,7 @@ class HttpApi:
             self._report_refusal(503, QUEUE_FULL)
             respond(refusal(503))
             return
-        invocation = Invocation(b"", self._options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
+        invocation = PendingInvocation(b"", self._options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
         event = encode_event(request, request_id=invocation.request_id, now=time.time())
         if len(event) > EVENT_LIMIT:
             respond(refusal(413))
@@ -94,7 +94,7 @@ class HttpApi:
         invocation.when_outcome(received)
         self._pool.submit(invocation)
 
-    def _to_response(self, invocation: Invocation, outcome: InvocationOutcome) -> HttpResponse:
+    def _to_response(self, invocation: PendingInvocation, outcome: InvocationOutcome) -> HttpResponse:
         """The HTTP response for an outcome that is complete."""
         if outcome.kind is OutcomeKind.TIMED_OUT:
             return refusal(504)
@@ -110,7 +110,7 @@ class HttpApi:
             return self._fail(invocation, f"its response cannot be sent over HTTP: {error}")
 
     async def _respond_streamed(
-        self, invocation: Invocation, outcome: InvocationOutcome, respond: "Callable[[HttpResponse], None]"
+        self, invocation: PendingInvocation, outcome: InvocationOutcome, respond: "Callable[[HttpResponse], None]"
     ) -> None:
         try:
             response = await _to_streamed_response(outcome)
@@ -120,7 +120,7 @@ class HttpApi:
             response = self._fail(invocation, error_text(broken.details))
         respond(response)
 
-    def _fail(self, invocation: Invocation, reason: str) -> HttpResponse:
+    def _fail(self, invocation: PendingInvocation, reason: str) -> HttpResponse:
         self._print_message(f"request {invocation.request_id} was answered with 502: {reason}")
         return refusal(502)
 

@@ -10,7 +10,7 @@ from ..errors import UsageError
 from ..event_loop.loop import running_loop
 from ..event_loop.tasks import Cancelled, Task, run
 from ..sandbox import error_documents, reaper
-from ..sandbox.invocation import Invocation, InvocationOutcome, OutcomeKind, StreamBroken
+from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken
 from ..sandbox.invocation_log import STDERR, STDOUT, InvocationLog
 from ..sandbox.output import write_all
 from ..sandbox.pool import Pool
@@ -88,7 +88,7 @@ async def _invoke_all(
     for number in range(1, options.repeat + 1):
         is_last = number == options.repeat
         started = time.perf_counter()
-        invocation = Invocation(event, options.arn())
+        invocation = PendingInvocation(event, options.arn())
         outcome = await pool.invoke(invocation)
         is_printed = is_last or outcome.kind is OutcomeKind.INIT_FAILED
         kind = await _read_response(outcome, log, output if is_printed else None)

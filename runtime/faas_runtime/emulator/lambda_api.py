@@ -12,9 +12,9 @@ from ..http_server.messages import HttpResponse, StreamedBody
 from ..sandbox.error_documents import error_text
 from ..sandbox.invocation import (
     RESPONSE_LIMIT,
-    Invocation,
     InvocationOutcome,
     OutcomeKind,
+    PendingInvocation,
     StreamBroken,
     StreamedResponse,
     too_large_outcome,
@@ -179,12 +179,12 @@ class LambdaApi:
         invocation.when_outcome(received)
         self._pool.submit(invocation)
 
-    def _create_invocation(self, request: InvokeRequest) -> Invocation:
+    def _create_invocation(self, request: InvokeRequest) -> PendingInvocation:
         if self._pool.is_full:
             self._report_refusal(429, QUEUE_FULL)
             raise InvalidRequest(429, TOO_MANY, f"Rate Exceeded: {QUEUE_FULL}.")
         options = request.options
-        return Invocation(
+        return PendingInvocation(
             request.payload,
             request.function.arn,
             version=request.function.version,
@@ -201,7 +201,9 @@ def _discard(outcome: InvocationOutcome) -> None:
         outcome.stream.discard()
 
 
-def _to_response(invocation: Invocation, outcome: InvocationOutcome, headers: "list[tuple[str, str]]") -> HttpResponse:
+def _to_response(
+    invocation: PendingInvocation, outcome: InvocationOutcome, headers: "list[tuple[str, str]]"
+) -> HttpResponse:
     """The response of Invoke; `headers` are those that every response has."""
     if outcome.kind is OutcomeKind.STOPPED:
         return _refuse_stopped(outcome)
@@ -214,7 +216,7 @@ def _to_response(invocation: Invocation, outcome: InvocationOutcome, headers: "l
 
 
 async def _collect_stream(
-    invocation: Invocation,
+    invocation: PendingInvocation,
     stream: StreamedResponse,
     content_type: str,
     respond_to: "Callable[[InvocationOutcome], None]",
@@ -240,7 +242,7 @@ def _check_method(request: "HttpRequest") -> None:
         raise _UnknownOperation
 
 
-def _common_headers(invocation: Invocation) -> "list[tuple[str, str]]":
+def _common_headers(invocation: PendingInvocation) -> "list[tuple[str, str]]":
     return [("X-Amzn-RequestId", invocation.request_id), ("X-Amz-Executed-Version", invocation.version)]
 
 
@@ -267,7 +269,7 @@ def refuse_unread(head: "RequestHead | None", status: int, reason: str) -> HttpR
     return refusal(status, _ERROR_TYPES.get(status, _ERROR_TYPES[400]), message)
 
 
-async def _encode_events(invocation: Invocation, outcome: "InvocationOutcome") -> "AsyncIterator[bytes]":
+async def _encode_events(invocation: PendingInvocation, outcome: "InvocationOutcome") -> "AsyncIterator[bytes]":
     """An outcome as events of a stream; the last event has the error, if there is one."""
     code = details = None
     if outcome.stream is not None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from ..event_loop.loop import Timer
-    from .invocation import Invocation, StreamedResponse
+    from .invocation import PendingInvocation, StreamedResponse
     from .invocation_log import InvocationLog
     from .options import LaunchCommand
 
@@ -83,7 +83,7 @@ class ExecutionEnvironment:
         self._process = RuntimeProcess(self._process_output, self._process_ended)
         self._address = ""
         self._listener: ListeningSocket | None = None
-        self._running: dict[str, Invocation] = {}
+        self._running: dict[str, PendingInvocation] = {}
         """By their ids, in the order in which they were started."""
         self._deadline = Timeout(self._loop, self._check_deadlines)
         self._init_ms: float | None = None
@@ -120,11 +120,11 @@ class ExecutionEnvironment:
         return self.state is STARTING or self.state is READY
 
     @property
-    def invocations(self) -> "list[Invocation]":
+    def invocations(self) -> "list[PendingInvocation]":
         """The running invocations."""
         return list(self._running.values())
 
-    def run(self, connection: RuntimeConnection, invocation: "Invocation") -> None:
+    def run(self, connection: RuntimeConnection, invocation: "PendingInvocation") -> None:
         """Run an invocation: send it over a waiting connection of the process."""
         self.invocation_count += 1
         invocation.start(self._timeout_s)
@@ -171,29 +171,29 @@ class ExecutionEnvironment:
         """A waiting connection is closed."""
         self._owner.next_cancelled(connection)
 
-    def find_invocation(self, request_id: str) -> "Invocation | None":
+    def find_invocation(self, request_id: str) -> "PendingInvocation | None":
         """The running invocation with this id."""
         return self._running.get(request_id)
 
-    def response_received(self, invocation: "Invocation", payload: bytes, content_type: str) -> None:
+    def response_received(self, invocation: "PendingInvocation", payload: bytes, content_type: str) -> None:
         """The function answered with a complete response."""
         outcome = InvocationOutcome(OutcomeKind.ANSWERED, payload, content_type=content_type)
         self._end_after_output(invocation, outcome, None)
 
-    def error_received(self, invocation: "Invocation", error_type: str, document: bytes) -> None:
+    def error_received(self, invocation: "PendingInvocation", error_type: str, document: bytes) -> None:
         """The function failed."""
         self._end_after_output(invocation, InvocationOutcome(OutcomeKind.ERROR, document, error_type=error_type), None)
 
-    def response_too_large(self, invocation: "Invocation", size: int) -> None:
+    def response_too_large(self, invocation: "PendingInvocation", size: int) -> None:
         """The function's response was refused for its size."""
         self._end_after_output(invocation, too_large_outcome(size), None)
 
-    def stream_started(self, invocation: "Invocation", stream: "StreamedResponse", content_type: str) -> None:
+    def stream_started(self, invocation: "PendingInvocation", stream: "StreamedResponse", content_type: str) -> None:
         """A streamed response begins: the caller can read it from now on."""
         invocation.stream = stream
         invocation.set_outcome(InvocationOutcome(OutcomeKind.ANSWERED, content_type=content_type, stream=stream))
 
-    def stream_ended(self, invocation: "Invocation", error: "StreamBroken | None") -> None:
+    def stream_ended(self, invocation: "PendingInvocation", error: "StreamBroken | None") -> None:
         """A streamed response has ended."""
         if self.find_invocation(invocation.request_id) is invocation:
             self._end_after_output(invocation, None, error)
@@ -206,7 +206,7 @@ class ExecutionEnvironment:
     # The end of an invocation
 
     def _end_after_output(
-        self, invocation: "Invocation", outcome: "InvocationOutcome | None", error: "StreamBroken | None"
+        self, invocation: "PendingInvocation", outcome: "InvocationOutcome | None", error: "StreamBroken | None"
     ) -> None:
         """End an invocation after its last output, which is in the pipes by now."""
         if self._process.read_output():
@@ -218,7 +218,7 @@ class ExecutionEnvironment:
             self._loop.call_later(OUTPUT_S, self._end_invocation, invocation, outcome, error)
 
     def _end_invocation(
-        self, invocation: "Invocation", outcome: "InvocationOutcome | None", error: "StreamBroken | None"
+        self, invocation: "PendingInvocation", outcome: "InvocationOutcome | None", error: "StreamBroken | None"
     ) -> None:
         """Write the last log lines of an invocation, then set its outcome."""
         if self._running.pop(invocation.request_id, None) is None:
@@ -259,7 +259,7 @@ class ExecutionEnvironment:
                 return
             self._invocation_timed_out(invocation)
 
-    def _invocation_timed_out(self, invocation: "Invocation") -> None:
+    def _invocation_timed_out(self, invocation: "PendingInvocation") -> None:
         error_type = error_documents.TIMED_OUT
         message = error_documents.timeout_message(self._timeout_s)
         invocation.append_log(f"{invocation.request_id} {message}\n".encode())

@@ -66,7 +66,7 @@ class InvocationOutcome:
         """Whether the function answered; a streamed response may still break."""
         return self.kind is OutcomeKind.ANSWERED
 
-    def addressed_to(self, invocation: "Invocation") -> "InvocationOutcome":
+    def addressed_to(self, invocation: "PendingInvocation") -> "InvocationOutcome":
         """The outcome for this invocation, if several get the same one: `message` becomes a document with its id."""
         if not self.message:
             return self
@@ -161,7 +161,7 @@ def new_request_id() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-class Invocation:
+class PendingInvocation:
     """An event for the function, from its arrival to its outcome."""
 
     __slots__ = (

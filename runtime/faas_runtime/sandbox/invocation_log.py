@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .invocation import Invocation
+    from .invocation import PendingInvocation
 
 STDOUT, STDERR = 1, 2
 
@@ -50,7 +50,7 @@ class InvocationLog:
         self._write = write
         self._waiting: list[bytes] = []
 
-    def invocation_started(self, invocation: "Invocation") -> None:
+    def invocation_started(self, invocation: "PendingInvocation") -> None:
         """Write the START line, with others that follow in the same step of the event loop."""
         version = invocation.version or self._version
         line = f"START RequestId: {invocation.request_id} Version: {version}\n".encode("utf-8", "backslashreplace")
@@ -60,7 +60,7 @@ class InvocationLog:
         self._waiting.append(line)
 
     def invocation_ended(
-        self, invocation: "Invocation", duration_ms: float, init_ms: "float | None", used_mb: "int | None"
+        self, invocation: "PendingInvocation", duration_ms: float, init_ms: "float | None", used_mb: "int | None"
     ) -> None:
         """Write the END and REPORT lines.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ..event_loop.loop import Timer
     from .generation import Generation
-    from .invocation import Invocation
+    from .invocation import PendingInvocation
     from .invocation_log import InvocationLog
     from .options import LaunchCommand, SandboxOptions
     from .runtime_api import RuntimeConnection
@@ -63,7 +63,7 @@ class Pool:
         self._grow(1)
         await self._first_start
 
-    async def invoke(self, invocation: "Invocation") -> InvocationOutcome:
+    async def invoke(self, invocation: "PendingInvocation") -> InvocationOutcome:
         """Wait for a free environment, then for the outcome. Raises nothing, whatever the function does.
 
         For a streamed response, it returns when the response begins: read `outcome.stream`, then await
@@ -77,7 +77,7 @@ class Pool:
         assert invocation.outcome is not None
         return invocation.outcome
 
-    def submit(self, invocation: "Invocation") -> None:
+    def submit(self, invocation: "PendingInvocation") -> None:
         """Run an invocation in a free environment, now or later; the caller sees its outcome."""
         if self._is_stopping:
             invocation.set_outcome(_stopping_outcome())
@@ -218,10 +218,10 @@ class Pool:
         return len(self._unfinished)
 
     @property
-    def _unfinished(self) -> "list[Invocation]":
+    def _unfinished(self) -> "list[PendingInvocation]":
         return [*self._queue, *(each for environment in self._environments for each in environment.invocations)]
 
-    def _run_in_idle_environment(self, invocation: "Invocation") -> bool:
+    def _run_in_idle_environment(self, invocation: "PendingInvocation") -> bool:
         while self._idle:
             connection = self._idle.pop()  # the one that was used last: its memory is warm, and others may sleep
             environment = _environment_of(connection)

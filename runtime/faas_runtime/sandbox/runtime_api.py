@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ..http_server.header_fields import HeaderFields
     from ..http_server.request_head import RequestHead
-    from .invocation import Invocation
+    from .invocation import PendingInvocation
 
     class RuntimeApiHandler(Protocol):
         """The execution environment that the runtime's requests are about."""
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
         def next_cancelled(self, connection: "RuntimeConnection") -> None:
             """A connection that waited for an invocation is closed."""
 
-        def find_invocation(self, request_id: str) -> "Invocation | None":
+        def find_invocation(self, request_id: str) -> "PendingInvocation | None":
             """The running invocation with this id."""
 
-        def response_received(self, invocation: Invocation, payload: bytes, content_type: str) -> None:
+        def response_received(self, invocation: PendingInvocation, payload: bytes, content_type: str) -> None:
             """The function answered."""
 
-        def error_received(self, invocation: Invocation, error_type: str, document: bytes) -> None:
+        def error_received(self, invocation: PendingInvocation, error_type: str, document: bytes) -> None:
             """The function failed."""
 
-        def response_too_large(self, invocation: Invocation, size: int) -> None:
+        def response_too_large(self, invocation: PendingInvocation, size: int) -> None:
             """The function's response is over the limit; size 0: the size is unknown."""
 
-        def stream_started(self, invocation: Invocation, stream: StreamedResponse, content_type: str) -> None:
+        def stream_started(self, invocation: PendingInvocation, stream: StreamedResponse, content_type: str) -> None:
             """A streamed response begins."""
 
-        def stream_ended(self, invocation: Invocation, error: "StreamBroken | None") -> None:
+        def stream_ended(self, invocation: PendingInvocation, error: "StreamBroken | None") -> None:
             """A streamed response has ended; with an error, it is incomplete."""
 
         def init_failed(self, error_type: str, document: bytes) -> None:
@@ -76,7 +76,7 @@ class RuntimeConnection(ServerConnection):
         self.handler = handler
         self._action = ""
         self._fields: HeaderFields | None = None
-        self._invocation: Invocation | None = None
+        self._invocation: PendingInvocation | None = None
         self._pieces: list[bytes] = []
         self._stream: StreamedResponse | None = None
         self._waits_for_invocation = False
@@ -89,7 +89,7 @@ class RuntimeConnection(ServerConnection):
         """Whether an invocation can be sent."""
         return self._waits_for_invocation and not self.transport.is_closing()
 
-    def send_invocation(self, invocation: "Invocation") -> None:
+    def send_invocation(self, invocation: "PendingInvocation") -> None:
         """Answer the request for the next invocation."""
         self._waits_for_invocation = False
         fields = [
@@ -208,7 +208,7 @@ class RuntimeConnection(ServerConnection):
     def _field(self, name: str) -> "str | None":
         return None if self._fields is None else self._fields.first(name)
 
-    def _end_invocation(self, invocation: "Invocation", body: bytes, trailers: "list[tuple[str, str]]") -> None:
+    def _end_invocation(self, invocation: "PendingInvocation", body: bytes, trailers: "list[tuple[str, str]]") -> None:
         stream, self._stream = self._stream, None
         if stream is not None:
             error = _stream_error({name.lower(): value for name, value in trailers})
@@ -273,7 +273,7 @@ def _stream_error(trailers: "dict[str, str]") -> "StreamBroken | None":
     return StreamBroken(_type_in_document(details) or trailers[ERROR_TYPE], details)
 
 
-def _truncated_response(invocation: "Invocation") -> StreamBroken:
+def _truncated_response(invocation: "PendingInvocation") -> StreamBroken:
     error_type = "Runtime.TruncatedResponse"
     message = "the runtime closed the connection before its response was complete"
     return StreamBroken(error_type, invocation_error_document(error_type, message, invocation.request_id))
