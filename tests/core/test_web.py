@@ -31,7 +31,7 @@ HANGS_UP = Reply(status=200, cut=-1)
 
 
 @dataclass(kw_only=True)
-class Client:
+class PauselessWeb:
     """A `Web` whose pauses are only written down."""
 
     said: list[str] = field(default_factory=list)
@@ -57,8 +57,8 @@ class Client:
 
 
 @pytest.fixture
-def client() -> Client:
-    return Client()
+def client() -> PauselessWeb:
+    return PauselessWeb()
 
 
 @contextmanager
@@ -106,7 +106,7 @@ def speaking(words: bytes, read: Callable[[socket.socket], object] = lambda link
     ],
 )  # fmt: skip
 def test_what_may_be_repeated_is(
-    client: Client, reply: Reply, method: str, repeatable: bool | None, times: int
+    client: PauselessWeb, reply: Reply, method: str, repeatable: bool | None, times: int
 ) -> None:
     with serving(reply) as server, client.web() as web:
         with pytest.raises(UnknownOutcome) as raised:
@@ -118,7 +118,7 @@ def test_what_may_be_repeated_is(
     assert "run the same command again" in raised.value.hint
 
 
-def test_it_goes_on_when_the_server_does(client: Client) -> None:
+def test_it_goes_on_when_the_server_does(client: PauselessWeb) -> None:
     with serving(FAULT, HANGS_UP, OK) as server:
         assert client.ask(f"{server.origin}/x").body == b"well"
     assert client.said == [
@@ -128,7 +128,7 @@ def test_it_goes_on_when_the_server_does(client: Client) -> None:
     ]
 
 
-def test_a_fault_of_what_authorises_is_not_repeated(client: Client) -> None:
+def test_a_fault_of_what_authorises_is_not_repeated(client: PauselessWeb) -> None:
     def fails(origin: str) -> Mapping[str, str]:
         raise HostError("no token to be had", hint="ask for one")
 
@@ -166,7 +166,12 @@ def at(seconds: float, zone: str = "GMT") -> str:
     ],
 )
 def test_limits_are_obeyed(
-    client: Client, monkeypatch: pytest.MonkeyPatch, status: int, headers: dict[str, str], body: bytes, waits: float
+    client: PauselessWeb,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int,
+    headers: dict[str, str],
+    body: bytes,
+    waits: float,
 ) -> None:
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
@@ -185,13 +190,13 @@ def test_limits_are_obeyed(
     ("status", "headers"),
     [(403, {}), (403, {"x-ratelimit-remaining": "12", "x-ratelimit-reset": str(int(NOW + 30))})],
 )
-def test_a_403_that_is_no_limit(client: Client, status: int, headers: dict[str, str]) -> None:
+def test_a_403_that_is_no_limit(client: PauselessWeb, status: int, headers: dict[str, str]) -> None:
     with serving(Reply(status=status, headers=headers)) as server:
         client.refused(Refusal, server.origin, "the token may not do this (403)")
     assert client.slept == []
 
 
-def test_a_limit_that_does_not_end(client: Client) -> None:
+def test_a_limit_that_does_not_end(client: PauselessWeb) -> None:
     with serving(Reply(status=429, headers={"Retry-After": "3"})) as server:
         client.refused(HostError, server.origin, "requests are limited (429) until 08:00:03 UTC, for 3 s")
         assert len(server.seen) == 5
@@ -209,7 +214,7 @@ def test_a_limit_that_does_not_end(client: Client) -> None:
     ],
 )
 def test_a_limit_that_is_too_long_is_told_with_the_time_left(
-    client: Client, headers: dict[str, str], told: str
+    client: PauselessWeb, headers: dict[str, str], told: str
 ) -> None:
     with serving(Reply(status=429, headers=headers)) as server:
         error = client.refused(HostError, server.origin, "requests are limited (429)", told)
@@ -218,7 +223,7 @@ def test_a_limit_that_is_too_long_is_told_with_the_time_left(
     assert client.slept == []
 
 
-def test_what_was_perhaps_carried_out_is_not_repeated_by_a_limit(client: Client) -> None:
+def test_what_was_perhaps_carried_out_is_not_repeated_by_a_limit(client: PauselessWeb) -> None:
     with serving(Reply(status=503, headers={"Retry-After": "5"})) as server:
         client.refused(
             UnknownOutcome, server.origin, "the server has a fault (503); it asks to wait for 5 s", method="POST"
@@ -243,7 +248,7 @@ def test_what_was_perhaps_carried_out_is_not_repeated_by_a_limit(client: Client)
         (204, "answered 204"),
     ],
 )
-def test_refusals(client: Client, method: str, status: int, told: str) -> None:
+def test_refusals(client: PauselessWeb, method: str, status: int, told: str) -> None:
     reply = Reply(status=status, body=b"" if status == 204 else b'{"message": "Field x is wrong"}')
     with serving(reply) as server:
         error = client.refused(Refusal, server.origin, told, method=method)
@@ -277,13 +282,13 @@ def test_what_a_server_says_in_one_line(body: bytes, words: str) -> None:
     assert said(body) == words
 
 
-def test_a_page_of_a_proxy(client: Client) -> None:
+def test_a_page_of_a_proxy(client: PauselessWeb) -> None:
     page = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body><h1>502 Bad Gateway</h1></body></html>"
     with serving(Reply(status=502, body=page)) as server:
         client.refused(UnknownOutcome, server.origin, "the server has a fault (502, Bad Gateway)", method="POST")
 
 
-def test_a_page_where_a_document_is_expected(client: Client) -> None:
+def test_a_page_where_a_document_is_expected(client: PauselessWeb) -> None:
     for body in (b"<html>Please log in", b"[" * 100_000, b"\xff\xfe"):
         with serving(Reply(status=200, body=body)) as server:
             answer = client.ask(server.origin)
@@ -307,25 +312,25 @@ def test_a_page_where_a_document_is_expected(client: Client) -> None:
     ],
     ids=["length", "chunk", "no chunk", "head", "no HTTP", "long line"],
 )
-def test_an_answer_that_is_not_whole(client: Client, words: bytes) -> None:
+def test_an_answer_that_is_not_whole(client: PauselessWeb, words: bytes) -> None:
     with speaking(words) as url:
         client.refused(UnknownOutcome, url, "the connection ended before the answer was complete", method="POST")
 
 
-def test_a_body_that_breaks_off_is_asked_for_again(client: Client) -> None:
+def test_a_body_that_breaks_off_is_asked_for_again(client: PauselessWeb) -> None:
     with serving(Reply(status=200, body=b"whole body", cut=3), Reply(status=200, body=b"whole body")) as server:
         assert client.ask(server.origin).body == b"whole body"
     assert client.slept == [1]
 
 
 @pytest.mark.parametrize("words", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"], ids=["none", "half"])
-def test_a_server_that_does_not_go_on(client: Client, words: bytes) -> None:
+def test_a_server_that_does_not_go_on(client: PauselessWeb, words: bytes) -> None:
     with speaking(words) as url:
         host = url.split("/")[2]
         client.refused(UnknownOutcome, url, f"no answer from {host} in time", method="POST", seconds=(5.0, 0.2))
 
 
-def test_a_long_body_has_time_to_be_sent(client: Client) -> None:
+def test_a_long_body_has_time_to_be_sent(client: PauselessWeb) -> None:
     """A server that takes more than the time-out for all of it, and much less for each piece, is no fault."""
     body = bytes(range(256)) * 49152  # more than the system takes at once
     came = bytearray()
@@ -347,14 +352,14 @@ def test_a_long_body_has_time_to_be_sent(client: Client) -> None:
     assert b"transfer-encoding" not in head.lower()
 
 
-def test_nobody_listens(client: Client) -> None:
+def test_nobody_listens(client: PauselessWeb) -> None:
     with serving(OK) as server:
         pass
     client.refused(UnknownOutcome, server.origin, "no answer from 127.0.0.1", "Connection refused")
     client.refused(UnknownOutcome, "http://registry.invalid/", "no answer from registry.invalid: ", method="POST")
 
 
-def test_a_body_that_is_too_long(client: Client) -> None:
+def test_a_body_that_is_too_long(client: PauselessWeb) -> None:
     with serving(Reply(status=200, body=b"x" * 10)) as server:
         assert client.ask(server.origin, most_bytes=10).body == b"x" * 10
         client.refused(Refusal, server.origin, f"the answer of {server.origin[7:]} has more than 9 bytes", most_bytes=9)
@@ -388,7 +393,7 @@ def context(certificate: Path) -> ssl.SSLContext:
     return found
 
 
-def test_a_certificate_that_nobody_vouches_for(client: Client, context: ssl.SSLContext) -> None:
+def test_a_certificate_that_nobody_vouches_for(client: PauselessWeb, context: ssl.SSLContext) -> None:
     with serving(OK, context=context) as server:
         error = client.refused(HostError, server.origin, "TLS: certificate verify failed: self-signed certificate")
         assert server.seen == []
@@ -397,7 +402,7 @@ def test_a_certificate_that_nobody_vouches_for(client: Client, context: ssl.SSLC
 
 
 def test_a_certificate_of_a_proxy_can_be_named(
-    client: Client, context: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    client: PauselessWeb, context: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with serving(OK, context=context) as server:
@@ -407,14 +412,14 @@ def test_a_certificate_of_a_proxy_can_be_named(
         assert len(server.seen) == 1
 
 
-def test_plain_http_where_tls_is_expected(client: Client) -> None:
+def test_plain_http_where_tls_is_expected(client: PauselessWeb) -> None:
     with serving(OK) as server:
         client.refused(HostError, server.origin.replace("http://", "https://"), "TLS: ")
         assert (server.seen, client.slept) == ([], [])
 
 
 def test_a_redirect_out_of_tls(
-    client: Client, context: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    client: PauselessWeb, context: ssl.SSLContext, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     with serving(OK) as plain, serving(to(f"{plain.origin}/y"), context=context) as server:
@@ -448,7 +453,7 @@ def noting(*replies: Reply) -> Iterator[tuple[Server, list[Request]]]:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_to_another_origin_gets_no_token(client: Client, method: str, status: int) -> None:
+def test_a_redirect_to_another_origin_gets_no_token(client: PauselessWeb, method: str, status: int) -> None:
     with noting(OK) as (other, at_other), noting(to(f"{other.origin}/y?a=b", status)) as (server, at_server):
         client.ask(f"{server.origin}/x", method, trusted=[server.origin], authorize=authorize)
     assert [request.headers.get("authorization") for request in at_server] == [f"Bearer {TOKEN}"]
@@ -457,7 +462,7 @@ def test_a_redirect_to_another_origin_gets_no_token(client: Client, method: str,
     ]
 
 
-def test_a_redirect_within_an_origin_keeps_the_token(client: Client) -> None:
+def test_a_redirect_within_an_origin_keeps_the_token(client: PauselessWeb) -> None:
     with noting(to("../y"), OK) as (server, came):
         client.ask(f"{server.origin}/a/x", trusted=[server.origin], authorize=authorize)
     assert [(str(request), request.headers["authorization"]) for request in came] == [
@@ -467,7 +472,7 @@ def test_a_redirect_within_an_origin_keeps_the_token(client: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-def test_what_changes_something_is_not_redirected(client: Client, method: str) -> None:
+def test_what_changes_something_is_not_redirected(client: PauselessWeb, method: str) -> None:
     with serving(OK) as other, serving(to(f"{other.origin}/y", 307)) as server:
         error = client.refused(Refusal, server.origin, f"sends this {method} to another address (307)", method=method)
         assert other.seen == []
@@ -475,7 +480,7 @@ def test_what_changes_something_is_not_redirected(client: Client, method: str) -
     assert "release.yaml" in error.hint
 
 
-def test_a_redirect_without_end(client: Client) -> None:
+def test_a_redirect_without_end(client: PauselessWeb) -> None:
     with serving(to("/x")) as server:
         client.refused(Refusal, server.origin, "sends from one address to the next without end")
         assert len(server.seen) == 6
@@ -489,7 +494,7 @@ def test_a_redirect_without_end(client: Client) -> None:
         "file:///etc/passwd", "http://b\xfccher.example/",
     ],
 )  # fmt: skip
-def test_a_redirect_to_what_is_no_address(client: Client, location: str | None) -> None:
+def test_a_redirect_to_what_is_no_address(client: PauselessWeb, location: str | None) -> None:
     with serving(Reply(status=302) if location is None else to(location)) as server:
         client.refused(Refusal, server.origin, "redirects to what is no address")
 
@@ -497,7 +502,7 @@ def test_a_redirect_to_what_is_no_address(client: Client, location: str | None) 
 # Tokens, passwords, proxies.
 
 
-def test_a_token_goes_to_trusted_origins_alone(client: Client) -> None:
+def test_a_token_goes_to_trusted_origins_alone(client: PauselessWeb) -> None:
     asked = []
 
     def noted(origin: str) -> Mapping[str, str]:
@@ -514,14 +519,14 @@ def test_a_token_goes_to_trusted_origins_alone(client: Client) -> None:
 
 
 @pytest.mark.parametrize("origin", ["http://upload.example", "http://127.example.org", "ftp://127.0.0.1x"])
-def test_no_token_without_tls(client: Client, origin: str) -> None:
+def test_no_token_without_tls(client: PauselessWeb, origin: str) -> None:
     with pytest.raises(UsageError, match="a token is sent with TLS alone") as raised:
         client.web(trusted=[origin], authorize=authorize)
     assert raised.value.hint
     client.web(trusted=["https://upload.example", "http://127.0.0.1:80", "http://localhost", "http://[::1]:80"])
 
 
-def test_a_token_that_a_server_says_is_masked(client: Client) -> None:
+def test_a_token_that_a_server_says_is_masked(client: PauselessWeb) -> None:
     register("TOKEN", TOKEN)
     for status, kind in ((400, Refusal), (500, UnknownOutcome)):
         client.said.clear()
@@ -532,7 +537,7 @@ def test_a_token_that_a_server_says_is_masked(client: Client) -> None:
         assert TOKEN[:8] not in f"{error}{error.hint}{client.said}"
 
 
-def test_no_proxy_is_asked_for_this_machine(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_asked_for_this_machine(client: PauselessWeb, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://192.0.2.1:3128")
     monkeypatch.setenv("no_proxy", "")
     with serving(OK) as server:
@@ -540,7 +545,7 @@ def test_no_proxy_is_asked_for_this_machine(client: Client, monkeypatch: pytest.
         assert client.ask(server.origin.replace("127.0.0.1", "localhost")).body == b"well"
 
 
-def test_a_proxy_that_does_not_answer_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_does_not_answer_is_named(client: PauselessWeb, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(OK) as server:
         pass
     monkeypatch.setenv("http_proxy", server.origin)
@@ -551,7 +556,7 @@ def test_a_proxy_that_does_not_answer_is_named(client: Client, monkeypatch: pyte
 
 
 def test_nothing_is_sent_that_was_not_asked_for(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    client: PauselessWeb, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No password from ~/.netrc, none from the address, and no cookies."""
     (tmp_path / ".netrc").write_text("machine 127.0.0.1 login someone password something-secret\n")

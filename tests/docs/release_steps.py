@@ -12,7 +12,7 @@ _STEPS = re.compile(r"(?ms)^### ([^\n]+)\n(.*?)(?=^### |\Z)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Command:
+class StepCommand:
     """A command of a step. `words` are those of the session after `nox -s`, or of the program."""
 
     step: str
@@ -23,7 +23,7 @@ class Command:
         return shlex.join(("nox", "-s", *self.words) if self.session else self.words)
 
 
-def commands() -> list[Command]:
+def commands() -> list[StepCommand]:
     """Every command of "A release, step by step", in the order of the page. A comment behind one is left out."""
     section = (DOCS / "releasing.md").read_text().partition("\n## A release, step by step\n")[2].partition("\n## ")[0]
     found = []
@@ -33,5 +33,5 @@ def commands() -> list[Command]:
             session = words[:2] == ["nox", "-s"]
             if session:
                 words = [word for word in words[2:] if word != "--"]
-            found.append(Command(step=step, session=session, words=tuple(words)))
+            found.append(StepCommand(step=step, session=session, words=tuple(words)))
     return found

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import EMULATOR_FUNCTIONS, Emulator, Gate
+from tests.emulator.support import EMULATOR_FUNCTIONS, Emulator, FunctionGate
 from tests.runtime.support import RUNTIME, compile_library
 
 sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
@@ -37,9 +37,9 @@ def shared(emulated: Path) -> Iterator[Callable[[str], Emulator]]:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Iterator[Gate]:
+def gate(tmp_path: Path) -> Iterator[FunctionGate]:
     """Holds invocations of the function `gate`; opened at the end, even if the test fails."""
-    gate = Gate(tmp_path)
+    gate = FunctionGate(tmp_path)
     yield gate
     gate.open()
 

@@ -186,7 +186,7 @@ def pause(seconds: float) -> None:
     time.sleep(seconds)
 
 
-class Gate:
+class FunctionGate:
     """Holds the invocations of the function `gate` until it is opened."""
 
     def __init__(self, folder: Path) -> None:

@@ -24,7 +24,7 @@ from tests.emulator.support import (
     STREAM,
     TIMEOUT_S,
     Emulator,
-    Gate,
+    FunctionGate,
     lives,
     read_all,
     wait_for,
@@ -155,7 +155,7 @@ def test_a_process_with_a_reused_id_is_not_killed() -> None:
         {"sec-fetch-site": "none"},
     ],
 )
-def test_web_pages_cannot_use_the_runtime_api(serve: Serve, gate: Gate, headers: dict[str, str]) -> None:
+def test_web_pages_cannot_use_the_runtime_api(serve: Serve, gate: FunctionGate, headers: dict[str, str]) -> None:
     emulator = serve("gate", "--concurrency", "1")
     pid = emulator.invoke().json
     variables = dict(pair.split(b"=", 1) for pair in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0") if pair)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, Gate, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate, wait_for
 
 Shared = Callable[[str], Emulator]
 Serve = Callable[..., Emulator]
@@ -234,7 +234,7 @@ def test_dry_run_runs_nothing(serve: Serve) -> None:
     assert emulator.out == ""
 
 
-def test_an_asynchronous_invocation_is_accepted_before_it_is_run(serve: Serve, gate: Gate) -> None:
+def test_an_asynchronous_invocation_is_accepted_before_it_is_run(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("gate")
     response = emulator.invoke(gate.event, X_Amz_Invocation_Type="Event")
     assert (response.status, response.body) == (202, b"")
@@ -251,7 +251,7 @@ def test_an_asynchronous_invocation_that_fails_is_reported_and_not_repeated(serv
     assert emulator.out.count("START") == 2
 
 
-def test_parallel_invocations_get_a_process_each(serve: Serve, gate: Gate) -> None:
+def test_parallel_invocations_get_a_process_each(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("gate", "--concurrency", "3")
     with ThreadPoolExecutor(3) as executor:
         responses = [executor.submit(emulator.invoke, gate.event) for _ in range(3)]
@@ -280,7 +280,7 @@ def test_a_process_that_requests_nothing_is_not_waited_for(serve: Serve) -> None
     assert first != second
 
 
-def test_a_process_with_a_busy_and_a_free_connection_gets_the_next_invocation(serve: Serve, gate: Gate) -> None:
+def test_a_process_with_a_busy_and_a_free_connection_gets_the_next_invocation(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("late_gate", AWS_LAMBDA_MAX_CONCURRENCY="2")
     with ThreadPoolExecutor(1) as executor:
         held = executor.submit(emulator.invoke, gate.event)
@@ -291,7 +291,7 @@ def test_a_process_with_a_busy_and_a_free_connection_gets_the_next_invocation(se
     assert emulator.children == [*pids]
 
 
-def test_a_runtime_can_take_several_invocations_at_once(serve: Serve, gate: Gate) -> None:
+def test_a_runtime_can_take_several_invocations_at_once(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("gate", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
     with ThreadPoolExecutor(4) as executor:
         responses = [executor.submit(emulator.invoke, gate.event) for _ in range(4)]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, Gate, read_all, refuses, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate, read_all, refuses, wait_for
 
 Serve = Callable[..., Emulator]
 CROWD = 10_000
@@ -74,7 +74,7 @@ def test_idle_connections_are_closed_for_new_ones(emulated: Path, descriptors: i
         assert "Too many open files" not in emulator.err
 
 
-def test_too_few_descriptors_for_the_concurrency_are_reported(emulated: Path, gate: Gate) -> None:
+def test_too_few_descriptors_for_the_concurrency_are_reported(emulated: Path, gate: FunctionGate) -> None:
     low = ("sh", "-c", 'ulimit -n 400 && exec "$@"', "sh")
     with (
         ThreadPoolExecutor(16) as executor,

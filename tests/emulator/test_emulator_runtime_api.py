@@ -15,7 +15,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.emulator.support import INVOKE, STREAM, TIMEOUT_S, ClientResponse, Emulator, Gate, read_until, wait_for
+from tests.emulator.support import (
+    INVOKE,
+    STREAM,
+    TIMEOUT_S,
+    ClientResponse,
+    Emulator,
+    FunctionGate,
+    read_until,
+    wait_for,
+)
 from tests.runtime.support import FUZZ_FACTOR
 
 Serve = Callable[..., Emulator]
@@ -45,7 +54,7 @@ class Held:
 
 
 @contextlib.contextmanager
-def held(emulator: Emulator, gate: Gate, path: str) -> Iterator[Held]:
+def held(emulator: Emulator, gate: FunctionGate, path: str) -> Iterator[Held]:
     with ThreadPoolExecutor(1) as executor:
         seen = emulator.out.count("START")
         response = executor.submit(emulator.invoke, gate.event, path)
@@ -72,7 +81,7 @@ SECOND = {
 
 @pytest.mark.parametrize("path", [INVOKE, STREAM, "an HTTP request"])
 @pytest.mark.parametrize("second", SECOND)
-def test_a_second_answer_beside_a_stream_is_refused(serve: Serve, gate: Gate, second: str, path: str) -> None:
+def test_a_second_answer_beside_a_stream_is_refused(serve: Serve, gate: FunctionGate, second: str, path: str) -> None:
     path = gate.url_path if path == "an HTTP request" else path
     emulator = serve("gate", "--concurrency", "1", "--timeout", "30")
     with held(emulator, gate, path) as invocation, invocation.connect() as one, invocation.connect() as two:
@@ -95,7 +104,7 @@ def test_a_second_answer_beside_a_stream_is_refused(serve: Serve, gate: Gate, se
 
 
 @pytest.mark.parametrize("second", ["response", "chunked response", "response that is too large"])
-def test_a_second_answer_after_the_first_is_refused(serve: Serve, gate: Gate, second: str) -> None:
+def test_a_second_answer_after_the_first_is_refused(serve: Serve, gate: FunctionGate, second: str) -> None:
     """One that begins before the first one has ended, and ends after it; or one that begins later."""
     emulator = serve("gate", "--concurrency", "1")
     kind, fields, body = SECOND[second]
@@ -113,7 +122,7 @@ def test_a_second_answer_after_the_first_is_refused(serve: Serve, gate: Gate, se
     assert emulator.end() == 0
 
 
-def test_an_error_ends_a_stream(serve: Serve, gate: Gate) -> None:
+def test_an_error_ends_a_stream(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("gate", "--concurrency", "1")
     with held(emulator, gate, INVOKE) as invocation, invocation.connect() as one, invocation.connect() as two:
         invocation.post(one, "response", STREAMED, b"4\r\none,\r\n")
@@ -139,7 +148,7 @@ def test_fuzzed_posts_end_the_invocation(serve: Serve, tmp_path: Path, posts: li
     """Several posts, each cut somewhere: one outcome, and the emulator ends when it is asked to."""
     folder = tmp_path / os.urandom(4).hex()
     folder.mkdir()
-    gate = Gate(folder)
+    gate = FunctionGate(folder)
     emulator = serve("gate", "--concurrency", "1", "--timeout", "2")
     with contextlib.ExitStack() as stack, held(emulator, gate, STREAM) as invocation:
         for name, cut in posts:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, Gate, lives, read_all, refuses, wait_for
+from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, FunctionGate, lives, read_all, refuses, wait_for
 
 Serve = Callable[..., Emulator]
 HEALTH = "/_faas/health"
 
 
-def test_ctrl_c_lets_running_invocations_end(serve: Serve, gate: Gate) -> None:
+def test_ctrl_c_lets_running_invocations_end(serve: Serve, gate: FunctionGate) -> None:
     """A terminal sends the signal to all processes of the group."""
     emulator = serve("gate")
     with ThreadPoolExecutor() as executor:
@@ -68,7 +68,7 @@ def test_it_ends_while_nothing_has_started(tmp_path: Path, emulated: Path, init:
         assert not emulator.err.count("Traceback")
 
 
-def test_a_running_invocation_may_end(serve: Serve, gate: Gate) -> None:
+def test_a_running_invocation_may_end(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("gate")
     with ThreadPoolExecutor() as executor:
         response = executor.submit(emulator.invoke, gate.event)

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.building import WAYS, LibraryBuilder, overwrite, rename
-from tests.emulator.support import INVOKE, TIMEOUT_S, ClientResponse, Emulator, Gate, pause, wait_for
+from tests.emulator.support import INVOKE, TIMEOUT_S, ClientResponse, Emulator, FunctionGate, pause, wait_for
 from tests.runtime.support import SUFFIX
 
 INVOKES = 10_000
@@ -93,7 +93,7 @@ def test_a_new_process_starts_before_the_first_request(
     assert version(emulator.invoke()) == 2
 
 
-def test_running_invocations_are_completed_by_the_old_code(emulated: Path, tmp_path: Path, gate: Gate) -> None:
+def test_running_invocations_are_completed_by_the_old_code(emulated: Path, tmp_path: Path, gate: FunctionGate) -> None:
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
     with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch") as emulator:
         old = executor.submit(emulator.invoke, gate.event)
@@ -107,7 +107,9 @@ def test_running_invocations_are_completed_by_the_old_code(emulated: Path, tmp_p
         wait_for(lambda: pid not in emulator.children, "the old process is running")
 
 
-def test_old_processes_with_several_connections_end(emulated: Path, tmp_path: Path, copies: Path, gate: Gate) -> None:
+def test_old_processes_with_several_connections_end(
+    emulated: Path, tmp_path: Path, copies: Path, gate: FunctionGate
+) -> None:
     """Those that run something at the time, and those that do not."""
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
     environment = {"TMPDIR": str(copies), "AWS_LAMBDA_MAX_CONCURRENCY": "4"}

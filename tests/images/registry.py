@@ -19,7 +19,7 @@ _INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @dataclass(kw_only=True)
-class Registry:
+class LocalRegistry:
     """`name` is its address and the name of the images; `digests` has their digests by architecture."""
 
     blobs: dict[str, tuple[str, bytes]] = field(default_factory=dict)
@@ -58,9 +58,9 @@ class Registry:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[Registry, dict[str, str]]]:
+def serving(folder: Path) -> Iterator[tuple[LocalRegistry, dict[str, str]]]:
     """A registry, and the environment in which buildah, podman and skopeo talk to it without TLS."""
-    registry = Registry()
+    registry = LocalRegistry()
     registry.fill(str(folder))
 
     class RegistryHandler(BaseHTTPRequestHandler):

@@ -30,7 +30,7 @@ def package(name: str, data: bytes) -> DebianPackage:
 ONE, TWO = package("libone", b"the archive of one"), package("libtwo", b"the archive of two")
 
 
-class StandIn:
+class SnapshotServer:
     """The stand-in: its files by their paths, where it redirects to, and what it was asked for."""
 
     def __init__(self, address: str) -> None:
@@ -57,8 +57,8 @@ class StandIn:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    class Handler(BaseHTTPRequestHandler):
+def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[SnapshotServer]:
+    class SnapshotHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
@@ -75,8 +75,8 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        stand_in = StandIn(f"http://127.0.0.1:{server.server_port}")
+    with ThreadingHTTPServer(("127.0.0.1", 0), SnapshotHandler) as server:
+        stand_in = SnapshotServer(f"http://127.0.0.1:{server.server_port}")
         monkeypatch.setattr(debian_snapshot, "ADDRESS", stand_in.address)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -110,7 +110,9 @@ def fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetch:
     return fetch
 
 
-def test_what_was_dropped_is_taken_by_its_day_and_its_hash(service: StandIn, fetch: Fetch, tmp_path: Path) -> None:
+def test_what_was_dropped_is_taken_by_its_day_and_its_hash(
+    service: SnapshotServer, fetch: Fetch, tmp_path: Path
+) -> None:
     service.offer("debian", "trixie")
     service.offer("debian-security", "trixie-security", (TWO, b"the archive of two"))
     fetch()
@@ -122,7 +124,7 @@ def test_what_was_dropped_is_taken_by_its_day_and_its_hash(service: StandIn, fet
     assert len(service.asked) == before, "now everything is kept"
 
 
-def test_the_beginning_of_the_day_is_asked_as_well(service: StandIn, fetch: Fetch) -> None:
+def test_the_beginning_of_the_day_is_asked_as_well(service: SnapshotServer, fetch: Fetch) -> None:
     with pytest.raises(
         UnavailableError, match=rf"libtwo 2 .*dropped it, and {service.address} did not have it on {DAY}"
     ):
@@ -130,21 +132,21 @@ def test_the_beginning_of_the_day_is_asked_as_well(service: StandIn, fetch: Fetc
     assert [path.split("/")[3] for path in service.asked] == ["20261120T235959Z"] * 3 + ["20261120T000000Z"] * 3
 
 
-def test_other_bytes_are_not_taken(service: StandIn, fetch: Fetch, tmp_path: Path) -> None:
+def test_other_bytes_are_not_taken(service: SnapshotServer, fetch: Fetch, tmp_path: Path) -> None:
     service.offer("debian", "trixie", (TWO, b"the archive of 222"))
     with pytest.raises(UnavailableError, match="did not have it"):
         fetch()
     assert not (tmp_path / ".cache" / "debian" / f"{TWO.sha256}.deb").exists()
 
 
-def test_more_bytes_are_not_read(service: StandIn, fetch: Fetch) -> None:
+def test_more_bytes_are_not_read(service: SnapshotServer, fetch: Fetch) -> None:
     service.offer("debian", "trixie", (TWO, b"the archive of two" * 1000))
     with pytest.raises(UnavailableError, match="did not have it"):
         fetch()
 
 
 @pytest.mark.parametrize("location", ["http://127.0.0.1:1/a", "//a.invalid/a", "https://{}/a"])
-def test_no_answer_leads_to_another_address(service: StandIn, fetch: Fetch, location: str) -> None:
+def test_no_answer_leads_to_another_address(service: SnapshotServer, fetch: Fetch, location: str) -> None:
     service.offer("debian", "trixie")
     for path in service.redirects:
         service.redirects[path] = location.format(service.address.partition("//")[2])
@@ -152,7 +154,7 @@ def test_no_answer_leads_to_another_address(service: StandIn, fetch: Fetch, loca
         fetch()
 
 
-def test_a_name_that_leads_out_of_the_pool_is_not_asked_for(service: StandIn, fetch: Fetch) -> None:
+def test_a_name_that_leads_out_of_the_pool_is_not_asked_for(service: SnapshotServer, fetch: Fetch) -> None:
     service.offer("debian", "trixie", (TWO, b"the archive of two"))
     for path, data in service.files.items():
         if path.endswith(".xz"):
@@ -162,7 +164,7 @@ def test_a_name_that_leads_out_of_the_pool_is_not_asked_for(service: StandIn, fe
     assert not any(".deb" in path for path in service.asked)
 
 
-def test_limits_are_told(service: StandIn, fetch: Fetch) -> None:
+def test_limits_are_told(service: SnapshotServer, fetch: Fetch) -> None:
     service.refusal = 429
     with pytest.raises(UnavailableError, match=r"libtwo 2 .*the answer is 429: it limits requests") as told:
         fetch()
@@ -170,7 +172,7 @@ def test_limits_are_told(service: StandIn, fetch: Fetch) -> None:
     assert len(service.asked) == 1
 
 
-def test_it_is_asked_for_nothing_else(service: StandIn, fetch: Fetch) -> None:
+def test_it_is_asked_for_nothing_else(service: SnapshotServer, fetch: Fetch) -> None:
     with pytest.raises(UnavailableError, match="apt cannot fetch it"):
         fetch("E: Temporary failure resolving 'deb.debian.org'")
     with pytest.raises(UnavailableError, match="apt cannot fetch it"):

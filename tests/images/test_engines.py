@@ -18,7 +18,7 @@ from ci.images import bases, engine_choice
 from ci.images.engines import Engine
 from ci.images.stored_image import StoredImage
 from tests.images.conftest import require_engine
-from tests.images.registry import Registry, serving
+from tests.images.registry import LocalRegistry, serving
 
 
 def broken_client(folder: Path, name: str, complaint: str) -> None:
@@ -147,7 +147,7 @@ def test_a_reference_with_a_digest_needs_no_tag(reference: str, plain: str) -> N
 
 
 @pytest.fixture(name="base")
-def local_registry(tmp_path: Path) -> Iterator[tuple[Registry, Runner, str]]:
+def local_registry(tmp_path: Path) -> Iterator[tuple[LocalRegistry, Runner, str]]:
     """A registry, a runner that can reach it, and the pinned reference of its image."""
     with serving(tmp_path) as (registry, environment):
         run = Runner(log=tmp_path / "log", env=environment)
@@ -164,7 +164,7 @@ def working(run: Runner) -> list[Engine]:
 
 @pytest.mark.parametrize("name", engine_choice.NAMES)
 def test_each_architecture_is_pulled_by_its_own_digest(
-    base: tuple[Registry, Runner, str], tmp_path: Path, name: str
+    base: tuple[LocalRegistry, Runner, str], tmp_path: Path, name: str
 ) -> None:
     registry, run, reference = base
     require_engine(run, name)
@@ -185,7 +185,7 @@ def test_each_architecture_is_pulled_by_its_own_digest(
 
 @pytest.mark.parametrize("name", ["buildah", "podman"])
 def test_pulls_of_one_name_at_the_same_time_each_give_their_architecture(
-    base: tuple[Registry, Runner, str], name: str
+    base: tuple[LocalRegistry, Runner, str], name: str
 ) -> None:
     _, run, reference = base
     require_engine(run, name)
@@ -198,7 +198,7 @@ def test_pulls_of_one_name_at_the_same_time_each_give_their_architecture(
 @pytest.mark.parametrize("name", ["buildah", "podman"])
 @pytest.mark.parametrize("pinned", [True, False])
 def test_a_base_that_was_pulled_by_its_index_has_the_same_digest(
-    base: tuple[Registry, Runner, str], tmp_path: Path, name: str, pinned: bool
+    base: tuple[LocalRegistry, Runner, str], tmp_path: Path, name: str, pinned: bool
 ) -> None:
     registry, run, reference = base
     require_engine(run, name)
@@ -232,7 +232,7 @@ def test_a_pull_of_another_image_is_an_error(
         Engine(name=engine).pull(run, "tests.invalid/x:1", "linux/amd64")
 
 
-def test_a_base_without_the_architecture_is_reported(base: tuple[Registry, Runner, str], tmp_path: Path) -> None:
+def test_a_base_without_the_architecture_is_reported(base: tuple[LocalRegistry, Runner, str], tmp_path: Path) -> None:
     _, run, reference = base
     found = bases.look_up(run, Engine(name="buildah"), tmp_path / "bases.json", reference, "riscv64")
     assert found.why_not.endswith("/base:1 has no image for riscv64")

@@ -9,7 +9,7 @@ import pytest
 
 from tests.glue.debian_rust import musl_function
 from tests.glue.support import HERE, MACHINE, OLD_GLIBC, STRICT, c_function, call, rust_function, rust_project, zig
-from tests.matrix.roots import MUSL, PYTHONS, Root, unpack
+from tests.matrix.roots import MUSL, PYTHONS, PythonRoot, unpack
 from tests.runtime.support import FUNCTIONS
 
 SOURCES = ("probe", "rough", "hooks", "wrong_version", "no_version")
@@ -40,7 +40,7 @@ def musl_libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session", params=PYTHONS)
-def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Root:
+def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PythonRoot:
     """A root with the functions in /var/task."""
     made = unpack(request.param, tmp_path_factory.mktemp(request.param))
     libraries = request.getfixturevalue("musl_libraries" if request.param == MUSL else "libraries")
@@ -49,7 +49,7 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def rust_root(root: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
+def rust_root(root: PythonRoot, tmp_path_factory: pytest.TempPathFactory) -> PythonRoot:
     """The same root, with a function in Rust that uses all of the glue: most tests do without a Rust toolchain."""
     moods = rust_project(tmp_path_factory.mktemp("moods"), HERE / "functions" / "moods.rs")
     if root.suite == MUSL:
@@ -61,7 +61,7 @@ def rust_root(root: Root, tmp_path_factory: pytest.TempPathFactory) -> Root:
 
 
 @pytest.fixture(scope="session")
-def musl(tmp_path_factory: pytest.TempPathFactory, musl_libraries: Path) -> Root:
+def musl(tmp_path_factory: pytest.TempPathFactory, musl_libraries: Path) -> PythonRoot:
     """The root with musl alone."""
     made = unpack(MUSL, tmp_path_factory.mktemp(MUSL))
     shutil.copytree(musl_libraries, made.path / "var" / "task", dirs_exist_ok=True)

@@ -32,7 +32,7 @@ KEPT_S = 14 * 24 * 3600  # sid changes, slowly enough
 
 
 @dataclass(frozen=True, kw_only=True)
-class Root:
+class PythonRoot:
     """A root: its suite or `MUSL`, its folder, and the version that its Python should have."""
 
     suite: str
@@ -50,7 +50,7 @@ class Root:
         return subprocess.run(argv, env=dict(environment or {}), capture_output=True, text=True, check=False)
 
 
-def unpack(suite: str, folder: Path) -> Root:
+def unpack(suite: str, folder: Path) -> PythonRoot:
     """A root of the suite, or that with musl, in an empty folder, with the runtime in it."""
     if os.geteuid() != 0:
         not_there("a root user, for chroot,")
@@ -69,7 +69,7 @@ def unpack(suite: str, folder: Path) -> Root:
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(RUNTIME / name, folder / HOME / name, ignore=ignored)
     (folder / "var" / "task").mkdir(parents=True)
-    return Root(suite=suite, path=folder, python=PYTHONS[suite])
+    return PythonRoot(suite=suite, path=folder, python=PYTHONS[suite])
 
 
 def _tarball(suite: str) -> Path:

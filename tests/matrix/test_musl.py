@@ -14,7 +14,7 @@ import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.glue.support import INCLUDE, MACHINE, OLD_GLIBC, call, zig
-from tests.matrix.roots import HOME, Root
+from tests.matrix.roots import HOME, PythonRoot
 from tests.runtime.check_command import check
 from tests.runtime.support import ACCEPTED, TIMEOUT_S, Runtime, ScriptedServer, invocation
 
@@ -29,7 +29,7 @@ NEEDS_LIBC = "int rand(void);\nint handle(void) { return rand(); }\n"
 
 
 @pytest.fixture
-def launch(musl: Root) -> tuple[str, ...]:
+def launch(musl: PythonRoot) -> tuple[str, ...]:
     """The command that starts the runtime with the host's files around it."""
     return (str(musl.path / "usr" / "bin" / "python3"), "-I", "-S", str(musl.path / HOME / "bin" / "faas-runtime"))
 
@@ -56,7 +56,7 @@ def refusal(library: Path, launch: tuple[str, ...]) -> str:
 
 
 @pytest.mark.parametrize("concurrency", ["1", "16"])
-def test_stack_of_every_poller_is_large(musl: Root, concurrency: str) -> None:
+def test_stack_of_every_poller_is_large(musl: PythonRoot, concurrency: str) -> None:
     """The function needs 1 MiB of stack, eight times as much as musl gives to a thread."""
     many = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
     with RuntimeApiStub() as api, Runtime(api.address, "rough.deep", TASK_ROOT, musl.launcher, many) as runtime:
@@ -71,7 +71,7 @@ def test_stack_of_every_poller_is_large(musl: Root, concurrency: str) -> None:
 
 
 @pytest.mark.parametrize("concurrency", ["1", "4"])
-def test_stack_overflow(musl: Root, concurrency: str) -> None:
+def test_stack_overflow(musl: PythonRoot, concurrency: str) -> None:
     many = {"AWS_LAMBDA_MAX_CONCURRENCY": concurrency}
     script = [invocation(b"1"), ACCEPTED]
     with (
@@ -84,7 +84,7 @@ def test_stack_overflow(musl: Root, concurrency: str) -> None:
     assert 'librough.so", line 0 in overflow\n' in errors
 
 
-def test_exit_in_the_function(musl: Root) -> None:
+def test_exit_in_the_function(musl: PythonRoot) -> None:
     with (
         ScriptedServer([invocation(b"1"), ACCEPTED]) as server,
         Runtime(server.address, "rough.leave", TASK_ROOT, musl.launcher) as runtime,
@@ -93,7 +93,7 @@ def test_exit_in_the_function(musl: Root) -> None:
     assert "the function ended the process with exit() during request r-1" in errors
 
 
-def test_variable_in_the_environment(musl: Root) -> None:
+def test_variable_in_the_environment(musl: PythonRoot) -> None:
     """It is the C library's environment that the function reads, and the runtime changes."""
     with RuntimeApiStub() as api, Runtime(api.address, "probe.trace", TASK_ROOT, musl.launcher):
         for number in (b"1", b"2222222222"):
@@ -102,7 +102,7 @@ def test_variable_in_the_environment(musl: Root) -> None:
             assert result.body == trace_id + b"|" + trace_id
 
 
-def test_own_c_library_is_known(musl: Root, launch: tuple[str, ...]) -> None:
+def test_own_c_library_is_known(musl: PythonRoot, launch: tuple[str, ...]) -> None:
     """By whichever of its names the loader has mapped it."""
     code = (
         f"import sys; sys.path.insert(0, {str(musl.path / HOME)!r})\n"

@@ -15,13 +15,13 @@ import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub, RuntimeResult
 from tests.emulator.support import STREAM, Emulator
-from tests.matrix.roots import Root
+from tests.matrix.roots import PythonRoot
 from tests.runtime.support import (
     ACCEPTED,
     OVER,
     TIMEOUT_S,
     VERSION,
-    Request,
+    RecordedRequest,
     Runtime,
     ScriptedServer,
     invocation,
@@ -32,30 +32,32 @@ TASK_ROOT = Path("/var/task")
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
 
-def start(root: Root, address: str, handler: str, **environment: str) -> Runtime:
+def start(root: PythonRoot, address: str, handler: str, **environment: str) -> Runtime:
     return Runtime(address, handler, TASK_ROOT, command=root.launcher, environment=environment)
 
 
-def invoke(root: Root, handler: str, *payloads: bytes) -> list[RuntimeResult]:
+def invoke(root: PythonRoot, handler: str, *payloads: bytes) -> list[RuntimeResult]:
     with RuntimeApiStub() as api, start(root, api.address, handler):
         return [api.invoke(payload, request_id="r-1", timeout=TIMEOUT_S) for payload in payloads]
 
 
-def play(root: Root, handler: str, *connections: list[bytes], **environment: str) -> tuple[list[Request], int, str]:
+def play(
+    root: PythonRoot, handler: str, *connections: list[bytes], **environment: str
+) -> tuple[list[RecordedRequest], int, str]:
     """Follow a script to the runtime's end: the requests, the exit code, standard error."""
     with ScriptedServer(*connections) as server, start(root, server.address, handler, **environment) as runtime:
         exit_code, errors = runtime.end()
     return server.requests, exit_code, errors
 
 
-def test_versions(root: Root) -> None:
+def test_versions(root: PythonRoot) -> None:
     code = "import sys; print(*sys.version_info[:2])"
     found = tuple(map(int, root.run("/usr/bin/python3", "-I", "-S", "-c", code).stdout.split()))
     assert found >= root.python if root.suite == "sid" else found == root.python
     assert root.run(*root.launcher[2:], "--version").stdout == f"faas-runtime {VERSION}\n"
 
 
-def test_check(root: Root) -> None:
+def test_check(root: PythonRoot) -> None:
     done = root.run(*root.launcher[2:], "check", "/var/task/libsimple_handler.so")
     assert (done.returncode, done.stderr) == (0, "")
     assert "ABI" in done.stdout
@@ -63,13 +65,13 @@ def test_check(root: Root) -> None:
 
 
 @pytest.mark.parametrize("payload", [b'{"a":"Gr\xc3\xbc\xc3\x9fe"}', b"", b'"' + b"x" * 1_000_000 + b'"'])
-def test_c_function(root: Root, payload: bytes) -> None:
+def test_c_function(root: PythonRoot, payload: bytes) -> None:
     expected = b'{"event":%b,"function":"simple_handler","request_id":"r-1"}' % (payload or b"null")
     for result in invoke(root, "simple_handler.handle", payload, payload):
         assert (result.kind, result.body) == ("response", expected)
 
 
-def test_rust_function(rust_root: Root) -> None:
+def test_rust_function(rust_root: PythonRoot) -> None:
     fine, panic, again = invoke(rust_root, "moods.handle", b"{}", b'{"mood":"panic"}', b"{}")
     assert [result.kind for result in (fine, panic, again)] == ["response", "error", "response"]
     assert json.loads(fine.body)[0][0] == "r-1"
@@ -81,7 +83,7 @@ def test_rust_function(rust_root: Root) -> None:
     }
 
 
-def test_many_invocations(root: Root) -> None:
+def test_many_invocations(root: PythonRoot) -> None:
     """The head of the response to /next keeps its form, then changes it, and the function fails in between."""
     with RuntimeApiStub() as api, start(root, api.address, "probe.count"):
         for number in range(200):
@@ -91,7 +93,7 @@ def test_many_invocations(root: Root) -> None:
             assert failing or result.body == b"%d" % number
 
 
-def test_function_error(root: Root) -> None:
+def test_function_error(root: PythonRoot) -> None:
     (result,) = invoke(root, "probe.fail", b"")
     assert result.kind == "error"
     assert json.loads(result.body) == {
@@ -110,32 +112,32 @@ def test_function_error(root: Root) -> None:
         ("missing.handle", "Runtime.LibraryNotFound"),
     ],
 )
-def test_init_error(root: Root, handler: str, kind: str) -> None:
+def test_init_error(root: PythonRoot, handler: str, kind: str) -> None:
     (request,), exit_code, errors = play(root, handler, [ACCEPTED])
     assert (request.action, json.loads(request.body)["errorType"]) == ("POST error", kind)
     assert exit_code == 1
     assert kind in errors
 
 
-def test_stream(root: Root) -> None:
+def test_stream(root: PythonRoot) -> None:
     requests, _, _ = play(root, "rough.stream", [invocation(b"abc"), ACCEPTED], [OVER])
     assert requests[1].headers["lambda-runtime-function-response-mode"] == "streaming"
     assert requests[1].body.split(b"\r\n")[:6:2] == [b"1", b"1", b"1"]
     assert requests[1].body.split(b"\r\n")[1:6:2] == [b"a", b"b", b"c"]
 
 
-def test_stream_from_rust(rust_root: Root) -> None:
+def test_stream_from_rust(rust_root: PythonRoot) -> None:
     requests, _, _ = play(rust_root, "moods.handle", [invocation(b'{"mood":"stream","last":1}'), ACCEPTED], [OVER])
     assert requests[1].headers["content-type"] == "text/plain"
     assert requests[1].body.replace(b"\r\n", b"|").startswith("7|Grüße|2| 1|1|1|0|".encode())
 
 
-def test_host_name(root: Root) -> None:
+def test_host_name(root: PythonRoot) -> None:
     with RuntimeApiStub() as api, start(root, api.address.replace("127.0.0.1", "localhost"), "probe.echo"):
         assert api.invoke(b"x", timeout=TIMEOUT_S).body == b"x"
 
 
-def test_pollers(root: Root) -> None:
+def test_pollers(root: PythonRoot) -> None:
     with (
         RuntimeApiStub() as api,
         start(root, api.address, "rough.nap", AWS_LAMBDA_MAX_CONCURRENCY="4") as runtime,
@@ -156,14 +158,14 @@ def test_pollers(root: Root) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stop(root: Root, number: int) -> None:
+def test_stop(root: PythonRoot, number: int) -> None:
     with RuntimeApiStub() as api, start(root, api.address, "hooks.handle") as runtime:
         assert api.invoke(b"", timeout=TIMEOUT_S).kind == "response"
         runtime.signal(number)
         assert runtime.end() == (0, "shut down\n")
 
 
-def test_snapshot(root: Root) -> None:
+def test_snapshot(root: PythonRoot) -> None:
     connections = [[status(200)], [invocation(), ACCEPTED, OVER]]
     requests, _, errors = play(root, "hooks.handle", *connections, **SNAP_START)
     assert requests[0].action == "GET next"
@@ -172,7 +174,7 @@ def test_snapshot(root: Root) -> None:
     assert errors.startswith("before\nafter\n")
 
 
-def test_crash(root: Root) -> None:
+def test_crash(root: PythonRoot) -> None:
     """The place is named each time, though the dump reads the frames of all threads, running ones as well.
 
     Python 3.14 says of a thread that has no number yet only that it is freed, which must never happen.
@@ -185,7 +187,7 @@ def test_crash(root: Root) -> None:
         assert 'librough.so", line 0 in crash\n' in errors
 
 
-def test_emulator(rust_root: Root) -> None:
+def test_emulator(rust_root: PythonRoot) -> None:
     """A response, an error, and a streamed response."""
     with Emulator("/var/task/libmoods.so", launcher=rust_root.launcher) as emulator:
         assert emulator.invoke(b"{}").json[2][0] == "test_function"
@@ -194,27 +196,27 @@ def test_emulator(rust_root: Root) -> None:
         assert emulator.end() == 0
 
 
-def test_emulator_after_a_crash(root: Root) -> None:
+def test_emulator_after_a_crash(root: PythonRoot) -> None:
     with Emulator("/var/task/librough.so.crash", launcher=root.launcher) as emulator:
         assert [emulator.invoke(b"1").json["errorType"] for _ in range(2)] == ["Runtime.ExitError"] * 2
         assert "Segmentation fault" in emulator.err
         assert emulator.end() == 0
 
 
-def test_invoke_command(root: Root) -> None:
+def test_invoke_command(root: PythonRoot) -> None:
     (root.path / "event.json").write_text('{"a":1}')
     done = root.run(*root.launcher[2:], "invoke", "/var/task/libsimple_handler.so", "--event", "/event.json")
     assert (done.returncode, json.loads(done.stdout)["event"]) == (0, {"a": 1}), done.stderr
 
 
-def test_structured_log(root: Root) -> None:
+def test_structured_log(root: PythonRoot) -> None:
     environment = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
     _, _, errors = play(root, "probe.fail", [invocation(), ACCEPTED, OVER], **environment)
     first = json.loads(errors.splitlines()[0])
     assert (first["level"], first["requestId"]) == ("ERROR", "r-1")
 
 
-def test_no_warning(root: Root) -> None:
+def test_no_warning(root: PythonRoot) -> None:
     """Each module of the runtime, imported with every warning turned into an error."""
     code = (
         "import pathlib, sys; sys.path.insert(0, '/usr/lib/faas-runtime')\n"

@@ -33,7 +33,7 @@ sys.exit(2)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signed:
+class SigningResult:
     """What came of signing everything once."""
 
     code: int
@@ -56,7 +56,7 @@ def sign(
     passphrase: Path | None = None,
     env: Mapping[str, str] | None = None,
     pass_fds: tuple[int, ...] = (),
-) -> Signed:
+) -> SigningResult:
     """Sign in a process of its own, and look at all processes meanwhile."""
     dist, temporary = folder / "dist", folder / "tmp"
     for name, source in (("unsigned/rpm", built.dist / "rpm"), ("msys2", built.dist / "msys2")):
@@ -82,10 +82,10 @@ def sign(
     assert not masks.found_in(printed), printed
     assert not processes.found
     assert not leaks.in_files(masks, dist, temporary, CACHE / "tools.json")
-    return Signed(code=child.returncode, printed=printed, folders=(dist, temporary), programs=processes)
+    return SigningResult(code=child.returncode, printed=printed, folders=(dist, temporary), programs=processes)
 
 
-def require_everything_signed(signed: Signed) -> None:
+def require_everything_signed(signed: SigningResult) -> None:
     assert signed.code == 0, signed.printed
     dist = signed.folders[0]
     assert (dist / "SHA256SUMS.asc").exists()

@@ -20,7 +20,7 @@ from tests import leaks
 from tests.keys import PASSPHRASE
 from tests.proofs.assembling_program import ATTESTATIONS, PACKAGES
 from tests.release.fixtures_of_sets import finished, keys, signing
-from tests.release.sets import Keys, write_json
+from tests.release.sets import OwnerKeys, write_json
 from tests.support import ROOT
 
 pytestmark = pytest.mark.long
@@ -38,7 +38,7 @@ class Made:
     dist: Path
 
 
-def secrets(keys: Keys) -> dict[str, str]:
+def secrets(keys: OwnerKeys) -> dict[str, str]:
     """Every secret as a text, by its name."""
     pem = keys.attestations.read_text().splitlines()[1]
     seed = base64.b64decode(pem)[_HEAD_BYTES:]
@@ -51,13 +51,13 @@ def secrets(keys: Keys) -> dict[str, str]:
     }
 
 
-def seed_in(path: Path, keys: Keys) -> bool:
+def seed_in(path: Path, keys: OwnerKeys) -> bool:
     """Whether a file has the seed of the attestation key as it is."""
     seed = base64.b64decode(keys.attestations.read_text().splitlines()[1])[_HEAD_BYTES:]
     return seed in path.read_bytes()
 
 
-def prepare(folder: Path, finished: Path, keys: Keys, built: Project) -> Path:
+def prepare(folder: Path, finished: Path, keys: OwnerKeys, built: Project) -> Path:
     """A checkout whose `dist/` is finished: with the artefacts of the small set, and its documents."""
     checkout = folder / "checkout"
     dist = checkout / "dist"
@@ -76,7 +76,7 @@ def prepare(folder: Path, finished: Path, keys: Keys, built: Project) -> Path:
     return checkout
 
 
-def assemble(folder: Path, checkout: Path, keys: Keys, env: Mapping[str, str]) -> Made:
+def assemble(folder: Path, checkout: Path, keys: OwnerKeys, env: Mapping[str, str]) -> Made:
     """Make the set in a process of its own, look at all processes meanwhile, and at every file afterwards."""
     dist, temporary = checkout / "dist", folder / "tmp"
     temporary.mkdir()
@@ -101,7 +101,7 @@ def require_nothing_found(masks: Masks, printed: str, processes: leaks.Processes
 
 @pytest.mark.parametrize("planted", ["files", "files and variables"])
 def test_no_secret_is_in_a_set_its_logs_or_its_bundle(
-    built: Project, finished: Path, keys: Keys, tmp_path: Path, planted: str
+    built: Project, finished: Path, keys: OwnerKeys, tmp_path: Path, planted: str
 ) -> None:
     """As CI has them: each in a file, or in a variable as well."""
     variables = {"PACKAGES_PASSPHRASE": PASSPHRASE, "ATTESTATIONS_KEY": keys.attestations.read_text()}
@@ -114,7 +114,9 @@ def test_no_secret_is_in_a_set_its_logs_or_its_bundle(
     assert list(made.dist.glob("*-bundle.tar"))
 
 
-def test_a_key_that_cannot_be_read_is_not_shown(built: Project, finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_a_key_that_cannot_be_read_is_not_shown(
+    built: Project, finished: Path, keys: OwnerKeys, tmp_path: Path
+) -> None:
     """A line of it that somebody has added is the mistake; the key itself stands below that."""
     broken = tmp_path / "broken.pem"
     broken.write_text(keys.attestations.read_text().replace("\n", "\nnot a line of base64\n", 1))
@@ -123,7 +125,7 @@ def test_a_key_that_cannot_be_read_is_not_shown(built: Project, finished: Path, 
     assert "not a private key in PEM form" in made.printed
 
 
-def assemble_without_gpg(folder: Path, checkout: Path, keys: Keys, pem: Path) -> Made:
+def assemble_without_gpg(folder: Path, checkout: Path, keys: OwnerKeys, pem: Path) -> Made:
     """Try it with a key that is refused before gpg is started."""
     words = (checkout, checkout / "dist", keys.signing.home, keys.signing.passphrase, keys.fingerprint, pem)
     command = (sys.executable, "-m", "tests.proofs.assembling_program", *map(str, words))

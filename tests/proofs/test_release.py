@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs import release_steps
-from tests.docs.release_steps import Command
+from tests.docs.release_steps import StepCommand
 from tests.keys import SigningKeys
 from tests.release.fixtures_of_sets import signing
 from tests.release.sets import make_pem
@@ -67,7 +67,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, signing: SigningKeys) -> 
     return checkout
 
 
-def filled_in(command: Command, signing: SigningKeys) -> list[str]:
+def filled_in(command: StepCommand, signing: SigningKeys) -> list[str]:
     """The words of a command, with what the page leaves to its reader."""
     files = {"--passphrase-file": str(signing.passphrase), "--attestation-key": str(key_of(signing))}
     words: list[str] = []
@@ -85,7 +85,7 @@ def filled_in(command: Command, signing: SigningKeys) -> list[str]:
     return [*words, *(_MISSING if command.words[0] == "release" else ())]
 
 
-def follow(checkout: Path, command: Command, words: Sequence[str]) -> None:
+def follow(checkout: Path, command: StepCommand, words: Sequence[str]) -> None:
     if command.session:
         ci(checkout, *words)
         return

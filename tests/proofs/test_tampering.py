@@ -24,7 +24,7 @@ from tests.release.fixtures_of_sets import (
     signing,
     stranger,
 )
-from tests.release.sets import Keys, verify
+from tests.release.sets import OwnerKeys, verify
 from tests.release.tampering import TAMPERINGS, Tampering
 
 __all__ = [
@@ -35,12 +35,12 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture
-def tampering(release_set: Path, release: Release, keys: Keys, stranger: Keys) -> Tampering:
+def tampering(release_set: Path, release: Release, keys: OwnerKeys, stranger: OwnerKeys) -> Tampering:
     return Tampering(folder=release_set, release=release, keys=keys, stranger=stranger)
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)
-def test_verify_finds_it(name: str, tampering: Tampering, keys: Keys) -> None:
+def test_verify_finds_it(name: str, tampering: Tampering, keys: OwnerKeys) -> None:
     change, expected = TAMPERINGS[name]
     change(tampering)
     done = verify(tampering.folder, keys.public)
@@ -56,7 +56,7 @@ RPM, PACMAN, SUMS = "*.noarch.rpm", "*.pkg.tar.zst", "SHA256SUMS"
     ["a byte of an RPM", "a byte of an RPM's header", "an RPM without a signature", "an RPM by another key",
      "a changed RPM"],
 )  # fmt: skip
-def test_rpm_finds_it(name: str, tampering: Tampering, keys: Keys, tmp_path: Path) -> None:
+def test_rpm_finds_it(name: str, tampering: Tampering, keys: OwnerKeys, tmp_path: Path) -> None:
     """It has to say "signatures OK": an RPM without one has the exit code 0."""
     words = ["rpmkeys", "--dbpath", str(tmp_path / "db")]
     subprocess.run([*words, "--import", str(keys.public)], check=True)
@@ -76,7 +76,7 @@ def test_rpm_finds_it(name: str, tampering: Tampering, keys: Keys, tmp_path: Pat
     ["a byte of a pacman package", "a byte of a pacman signature", "a pacman package by another key",
      "swapped signatures", "a changed pacman package", "a pacman package without a signature"],
 )  # fmt: skip
-def test_pacman_finds_it(name: str, tampering: Tampering, keys: Keys, tmp_path: Path) -> None:
+def test_pacman_finds_it(name: str, tampering: Tampering, keys: OwnerKeys, tmp_path: Path) -> None:
     """`SigLevel = Required`, with a cache and a keyring of its own."""
     root = Pacman(tmp_path / "root", keys)
     package = tampering.path(PACMAN)
@@ -88,7 +88,7 @@ def test_pacman_finds_it(name: str, tampering: Tampering, keys: Keys, tmp_path: 
 class Pacman:
     """An empty root in which pacman installs signed packages alone."""
 
-    def __init__(self, root: Path, keys: Keys) -> None:
+    def __init__(self, root: Path, keys: OwnerKeys) -> None:
         self.root = root
         for folder in ("db", "cache", "gpg"):
             (root / folder).mkdir(parents=True)
@@ -115,7 +115,7 @@ class Pacman:
     ["a byte of the checksums", "a byte of the signature", "no signature of the checksums",
      "checksums that a stranger has signed", "everything by a stranger"],
 )  # fmt: skip
-def test_gpg_finds_it(name: str, tampering: Tampering, keys: Keys, tmp_path: Path) -> None:
+def test_gpg_finds_it(name: str, tampering: Tampering, keys: OwnerKeys, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir(mode=0o700)
     words = ["gpg", "--homedir", str(tmp_path / "home"), "--batch", "--no-autostart"]
     subprocess.run([*words, "--import", str(keys.public)], check=True, capture_output=True)
@@ -150,7 +150,9 @@ def test_sha256sum_finds_it(name: str, tampering: Tampering) -> None:
      ("a statement by another key under our id", "gate-verify"), ("a truncated envelope", "gate-install"),
      ("another payloadType", "provenance"), ("no signature in an envelope", "provenance")],
 )  # fmt: skip
-def test_another_verifier_of_envelopes_finds_it(name: str, statement: str, tampering: Tampering, keys: Keys) -> None:
+def test_another_verifier_of_envelopes_finds_it(
+    name: str, statement: str, tampering: Tampering, keys: OwnerKeys
+) -> None:
     key = envelopes.load_key(keys.attestations)
     public = SSlibKey.from_crypto(load_pem_public_key(key.public), keyid=key.keyid)
 

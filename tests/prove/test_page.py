@@ -22,7 +22,7 @@ _EMPTY = {"meta", "br"}
 Documents = dict[str, dict[str, Any]]
 
 
-class Reader(HTMLParser):
+class PageReader(HTMLParser):
     """Collects the text, the elements and their attributes, and requires that every element is closed."""
 
     def __init__(self, text: str) -> None:
@@ -99,7 +99,7 @@ def write(folder: Path, documents: Mapping[str, Any]) -> str:
 
 
 def words(text: str) -> str:
-    return " ".join(" ".join(Reader(text).texts).split())
+    return " ".join(" ".join(PageReader(text).texts).split())
 
 
 def test_it_has_the_facts(tmp_path: Path, documents: Documents) -> None:
@@ -143,7 +143,7 @@ def test_everything_is_escaped(tmp_path: Path, documents: Documents) -> None:
 
     _KEYS = set(re.findall(r"[a-z_0-9]+", json.dumps(documents)))
     text = write(tmp_path / "dist", {name: planted(document) for name, document in documents.items()})
-    reader = Reader(text)
+    reader = PageReader(text)
     assert "script" not in reader.elements
     assert not {name for name in reader.attributes if name.startswith("on")}
     assert "".join(reader.texts).count(SCRIPT) > 30
@@ -152,7 +152,7 @@ def test_everything_is_escaped(tmp_path: Path, documents: Documents) -> None:
 
 def test_it_needs_nothing_from_outside(tmp_path: Path, documents: Documents) -> None:
     text = write(tmp_path / "dist", documents)
-    reader = Reader(text)
+    reader = PageReader(text)
     assert not reader.attributes & {"src", "href", "srcset", "style", "action"}
     assert not reader.elements & {"script", "link", "img", "iframe", "object", "base"}
     assert "url(" not in text

@@ -26,7 +26,7 @@ from ci.release.trees import Making
 from tests.publish import image_sets
 from tests.release import sets
 from tests.release.fixtures_of_sets import _tools_of_the_environment, built, finished, keys, release, signing
-from tests.release.sets import COMMIT, Keys
+from tests.release.sets import COMMIT, OwnerKeys
 
 __all__ = ["_tools_of_the_environment", "built", "finished", "keys", "release", "signing"]
 
@@ -34,7 +34,7 @@ TAG_OBJECT = "2a" * 20
 
 
 @pytest.fixture
-def publication(finished: Path, keys: Keys, release: Release, tmp_path: Path) -> Publication:
+def publication(finished: Path, keys: OwnerKeys, release: Release, tmp_path: Path) -> Publication:
     """What is published: the small set, with a real yum tree."""
     folder = Path(shutil.copytree(finished, tmp_path / "set"))
     for tree in tree_record.TREES:
@@ -82,7 +82,7 @@ def publish(publication: Publication, there: Servers, images: Path) -> None:
     run.publish(targets, Console())
 
 
-def test_a_short_rehearsal(publication: Publication, there: Servers, keys: Keys, tmp_path: Path) -> None:
+def test_a_short_rehearsal(publication: Publication, there: Servers, keys: OwnerKeys, tmp_path: Path) -> None:
     image_sets.make(tmp_path / "images", str(publication.release.version))
     publish(publication, there, tmp_path / "images")
     before = there.writes()

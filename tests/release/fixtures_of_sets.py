@@ -13,7 +13,7 @@ from tests.cache import once_per_run
 from tests.keys import SigningKeys, signing_keys
 from tests.packages.fixtures import _tools_of_the_environment, built, release
 from tests.release import sets
-from tests.release.sets import Keys
+from tests.release.sets import OwnerKeys
 
 __all__ = ["_tools_of_the_environment", "built", "release"]
 
@@ -26,19 +26,19 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKeys]:
 
 
 @pytest.fixture(scope="session")
-def keys(signing: SigningKeys) -> Keys:
+def keys(signing: SigningKeys) -> OwnerKeys:
     """The keys of the release."""
     return sets.keys_of(signing)
 
 
 @pytest.fixture(scope="session")
-def stranger(signing: SigningKeys) -> Keys:
+def stranger(signing: SigningKeys) -> OwnerKeys:
     """Keys of somebody else."""
     return sets.keys_of_the_stranger(signing)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, built: Project, keys: Keys) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, built: Project, keys: OwnerKeys) -> Path:
     """A finished set, for all tests to read."""
     return once_per_run(tmp_path_factory, "set", lambda folder: sets.make_set(folder, built, keys))
 

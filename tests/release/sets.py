@@ -34,7 +34,7 @@ UNLISTED = ("SHA256SUMS", "SHA256SUMS.asc")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Keys:
+class OwnerKeys:
     """Throw-away keys of one owner: `public` is the OpenPGP key, `attestations` the private Ed25519 key."""
 
     signing: SigningKeys
@@ -64,16 +64,16 @@ def delete_signature(package: Path) -> None:
     subprocess.run(["rpmsign", "--delsign", str(package)], check=True, capture_output=True)
 
 
-def keys_of(signing: SigningKeys) -> Keys:
+def keys_of(signing: SigningKeys) -> OwnerKeys:
     """The keys of the release."""
     pem = make_pem(signing.home.parent / "attestations.pem")
-    return Keys(signing=signing, fingerprint=signing.fingerprint, public=signing.public, attestations=pem)
+    return OwnerKeys(signing=signing, fingerprint=signing.fingerprint, public=signing.public, attestations=pem)
 
 
-def keys_of_the_stranger(signing: SigningKeys) -> Keys:
+def keys_of_the_stranger(signing: SigningKeys) -> OwnerKeys:
     """The keys of somebody else."""
     pem = make_pem(signing.home.parent / "stranger.pem")
-    return Keys(signing=signing, fingerprint=signing.stranger, public=signing.stranger_public, attestations=pem)
+    return OwnerKeys(signing=signing, fingerprint=signing.stranger, public=signing.stranger_public, attestations=pem)
 
 
 def make_pem(path: Path) -> Path:
@@ -85,7 +85,7 @@ def make_pem(path: Path) -> Path:
     return path
 
 
-def make_set(folder: Path, built: Project, keys: Keys) -> None:
+def make_set(folder: Path, built: Project, keys: OwnerKeys) -> None:
     """Make a set in a new folder from packages that were built."""
     folder.mkdir()
     release = built.release
@@ -106,19 +106,19 @@ def make_set(folder: Path, built: Project, keys: Keys) -> None:
     seal(folder, release, keys)
 
 
-def copy_public_keys(folder: Path, keys: Keys) -> None:
+def copy_public_keys(folder: Path, keys: OwnerKeys) -> None:
     """Put the public keys into a set."""
     shutil.copy(keys.public, folder / "packages.asc")
     shutil.copy(keys.attestations_public, folder / "attestations.pub")
 
 
-def seal(folder: Path, release: Release, keys: Keys) -> None:
+def seal(folder: Path, release: Release, keys: OwnerKeys) -> None:
     """Write and sign the checksums and the statements anew, as only somebody with the keys can."""
     write_sums(folder, release, keys)
     write_statements(folder, release, keys)
 
 
-def write_sums(folder: Path, release: Release, keys: Keys) -> None:
+def write_sums(folder: Path, release: Release, keys: OwnerKeys) -> None:
     """Write the checksums of all files, and their signature."""
     listed = [
         path for path in sorted(folder.iterdir())
@@ -128,7 +128,7 @@ def write_sums(folder: Path, release: Release, keys: Keys) -> None:
     keys.sign(release, folder / "SHA256SUMS", end=".asc")
 
 
-def write_statements(folder: Path, release: Release, keys: Keys) -> None:
+def write_statements(folder: Path, release: Release, keys: OwnerKeys) -> None:
     """Write the provenance and the statement of each gate."""
     key = envelopes.load_key(keys.attestations)
     envelopes.write(folder, statements.of_release(folder, release), key)
@@ -224,7 +224,7 @@ def inputs_of(release: Release) -> Inputs:
     )
 
 
-def _write_trees(folder: Path, release: Release, keys: Keys) -> None:
+def _write_trees(folder: Path, release: Release, keys: OwnerKeys) -> None:
     """Stand-ins for the package repositories, with the signatures that they have."""
     for tree, pattern, index, end in (
         ("yum", "*.rpm", "repodata/repomd.xml", ".asc"),

@@ -26,7 +26,7 @@ TAG = "v0.1.0"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signed:
+class SignedCheckout:
     """A checkout at its signed tag, and the private keys of its release. Copies of the checkout work as well."""
 
     checkout: Path
@@ -92,7 +92,7 @@ def with_sdist(project: Project) -> tuple[Project, Job]:
     return project, job
 
 
-def make(folder: Path, openpgp: SigningKeys) -> Signed:
+def make(folder: Path, openpgp: SigningKeys) -> SignedCheckout:
     """A checkout with everything that a release needs, and its keys."""
     checkout = checkout_of(folder / "checkout")
     run = Runner(log=folder / "log")
@@ -108,4 +108,4 @@ def make(folder: Path, openpgp: SigningKeys) -> Signed:
     bake(checkout, load(checkout / "release.yaml"), checkout)
     commit(checkout)
     tag(checkout, openpgp, openpgp.fingerprint)
-    return Signed(checkout=checkout, openpgp=openpgp, attestation=private)
+    return SignedCheckout(checkout=checkout, openpgp=openpgp, attestation=private)

@@ -10,7 +10,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 
-class Handler(SimpleHTTPRequestHandler):
+class SiteHandler(SimpleHTTPRequestHandler):
     """Serves a folder, and answers otherwise for the names that a test lists in `odd`."""
 
     odd: dict[str, str]
@@ -53,7 +53,7 @@ class Handler(SimpleHTTPRequestHandler):
 @contextmanager
 def served(folder: Path, **odd: str) -> Iterator[str]:
     """Serve a folder; returns the address of its sub-folder `releases`."""
-    handler = functools.partial(Handler, odd=odd, directory=str(folder))
+    handler = functools.partial(SiteHandler, odd=odd, directory=str(folder))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-from tests.images.registry import Registry
+from tests.images.registry import LocalRegistry
 
 TOKEN = "token-0123456789abcdef"  # handed out by the tests' own server
 REPOSITORY = "library/base"
 
 
-class Handler(BaseHTTPRequestHandler):
+class StrictHandler(BaseHTTPRequestHandler):
     """One request. What the server is told to do instead of the right thing is in `StrictRegistry.instead`."""
 
     protocol_version = "HTTP/1.1"
@@ -80,11 +80,11 @@ class Handler(BaseHTTPRequestHandler):
 class StrictRegistry:
     """`requests` are method, path and Authorization of what came; `instead` has by path what is done instead."""
 
-    images: Registry = field(default_factory=Registry)
+    images: LocalRegistry = field(default_factory=LocalRegistry)
     origin: str = ""
     wants_token: bool = False
     challenge: str = ""
-    instead: dict[str, Callable[[Handler], None]] = field(default_factory=dict)
+    instead: dict[str, Callable[[StrictHandler], None]] = field(default_factory=dict)
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
     def path(self, reference: str = "1", what: str = "manifests") -> str:
@@ -108,7 +108,7 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[StrictRegistry]:
     """A registry on the loopback with an index of two images under the tag 1; with `context`, by TLS."""
     strict = StrictRegistry()
     strict.images.fill("strict")
-    server = StrictServer(("127.0.0.1", 0), Handler)
+    server = StrictServer(("127.0.0.1", 0), StrictHandler)
     server.strict = strict
     if context:
         server.socket = context.wrap_socket(server.socket, server_side=True)

@@ -19,7 +19,7 @@ from ci.manifest.release import Release
 from ci.release import envelopes
 from ci.release.statements import Statement
 from tests.release import sets
-from tests.release.sets import Keys, sha256_of, write_json
+from tests.release.sets import OwnerKeys, sha256_of, write_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +28,8 @@ class Tampering:
 
     folder: Path
     release: Release
-    keys: Keys
-    stranger: Keys
+    keys: OwnerKeys
+    stranger: OwnerKeys
 
     def path(self, pattern: str) -> Path:
         """The first file of that pattern."""
@@ -57,13 +57,13 @@ class Tampering:
         self.edit(name, change)
         self.seal()
 
-    def state(self, name: str, change: Callable[[Any], object], keys: Keys | None = None) -> None:
+    def state(self, name: str, change: Callable[[Any], object], keys: OwnerKeys | None = None) -> None:
         """Change what a statement says, and sign it again."""
         statement = sets.payload_of(json.loads((self.folder / f"{name}.dsse.json").read_bytes()))
         change(statement)
         self.state_text(name, json.dumps(statement, sort_keys=True), keys)
 
-    def state_text(self, name: str, text: str, keys: Keys | None = None) -> None:
+    def state_text(self, name: str, text: str, keys: OwnerKeys | None = None) -> None:
         """Let a statement be any text, signed."""
         key = envelopes.load_key((keys or self.keys).attestations)
         envelopes.write(self.folder, [Statement(name=name, document=text.encode())], key)

@@ -26,7 +26,7 @@ from tests.release.fixtures_of_sets import (
     signing,
     stranger,
 )
-from tests.release.sets import VERIFY, Keys, verify
+from tests.release.sets import VERIFY, OwnerKeys, verify
 from tests.release.site import served
 from tests.release.tampering import FEW, TAMPERINGS, Tampering
 from tests.support import ROOT, search_path
@@ -34,7 +34,7 @@ from tests.support import ROOT, search_path
 __all__ = ["_tools_of_the_environment", "built", "finished", "keys", "release", "release_set", "signing", "stranger"]
 
 
-def test_a_finished_release_is_right(finished: Path, keys: Keys) -> None:
+def test_a_finished_release_is_right(finished: Path, keys: OwnerKeys) -> None:
     done = verify(finished, keys.public)
     assert (done.returncode, done.stderr) == (0, "")
     lines = [re.split(r" {2,}", line) for line in done.stdout.splitlines()]
@@ -47,7 +47,7 @@ def test_a_finished_release_is_right(finished: Path, keys: Keys) -> None:
     assert lines[-1] == ["faas-runtime 0.1.0: nothing is wrong"]
 
 
-def test_a_rehearsal_on_another_base_is_told(release_set: Path, keys: Keys, release: Release) -> None:
+def test_a_rehearsal_on_another_base_is_told(release_set: Path, keys: OwnerKeys, release: Release) -> None:
     path = release_set / "artifacts.json"
     stand_ins = [{"flavour": "ubi", "reference": "localhost/u:1"}]
     sets.write_json(path, {**json.loads(path.read_bytes()), "stand_in_bases": stand_ins})
@@ -59,14 +59,14 @@ def test_a_rehearsal_on_another_base_is_told(release_set: Path, keys: Keys, rele
     )
 
 
-def test_the_key_of_the_statements_can_be_given_too(finished: Path, keys: Keys, stranger: Keys) -> None:
+def test_the_key_of_the_statements_can_be_given_too(finished: Path, keys: OwnerKeys, stranger: OwnerKeys) -> None:
     assert verify(finished, keys.public, keys.attestations_public).returncode == 0
     done = verify(finished, keys.public, stranger.attestations_public)
     assert done.returncode == 1
     assert "attestations.pub: it has another key than the one that was given" in done.stderr
 
 
-def test_it_leaves_nothing_behind(finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_it_leaves_nothing_behind(finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
     home, temporary = tmp_path / "home", tmp_path / "tmp"
     home.mkdir()
     temporary.mkdir()
@@ -92,7 +92,9 @@ def running_agents() -> set[str]:
 
 
 @pytest.mark.parametrize("name", FEW)
-def test_tampering_is_found(name: str, release_set: Path, release: Release, keys: Keys, stranger: Keys) -> None:
+def test_tampering_is_found(
+    name: str, release_set: Path, release: Release, keys: OwnerKeys, stranger: OwnerKeys
+) -> None:
     change, expected = TAMPERINGS[name]
     change(Tampering(folder=release_set, release=release, keys=keys, stranger=stranger))
     done = verify(release_set, keys.public)
@@ -102,7 +104,7 @@ def test_tampering_is_found(name: str, release_set: Path, release: Release, keys
     assert done.stdout == ""
 
 
-def test_without_rpm_the_rpms_are_named_as_not_checked(finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_without_rpm_the_rpms_are_named_as_not_checked(finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
     path = search_path(tmp_path / "bin", without=["rpm", "rpmkeys"])
     done = verify(finished, keys.public, env={"PATH": str(path)})
     assert done.returncode == 0
@@ -119,7 +121,7 @@ def without_cryptography(tmp_path: Path) -> dict[str, str]:
 
 
 def test_openssl_checks_the_statements_too(
-    release_set: Path, release: Release, keys: Keys, stranger: Keys, without_cryptography: dict[str, str]
+    release_set: Path, release: Release, keys: OwnerKeys, stranger: OwnerKeys, without_cryptography: dict[str, str]
 ) -> None:
     done = verify(release_set, keys.public, env=without_cryptography)
     assert done.returncode == 0
@@ -131,7 +133,7 @@ def test_openssl_checks_the_statements_too(
 
 
 def test_without_a_tool_for_the_statements_it_says_so(
-    release_set: Path, keys: Keys, tmp_path: Path, without_cryptography: dict[str, str]
+    release_set: Path, keys: OwnerKeys, tmp_path: Path, without_cryptography: dict[str, str]
 ) -> None:
     path = search_path(tmp_path / "bin", without=["openssl"])
     env = {**without_cryptography, "PATH": str(path)}
@@ -145,7 +147,7 @@ def test_without_a_tool_for_the_statements_it_says_so(
 
 
 def test_an_openssl_that_is_too_old_counts_as_none(
-    finished: Path, keys: Keys, tmp_path: Path, without_cryptography: dict[str, str]
+    finished: Path, keys: OwnerKeys, tmp_path: Path, without_cryptography: dict[str, str]
 ) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
@@ -155,14 +157,14 @@ def test_an_openssl_that_is_too_old_counts_as_none(
     assert verify(finished, keys.public, env=env).returncode == 2
 
 
-def test_without_gpg_nothing_is_checked(finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_without_gpg_nothing_is_checked(finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
     path = search_path(tmp_path / "bin", without=["gpg"])
     done = verify(finished, keys.public, env={"PATH": str(path)})
     assert (done.returncode, done.stdout) == (2, "")
     assert "not checked: gpg is not installed" in done.stderr
 
 
-def test_wrong_usage(finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_wrong_usage(finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
     (tmp_path / "key").write_bytes(b"\0\xff" * 40)
     secret = tmp_path / "secret"
     unlocking = ("--batch", "--pinentry-mode=loopback", "--passphrase-file", str(keys.signing.passphrase))
@@ -197,7 +199,7 @@ def site(finished: Path, tmp_path: Path) -> Path:
     return tmp_path / "site"
 
 
-def test_a_release_on_a_server(site: Path, keys: Keys) -> None:
+def test_a_release_on_a_server(site: Path, keys: OwnerKeys) -> None:
     with served(site) as url:
         done = verify(url, keys.public, env={"http_proxy": "http://127.0.0.1:9/"})
     assert (done.returncode, done.stderr) == (0, "")
@@ -221,7 +223,7 @@ def test_a_release_on_a_server(site: Path, keys: Keys) -> None:
     ],
 )
 def test_a_server_that_is_faulty_or_hostile(
-    name: str, what: str, code: int, message: str, site: Path, keys: Keys, tmp_path: Path
+    name: str, what: str, code: int, message: str, site: Path, keys: OwnerKeys, tmp_path: Path
 ) -> None:
     (tmp_path / "tmp").mkdir()
     with served(site, **{name: what}) as url:
@@ -232,7 +234,7 @@ def test_a_server_that_is_faulty_or_hostile(
 
 
 @pytest.mark.parametrize("name", ["SHA256SUMS", "SHA256SUMS.asc", "provenance.dsse.json"])
-def test_hostile_files(name: str, release_set: Path, keys: Keys) -> None:
+def test_hostile_files(name: str, release_set: Path, keys: OwnerKeys) -> None:
     path = release_set / name
     for data in (
         b"",
@@ -258,7 +260,7 @@ def test_hostile_files(name: str, release_set: Path, keys: Keys) -> None:
     assert "bytes, and at most" in verify(release_set, keys.public).stderr
 
 
-def test_names_cannot_change_the_terminal(release_set: Path, keys: Keys) -> None:
+def test_names_cannot_change_the_terminal(release_set: Path, keys: OwnerKeys) -> None:
     (release_set / "\x1b]0;x\x07\u202e").touch()
     done = verify(release_set, keys.public)
     assert done.returncode == 1

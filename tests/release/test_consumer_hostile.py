@@ -18,7 +18,7 @@ from ci.release import envelopes
 from tests.keys import PASSPHRASE, generate
 from tests.release import sets
 from tests.release.fixtures_of_sets import _tools_of_the_environment, built, finished, keys, release, signing
-from tests.release.sets import VERIFY, Keys
+from tests.release.sets import VERIFY, OwnerKeys
 
 __all__ = ["_tools_of_the_environment", "built", "finished", "keys", "release", "signing"]
 
@@ -120,7 +120,7 @@ def test_values_in_documents(name: str, finished: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["provenance.dsse.json", "gate-install.dsse.json"])
-def test_values_in_statements(name: str, finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_values_in_statements(name: str, finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
     key = envelopes.load_key(keys.attestations)
     known = program.ed25519_keys("", key.public)
     tool = program.Ed25519(tmp_path)
@@ -153,7 +153,7 @@ def test_values_in_statements(name: str, finished: Path, keys: Keys, tmp_path: P
     assert unlike == names
 
 
-def test_values_in_envelopes(finished: Path, keys: Keys, tmp_path: Path) -> None:
+def test_values_in_envelopes(finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
     key = envelopes.load_key(keys.attestations)
     known = program.ed25519_keys("", key.public)
     tool = program.Ed25519(tmp_path)

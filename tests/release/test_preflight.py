@@ -23,13 +23,13 @@ from ci.release.preflight_keys import PrivateKeys
 from tests.keys import signing_keys
 from tests.packages.support import open_project
 from tests.release import signing, toys
-from tests.release.signing import Signed, git
+from tests.release.signing import SignedCheckout, git
 
 TODAY = dt.date(2026, 11, 24)
 
 
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedCheckout]:
     """A checkout that can be released."""
     folder = tmp_path_factory.mktemp("signed")
     with signing_keys(folder / "openpgp") as openpgp:
@@ -50,7 +50,9 @@ def absent(kind: str, name: str, why: str, flavour: str = "") -> Job:
     )  # fmt: skip
 
 
-def test_a_release_that_can_be_made_passes(signed: Signed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_release_that_can_be_made_passes(
+    signed: SignedCheckout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     project, jobs = opened(signed.checkout, tmp_path / "dist")
     assert preflight.faults(project, signed.private, jobs, today=TODAY) == []
     preflight.run(project, Console(), signed.private, jobs, today=TODAY)
@@ -72,7 +74,7 @@ def test_a_release_that_can_be_made_passes(signed: Signed, tmp_path: Path, capsy
     assert git(signed.checkout, "status", "--porcelain") == ""  # it has left nothing behind
 
 
-def test_the_versions_of_tools_and_the_days_of_keys_are_shown(signed: Signed, tmp_path: Path) -> None:
+def test_the_versions_of_tools_and_the_days_of_keys_are_shown(signed: SignedCheckout, tmp_path: Path) -> None:
     project, jobs = opened(signed.checkout, tmp_path / "dist")
     many = replace(jobs[1], id="tools", tools=tuple(Tool(name=name) for name in ("git", "gpg", "rpm")))
     lines = preflight_seen.tools(make_plan(project, [*jobs, many]))
@@ -83,7 +85,7 @@ def test_the_versions_of_tools_and_the_days_of_keys_are_shown(signed: Signed, tm
     assert in_days[0] - in_days[1] == 10
 
 
-def test_repositories_that_begin_anew_are_a_warning(signed: Signed, tmp_path: Path) -> None:
+def test_repositories_that_begin_anew_are_a_warning(signed: SignedCheckout, tmp_path: Path) -> None:
     checkout = signed.copy(tmp_path / "checkout")
     project, _ = opened(checkout, tmp_path / "dist")
     assert [*preflight_inputs.repositories(project, None)] == []
@@ -96,7 +98,7 @@ def test_repositories_that_begin_anew_are_a_warning(signed: Signed, tmp_path: Pa
 
 
 def test_every_fault_is_told_at_once_with_what_to_do(
-    signed: Signed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    signed: SignedCheckout, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checkout = signed.copy(tmp_path / "checkout")
     text = (checkout / "release.yaml").read_text()
@@ -146,34 +148,34 @@ def test_every_fault_is_told_at_once_with_what_to_do(
     assert "stand-in" not in told
 
 
-Change = Callable[[Path, Signed], object]
+Change = Callable[[Path, SignedCheckout], object]
 
 
-def no_tag(root: Path, signed: Signed) -> None:
+def no_tag(root: Path, signed: SignedCheckout) -> None:
     git(root, "tag", "-d", signing.TAG)
 
 
-def light_tag(root: Path, signed: Signed) -> None:
+def light_tag(root: Path, signed: SignedCheckout) -> None:
     git(root, "update-ref", f"refs/tags/{signing.TAG}", "HEAD")
 
 
-def no_signature(root: Path, signed: Signed) -> None:
+def no_signature(root: Path, signed: SignedCheckout) -> None:
     git(root, "tag", "--force", "--annotate", "--no-sign", "--message=x", signing.TAG)
 
 
-def a_strangers_signature(root: Path, signed: Signed) -> None:
+def a_strangers_signature(root: Path, signed: SignedCheckout) -> None:
     signing.tag(root, signed.openpgp, signed.openpgp.stranger)
 
 
-def a_new_file(root: Path, signed: Signed) -> None:
+def a_new_file(root: Path, signed: SignedCheckout) -> None:
     (root / "new").touch()
 
 
-def a_commit_since(root: Path, signed: Signed) -> None:
+def a_commit_since(root: Path, signed: SignedCheckout) -> None:
     signing.commit(root)
 
 
-def no_git(root: Path, signed: Signed) -> None:
+def no_git(root: Path, signed: SignedCheckout) -> None:
     shutil.rmtree(root / ".git")
 
 
@@ -189,7 +191,7 @@ IN_THE_TREE: tuple[tuple[Change, str, str], ...] = (
 
 
 @pytest.mark.parametrize(("change", "what", "todo"), IN_THE_TREE)
-def test_a_fault_of_the_tree(signed: Signed, tmp_path: Path, change: Change, what: str, todo: str) -> None:
+def test_a_fault_of_the_tree(signed: SignedCheckout, tmp_path: Path, change: Change, what: str, todo: str) -> None:
     checkout = signed.copy(tmp_path / "checkout")
     change(checkout, signed)
     project = open_project(checkout, tmp_path / "dist")
@@ -198,25 +200,25 @@ def test_a_fault_of_the_tree(signed: Signed, tmp_path: Path, change: Change, wha
     assert todo in fault.advice
 
 
-def test_a_date_that_has_not_come(signed: Signed, tmp_path: Path) -> None:
+def test_a_date_that_has_not_come(signed: SignedCheckout, tmp_path: Path) -> None:
     project = open_project(signed.checkout, tmp_path / "dist")
     (fault,) = preflight_tree.faults(project, dt.date(2026, 11, 22), Runner(log=tmp_path / "log"))
     assert "2026-11-23 is after today, 2026-11-22" in fault.what
 
 
-def test_a_hash_of_zeros_is_no_release(signed: Signed, tmp_path: Path) -> None:
+def test_a_hash_of_zeros_is_no_release(signed: SignedCheckout, tmp_path: Path) -> None:
     project = open_project(signed.checkout, tmp_path / "dist")
     project = replace(project, release=project.release.with_source_sha256("0" * 64))
     (fault,) = preflight_inputs.source_hash(project)
     assert fault.what == "is zeros, which mean that it is not published"
 
 
-def availability(signed: Signed, tmp_path: Path, jobs: Sequence[Job], allow: Sequence[str]) -> list[Fault]:
+def availability(signed: SignedCheckout, tmp_path: Path, jobs: Sequence[Job], allow: Sequence[str]) -> list[Fault]:
     project, ours = opened(signed.checkout, tmp_path / "dist")
     return list(preflight_inputs.availability(project, make_plan(project, [*ours, *jobs]), allow))
 
 
-def test_what_may_be_missing_is_named_by_kind_or_flavour(signed: Signed, tmp_path: Path) -> None:
+def test_what_may_be_missing_is_named_by_kind_or_flavour(signed: SignedCheckout, tmp_path: Path) -> None:
     jobs = [absent("image", "f-ubi-arm64.tar", "no base", "ubi"), absent("formula", "f.rb", "no ruby")]
     jobs += [replace(jobs[0], id="check", outputs=(), unavailable="", after=("f-ubi-arm64.tar",), gate="install")]
     jobs += [absent("sbom", "f-ubi-arm64.tar.spdx.json", "its artefact is missing")]
@@ -230,7 +232,7 @@ def test_what_may_be_missing_is_named_by_kind_or_flavour(signed: Signed, tmp_pat
     assert hard([unused]) == []
 
 
-def test_what_may_not_run_is_in_the_manifest(signed: Signed, tmp_path: Path) -> None:
+def test_what_may_not_run_is_in_the_manifest(signed: SignedCheckout, tmp_path: Path) -> None:
     accepted = open_project(signed.checkout, tmp_path / "dist").release.may_not_run[0]
     job = replace(absent("", "arm", f"images: {accepted.contains}"), outputs=(), gate=accepted.gate)
     assert availability(signed, tmp_path, [job], []) == []
@@ -238,7 +240,7 @@ def test_what_may_not_run_is_in_the_manifest(signed: Signed, tmp_path: Path) -> 
     assert "gate: upgrade" in fault.advice
 
 
-def test_an_unknown_name_is_wrong_usage(signed: Signed, tmp_path: Path) -> None:
+def test_an_unknown_name_is_wrong_usage(signed: SignedCheckout, tmp_path: Path) -> None:
     project, jobs = opened(signed.checkout, tmp_path / "dist")
     with pytest.raises(UsageError, match="--allow-missing apline: neither") as raised:
         preflight.faults(project, signed.private, jobs, allow_missing=["ubi", "apline"], today=TODAY)

@@ -20,7 +20,7 @@ from ci.release.preflight_keys import PrivateKeys
 from tests.keys import EPOCH, PASSPHRASE, SigningKeys, generate, signing_keys
 from tests.packages.support import open_project
 from tests.release import signing
-from tests.release.signing import Signed, git
+from tests.release.signing import SignedCheckout, git
 
 TODAY = dt.date(2026, 11, 24)
 FILE = "ci/keys/packages-2026.asc"
@@ -29,7 +29,7 @@ LATER = "20260301T000000"
 
 
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedCheckout]:
     """A checkout that can be released."""
     folder = tmp_path_factory.mktemp("signed")
     with signing_keys(folder / "openpgp") as openpgp:
@@ -69,7 +69,7 @@ class Bench:
 
 
 @pytest.fixture
-def bench(signed: Signed, tmp_path: Path) -> Iterator[Bench]:
+def bench(signed: SignedCheckout, tmp_path: Path) -> Iterator[Bench]:
     with signing_keys(tmp_path / "openpgp") as openpgp:
         private = replace(signed.private, gnupg_home=openpgp.home, passphrase=openpgp.passphrase)
         yield Bench(checkout=signed.copy(tmp_path / "checkout"), openpgp=openpgp, private=private, folder=tmp_path)

@@ -16,7 +16,7 @@ from ci.core.errors import HostError, ReleaseError, UnavailableError, Verificati
 from ci.core.masking import PROCESS
 from ci.release import registry, registry_connection
 from ci.release.registry import Tag
-from tests.release.strict_registry import REPOSITORY, TOKEN, Handler, StrictRegistry, serving
+from tests.release.strict_registry import REPOSITORY, TOKEN, StrictHandler, StrictRegistry, serving
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 
@@ -123,7 +123,7 @@ def test_another_host_that_wants_a_token_gets_none(strict: StrictRegistry) -> No
     [("", 'redirects to ""'), ("ftp://example.org/x", "ftp://example.org/x"), ("/v2/", "more than 5 times")],
 )
 def test_redirects_that_lead_nowhere(strict: StrictRegistry, location: str, said: str) -> None:
-    turn: Callable[[Handler], None] = lambda handler: handler.answer(302, b"", more={"Location": location})  # noqa: E731
+    turn: Callable[[StrictHandler], None] = lambda handler: handler.answer(302, b"", more={"Location": location})  # noqa: E731
     strict.instead = {strict.path(): turn, "/v2/": turn}
     refused(strict, UnavailableError, said)
 
@@ -189,7 +189,7 @@ def test_a_token_is_fetched_by_tls_alone(strict: StrictRegistry, realm: str) -> 
 
 
 def test_a_body_with_another_digest(strict: StrictRegistry) -> None:
-    def changed(handler: Handler) -> None:
+    def changed(handler: StrictHandler) -> None:
         kind, data = strict.images.blobs[strict.images.index]
         handler.answer(200, data + b" ", kind, {"Docker-Content-Digest": strict.images.index})
 
@@ -259,7 +259,7 @@ def test_answers_that_are_no_manifest(
 
 
 def test_an_answer_that_breaks_off(strict: StrictRegistry) -> None:
-    def half(handler: Handler) -> None:
+    def half(handler: StrictHandler) -> None:
         handler.send_response(200)
         handler.send_header("Content-Length", "1000")
         handler.end_headers()
@@ -275,7 +275,7 @@ def test_a_registry_that_does_not_go_on(strict: StrictRegistry, begun: bytes, mo
     monkeypatch.setattr(registry_connection, "SECONDS", (5.0, 0.2))
     end = threading.Event()
 
-    def wait(handler: Handler) -> None:
+    def wait(handler: StrictHandler) -> None:
         if begun:
             handler.send_response(200)
             handler.send_header("Content-Length", "1000")

@@ -144,7 +144,7 @@ class Runtime:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class RecordedRequest:
     """A request that the scripted server has read."""
 
     connection: int
@@ -183,7 +183,7 @@ class ScriptedServer:
         lingering: bool = False,
         host: str = "127.0.0.1",
     ) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[RecordedRequest] = []
         self.answered = 0
         """How many requests it has answered."""
         self._connections = connections
@@ -270,7 +270,7 @@ class RequestReader:
         """Whether a part of the next request has come with the last one."""
         return bool(self._data)
 
-    def read(self, *, with_body: bool = True) -> Request:
+    def read(self, *, with_body: bool = True) -> RecordedRequest:
         """The next request; raises `EOFError` if the peer closes instead."""
         is_pipelined = self.has_more
         while b"\r\n\r\n" not in self._data:
@@ -289,7 +289,7 @@ class RequestReader:
             body += _receive(self._peer)
         body, self._data = body[:size], body[size:] if with_body else b""
         at = time.monotonic()
-        return Request(
+        return RecordedRequest(
             connection=self._connection,
             method=method,
             path=path,

@@ -22,7 +22,7 @@ from tests.runtime.support import (
     PYTHON,
     SUFFIX,
     TIMEOUT_S,
-    Request,
+    RecordedRequest,
     RequestReader,
     Runtime,
     invocation,
@@ -53,7 +53,7 @@ class Platform:
     """
 
     def __init__(self, registered: bytes = REGISTERED, *, hold: bool = False) -> None:
-        self.requests: list[Request] = []
+        self.requests: list[RecordedRequest] = []
         self._answers = {
             REGISTER: [registered],
             RESTORE: [status(200)],
@@ -87,7 +87,7 @@ class Platform:
         """Answer registrations from now on."""
         self._may_register.set()
 
-    def wait_for(self, path: str) -> Request:
+    def wait_for(self, path: str) -> RecordedRequest:
         """Wait for the first request for this path."""
         wait_until(lambda: path in self.paths)
         return next(request for request in self.requests if request.path == path)

@@ -109,7 +109,7 @@ def _first_request(requests: bytes) -> tuple[bytes, bytes]:
     return head + end + rest[:size], rest[size:]
 
 
-class Poller:
+class TemplatePoller:
     """The fast path over such a socket, with a function in Python that records its requests."""
 
     def __init__(
@@ -190,11 +190,11 @@ def response_with(event: Mapping[str, object]) -> bytes:
 
 def check(events: Sequence[Mapping[str, object]], cut: int) -> None:
     responses = [response_with(event) for event in events]
-    apart = [Poller(10**9, [response]).run() for response in responses]
+    apart = [TemplatePoller(10**9, [response]).run() for response in responses]
     calls = [seen for run in apart for seen in run if not isinstance(seen, bytes)]
     sent = [seen for run in apart for seen in run if isinstance(seen, bytes)]
     for pipelining in (False, True):
-        assert Poller(cut, [*responses], pipelining=pipelining).run() == [*calls, *sent]
+        assert TemplatePoller(cut, [*responses], pipelining=pipelining).run() == [*calls, *sent]
 
 
 @settings(max_examples=150 * FUZZ_FACTOR, deadline=None)
@@ -249,7 +249,7 @@ def test_heads_of_the_same_length(change: dict[str, object], cut: int) -> None:
     """The head has the size of a known one, so each difference has to be noticed."""
     base, changed = response_with(BASE), response_with({**BASE, **change})
     assert len(changed) == len(base)
-    poller = Poller(10**9, [base, base, base])
+    poller = TemplatePoller(10**9, [base, base, base])
     parsed = counted(poller)
     poller.run()
     assert parsed == [1, 0]  # the first event is parsed, the others are not; then there are no more
@@ -269,7 +269,7 @@ def test_unusual_characters_are_not_confused_with_each_other(character: str) -> 
 
 def test_a_response_may_be_sent_in_pieces() -> None:
     events = [response_with(BASE)] * 4
-    poller = Poller(10**9, [*events])
+    poller = TemplatePoller(10**9, [*events])
     whole, begun = poller.wire.send, []
 
     def send(data: bytes) -> int:
@@ -282,7 +282,7 @@ def test_a_response_may_be_sent_in_pieces() -> None:
         return whole(begun.pop() + data if begun else data)
 
     poller.wire.send, poller.wire.sendall = send, send_all  # type: ignore[method-assign]
-    assert poller.run() == Poller(10**9, [*events]).run()
+    assert poller.run() == TemplatePoller(10**9, [*events]).run()
 
 
 LARGE: list[dict[str, object]] = [{**BASE, "payload": b"x" * size} for size in (10_000, 11_000, 70_000, 80_000, 10_000)]
@@ -298,7 +298,7 @@ def test_the_invocation_id_belongs_to_its_event() -> None:
     check([BASE, unnamed, BASE, unnamed, BASE, {**BASE, "payload": b"fail"}, unnamed], 10**9)
 
 
-def counted(poller: Poller) -> list[int]:
+def counted(poller: TemplatePoller) -> list[int]:
     """Counts the heads that are parsed: the list gets 1 for each, and 0 when no event is left."""
     parsed: list[int] = []
     receive_event = poller.api._receive_event
@@ -318,7 +318,7 @@ def test_templates_are_used_and_bounded() -> None:
     tenants = ["t" * rest.randrange(1, 50) for _ in range(100)]
     responses = [response_with({**plain, "payload": b"x" * size}) for size in sizes]
     responses += [response_with({**plain, "payload": b"", "values": [*4 * [""], tenant, ""]}) for tenant in tenants]
-    poller = Poller(10**9, responses)
+    poller = TemplatePoller(10**9, responses)
     parsed = counted(poller)
     poller.run()
     assert [call[2] for call in poller.calls[: len(sizes)]] == [b"x" * size for size in sizes]
@@ -344,7 +344,7 @@ DATE = "Thu, 01 Jan 2026 00:00:00 GMT"
 def test_only_the_text_of_a_date_may_change(date: str, is_followed: bool, cut: int) -> None:
     base, changed = ({**BASE, "length": f"Date: {each}\r\nContent-Length"} for each in (DATE, date))
     check([base, base, changed, changed, base, base], cut)
-    poller = Poller(10**9, [response_with(event) for event in (base, base, changed, changed, base)])
+    poller = TemplatePoller(10**9, [response_with(event) for event in (base, base, changed, changed, base)])
     parsed = counted(poller)
     poller.run()
     assert (sum(parsed) == 1) == is_followed

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runtime.support import FUZZ_FACTOR
-from tests.runtime.test_runtime_head_template import BASE, Poller, response_with
+from tests.runtime.test_runtime_head_template import BASE, TemplatePoller, response_with
 
 STATUSES = ["202 Accepted", "200 OK", "400 Bad Request", "403 Forbidden", "413 Too Large"]
 FORMS = ["length", "empty", "chunked", "until the end"]
@@ -56,8 +56,8 @@ def test_fuzzed_receipts_lose_no_event(choices: list[dict[str, object]], payload
     events = [
         response_with({**BASE, "id": f"r-{number}", "payload": payload}) for number, payload in enumerate(payloads)
     ]
-    apart = Poller(cut, [*events], receipts=[usual, usual, *receipts]).run()
-    poller = Poller(cut, [*events], pipelining=True, receipts=[usual, usual, *receipts])
+    apart = TemplatePoller(cut, [*events], receipts=[usual, usual, *receipts]).run()
+    poller = TemplatePoller(cut, [*events], pipelining=True, receipts=[usual, usual, *receipts])
     assert poller.run() == apart
     assert len(poller.calls) == len(poller.wire.sent) == len(payloads)
     assert len(poller.wire.dropped) <= 1

@@ -20,7 +20,7 @@ from tests.runtime.support import (
     NO_PIPELINING,
     OVER,
     TIMEOUT_S,
-    Request,
+    RecordedRequest,
     RequestReader,
     Runtime,
     ScriptedServer,
@@ -43,14 +43,14 @@ class Peer:
         self.socket = accepted
         self._reader = RequestReader(accepted)
 
-    def read(self) -> Request:
+    def read(self) -> RecordedRequest:
         return self._reader.read()
 
     def answer(self, *pieces: bytes) -> None:
         for piece in pieces:
             self.socket.sendall(piece)
 
-    def take(self, event: bytes) -> Request:
+    def take(self, event: bytes) -> RecordedRequest:
         """Answer the request for an event; returns the outcome, which has no receipt yet."""
         assert self.read().action == "GET next"
         self.answer(event)

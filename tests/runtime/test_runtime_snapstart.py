@@ -8,14 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.support import ACCEPTED, OVER, Request, Runtime, ScriptedServer, invocation, status, wait_until
+from tests.runtime.support import (
+    ACCEPTED,
+    OVER,
+    RecordedRequest,
+    Runtime,
+    ScriptedServer,
+    invocation,
+    status,
+    wait_until,
+)
 
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 
 
 def play(
     functions: Path, *connections: list[bytes], handler: str = "hooks.handle", **environment: str
-) -> tuple[list[Request], int, str]:
+) -> tuple[list[RecordedRequest], int, str]:
     with (
         ScriptedServer(*connections) as server,
         Runtime(server.address, handler, functions, environment=SNAP_START | environment) as runtime,

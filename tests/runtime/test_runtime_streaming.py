@@ -15,7 +15,7 @@ from tests.runtime.support import (
     OVER,
     TIMEOUT_S,
     Early,
-    Request,
+    RecordedRequest,
     Runtime,
     ScriptedServer,
     accept_runtime,
@@ -26,7 +26,7 @@ from tests.runtime.support import (
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 
 
-def stream(functions: Path, handler: str, *connections: list[bytes]) -> tuple[list[Request], int, str]:
+def stream(functions: Path, handler: str, *connections: list[bytes]) -> tuple[list[RecordedRequest], int, str]:
     with (
         ScriptedServer(*connections) as server,
         Runtime(server.address, f"rough.{handler}", functions) as runtime,

@@ -28,7 +28,7 @@ from ci.pipeline.jobs import Project
 from ci.pipeline.stored_inputs import Store
 from ci.release import fetch_inputs
 from ci.verify import roots
-from tests.images.registry import Registry, serving
+from tests.images.registry import LocalRegistry, serving
 from tests.support import ROOT, search_path
 
 DEB = DebianPackage(name="libone", version="2", root="amd64", sha256=hashlib.sha256(b"deb").hexdigest(), size=3)
@@ -180,14 +180,14 @@ def test_wheels_for_something_else_are_not_taken(
 
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Iterator[tuple[Registry, Runner]]:
+def registry(tmp_path: Path) -> Iterator[tuple[LocalRegistry, Runner]]:
     with serving(tmp_path / "registry") as (registry, environment):
         yield registry, Runner(log=tmp_path / "log", env=environment)
 
 
 @pytest.mark.parametrize("name", ["buildah", "podman"])
 def test_a_base_image_is_kept_and_gets_into_a_storage_without_its_registry(
-    project: Project, wanted: Inputs, tmp_path: Path, registry: tuple[Registry, Runner], name: str
+    project: Project, wanted: Inputs, tmp_path: Path, registry: tuple[LocalRegistry, Runner], name: str
 ) -> None:
     served, run = registry
     if engine_choice.why_not(run, name):
