@@ -17,7 +17,7 @@ from ci.core.state import read_json
 from ci.pipeline.jobs import Project
 from ci.publish import release_set
 from ci.publish.every_target import Publication
-from ci.publish.ledger import NAME, Ledger
+from ci.publish.ledger import NAME, PublicationLedger
 from ci.publish.release_set import ReleaseSet
 
 
@@ -51,7 +51,7 @@ def publication(
                 tag_object=tag_object(project),
                 notes=notes(project),
                 testing=testing,
-                ledger=Ledger(project.dist / NAME, found.version),
+                ledger=PublicationLedger(project.dist / NAME, found.version),
                 scratch=fresh_folder(project.dist / ".state" / "work" / "publish"),
                 run=runner,
                 say=console.say,

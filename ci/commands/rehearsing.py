@@ -19,7 +19,7 @@ from ci.core.faults import Fault
 from ci.pipeline.jobs import Project
 from ci.publish import every_target, places, release_set, run
 from ci.publish.every_target import Publication
-from ci.publish.ledger import NAME, Ledger
+from ci.publish.ledger import NAME, PublicationLedger
 from ci.publish.rehearse import servers
 from ci.publish.rehearse.servers import Servers
 from ci.publish.release_set import ReleaseSet
@@ -36,7 +36,9 @@ def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, 
     ):
         _warn(faults, console)
         folder = Path(scratch)
-        found = dataclasses.replace(found, ledger=Ledger(folder / NAME, found.version), scratch=folder / "scratch")
+        found = dataclasses.replace(
+            found, ledger=PublicationLedger(folder / NAME, found.version), scratch=folder / "scratch"
+        )
         found.scratch.mkdir()
         (folder / "stranger").mkdir()
         (folder / "servers").mkdir()

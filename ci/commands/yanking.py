@@ -24,7 +24,7 @@ from ci.pipeline.jobs import Options, Project
 from ci.publish import every_target, places, run, vex
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.pypi import PyPi
 from ci.publish.registry import Registry
 from ci.publish.tap import Tap
@@ -86,7 +86,7 @@ def take_back(one: Yank, targets: Sequence[Target], console: Console, *, dry_run
         _each(one, list(reversed(targets)), console)
 
 
-def time_of(ledger: Ledger) -> int:
+def time_of(ledger: PublicationLedger) -> int:
     """The time of the yank, in seconds since 1970: now, or that of a run before this one, which signed with it."""
     known = ledger.get(_LEDGER, _TIME)
     return int(known) if known.isdecimal() else int(time.time())

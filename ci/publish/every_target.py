@@ -10,10 +10,10 @@ from ci.core.run import Runner
 from ci.core.web import Web, origin_of
 from ci.manifest.release import FLAVOURS, Release
 from ci.publish import pypi
-from ci.publish.floating_tags import FloatingTag
+from ci.publish.floating_tags import MovingTag
 from ci.publish.github import GitHub
 from ci.publish.github_api import Api
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.places import GITHUB_API, Places
 from ci.publish.pypi import PyPi
 from ci.publish.registry import Registry
@@ -37,7 +37,7 @@ class Publication:
     tag_object: str
     notes: str
     testing: bool
-    ledger: Ledger
+    ledger: PublicationLedger
     scratch: Path
     run: Runner
     say: Say
@@ -102,7 +102,7 @@ def _registry(publication: Publication, places: Places) -> Registry:
     assert access is not None
     floating = {
         flavour: [
-            FloatingTag(name=name, line=line)
+            MovingTag(name=name, line=line)
             for name, line in access.floating_of(publication.release.version, flavour).items()
         ]
         for flavour in FLAVOURS

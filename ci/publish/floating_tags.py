@@ -21,7 +21,7 @@ from ci.publish.oci_push import Pusher
 
 
 @dataclass(frozen=True, kw_only=True)
-class FloatingTag:
+class MovingTag:
     """A tag that moves. `line` is how the versions begin that it may mean, such as "0.1"; empty for all versions."""
 
     name: str
@@ -32,14 +32,14 @@ class FloatingTag:
         wanted = self.line.split(".") if self.line else []
         return version.release.split(".")[: len(wanted)] == wanted
 
-    def of(self, version: Version) -> FloatingTag:
+    def of(self, version: Version) -> MovingTag:
         """The tag of the same kind for the line of another version: `0.1-micro` of `0.2-micro`."""
         line = ".".join(version.release.split(".")[: len(self.line.split("."))]) if self.line else ""
-        return FloatingTag(name=self.name.replace(self.line, line, 1), line=line)
+        return MovingTag(name=self.name.replace(self.line, line, 1), line=line)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedTag:
     """A tag of a version and a flavour that the server has."""
 
     version: Version
@@ -58,14 +58,14 @@ class FloatingTags:
     pusher: Pusher
     attachments: Attachments
     version: Version
-    tags: Mapping[str, Sequence[FloatingTag]]
+    tags: Mapping[str, Sequence[MovingTag]]
 
     @property
     def repository(self) -> Repository:
         """Where the tags are."""
         return self.pusher.repository
 
-    def may_move(self, tag: FloatingTag, flavour: str, digest: str) -> bool:
+    def may_move(self, tag: MovingTag, flavour: str, digest: str) -> bool:
         """Whether a tag may be moved to this version's index; False also if it is there already.
 
         `VerificationError` if the tag means something that is no version in the list: nobody knows then what moving it
@@ -74,7 +74,7 @@ class FloatingTags:
         current = self._digest_of(tag.name)
         if current == digest or _is_prerelease(self.version) or not tag.is_for(self.version):
             return False
-        if self._deprecated(Published(version=self.version, flavour=flavour)):
+        if self._deprecated(PublishedTag(version=self.version, flavour=flavour)):
             return False
         self._check_list(tag.name if current else "", f"{self.version.oci}-{flavour}")
         if not current:
@@ -82,28 +82,28 @@ class FloatingTags:
         held = self._held_by(tag, flavour, current)
         return held.version < self.version or self._deprecated(held)
 
-    def newer(self, tag: FloatingTag, flavour: str) -> Iterator[Published]:
+    def newer(self, tag: MovingTag, flavour: str) -> Iterator[PublishedTag]:
         """The versions after this one that the tag may mean."""
         found = (one for one in self._of_line(tag, flavour) if one.version > self.version)
         return (one for one in found if self._stable(one))
 
-    def before(self, tag: FloatingTag, flavour: str) -> Published | None:
+    def before(self, tag: MovingTag, flavour: str) -> PublishedTag | None:
         """The newest version before this one that the tag may mean; None if there is none."""
         found = (one for one in self._of_line(tag, flavour) if one.version < self.version)
         return next((one for one in found if self._stable(one)), None)
 
-    def _stable(self, one: Published) -> bool:
+    def _stable(self, one: PublishedTag) -> bool:
         """Whether a version was given to everybody, and not taken back."""
         lines = [tag.of(one.version) for tag in self.tags.get(one.flavour, ()) if tag.line]
         return (not lines or any(self._reached(one, tag) for tag in lines)) and not self._deprecated(one)
 
-    def _reached(self, one: Published, tag: FloatingTag) -> bool:
+    def _reached(self, one: PublishedTag, tag: MovingTag) -> bool:
         """Whether a tag means a version, or a newer one."""
         current = self._digest_of(tag.name)
         newer = (other for other in self._of_line(tag, one.flavour) if other.version >= one.version)
         return bool(current) and any(self._digest_of(other.tag) == current for other in newer)
 
-    def _held_by(self, tag: FloatingTag, flavour: str, current: str) -> Published:
+    def _held_by(self, tag: MovingTag, flavour: str, current: str) -> PublishedTag:
         """The version that a tag means now; those of its own flavour are tried first, the newest first."""
         others = (one for one in self._published if one.flavour != flavour and tag.is_for(one.version))
         for one in (*self._of_line(tag, flavour), *others):
@@ -114,10 +114,10 @@ class FloatingTags:
             hint="find out by hand what it is; if nobody needs it, move the tag to a published version",
         )
 
-    def _of_line(self, tag: FloatingTag, flavour: str) -> Sequence[Published]:
+    def _of_line(self, tag: MovingTag, flavour: str) -> Sequence[PublishedTag]:
         return [one for one in self._published if one.flavour == flavour and tag.is_for(one.version)]
 
-    def _deprecated(self, one: Published) -> bool:
+    def _deprecated(self, one: PublishedTag) -> bool:
         digest = self._digest_of(one.tag)
         described = Descriptor(media_type="", digest=digest, size=0)
         return bool(digest) and self.attachments.is_deprecated(Subject(what=one.tag, described=described))
@@ -136,7 +136,7 @@ class FloatingTags:
         return self.repository.tags()
 
     @cached_property
-    def _published(self) -> Sequence[Published]:
+    def _published(self) -> Sequence[PublishedTag]:
         """The releases that the server has, newest first; no prereleases."""
         found = (_published(tag, self.version) for tag in self._tags)
         releases = [one for one in found if one and not _is_prerelease(one.version)]
@@ -157,7 +157,7 @@ class FloatingTags:
             self.pusher.say(f"{self.pusher.target}: {what} means {reference} now")
 
 
-def _published(tag: str, like: Version) -> Published | None:
+def _published(tag: str, like: Version) -> PublishedTag | None:
     """What a tag says, if it is that of a version and a flavour. `0.1-micro` is none: all versions are as long."""
     text, _, flavour = tag.partition("-")
     try:
@@ -165,7 +165,7 @@ def _published(tag: str, like: Version) -> Published | None:
     except ValueError:
         return None
     as_long = version.release.count(".") == like.release.count(".")
-    return Published(version=version, flavour=flavour) if flavour and as_long else None
+    return PublishedTag(version=version, flavour=flavour) if flavour and as_long else None
 
 
 def _is_prerelease(version: Version) -> bool:

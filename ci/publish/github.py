@@ -19,7 +19,7 @@ from ci.publish.github_answers import Asset, Page
 from ci.publish.github_api import Api, carried_out
 from ci.publish.github_files import Files
 from ci.publish.github_marks import Marks, refusal, refusal_of_yanked
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.release_set import ReleaseSet, SetFile
 from ci.publish.target import Item, Say, State
 
@@ -47,7 +47,7 @@ class GitHub:
     title: str
     notes: str
     prerelease: bool
-    ledger: Ledger
+    ledger: PublicationLedger
     say: Say
     name: str = "github"
 

@@ -35,7 +35,7 @@ _LARGEST_DOCUMENT = 4 * 1024 * 1024  # what registries must take as a manifest (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class BlobPlace:
     """Where a blob is within an archive."""
 
     path: Path
@@ -54,27 +54,27 @@ class Place:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Image:
+class PlatformImage:
     """The image for one platform: its manifest, and the blobs that the manifest names. `archive` is its own archive."""
 
     platform: str
     archive: str
     described: Descriptor
     manifest: bytes
-    blobs: tuple[Place, ...]
+    blobs: tuple[BlobPlace, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flavour:
+class FlavourImages:
     """The images of a flavour and their index."""
 
     name: str
     described: Descriptor
     index: bytes
-    images: tuple[Image, ...]
+    images: tuple[PlatformImage, ...]
 
 
-def flavours(found: ReleaseSet) -> tuple[Flavour, ...]:
+def flavours(found: ReleaseSet) -> tuple[FlavourImages, ...]:
     """What a set has to push: one for each archive with an index. `VerificationError` for one that is not in order."""
     beginning = f"{found.name}-{found.version}-"
     own = {_top(file).digest: file.name for file in found.of_kind("image")}
@@ -95,7 +95,7 @@ def without_index(found: ReleaseSet) -> tuple[str, ...]:
     return tuple(file.name for file in found.of_kind("image") if not file.name.startswith(stems))
 
 
-def _checked(file: SetFile, name: str, own: Mapping[str, str]) -> Flavour:
+def _checked(file: SetFile, name: str, own: Mapping[str, str]) -> FlavourImages:
     try:
         with tarfile.open(file.path, "r:") as archive:
             blobs = {place.digest: place for place in _blobs(archive, file.path)}
@@ -104,7 +104,7 @@ def _checked(file: SetFile, name: str, own: Mapping[str, str]) -> Flavour:
         raise VerificationError(f"{file.name}: it is not an archive of a release: {error}", hint=_AGAIN) from None
 
 
-def _blobs(archive: tarfile.TarFile, path: Path) -> Iterator[Place]:
+def _blobs(archive: tarfile.TarFile, path: Path) -> Iterator[BlobPlace]:
     """The blobs by the names of their files. The whole archive was compared already, so they are hashed when read."""
     seen = set()
     for info in archive:
@@ -115,10 +115,10 @@ def _blobs(archive: tarfile.TarFile, path: Path) -> Iterator[Place]:
             raise ValueError(f"it has {info.name!a}, which does not belong there")
         seen.add(info.name)
         if named:
-            yield Place(path=path, offset=info.offset_data, size=info.size, digest=f"sha256:{named[1]}")
+            yield BlobPlace(path=path, offset=info.offset_data, size=info.size, digest=f"sha256:{named[1]}")
 
 
-def _flavour(file: SetFile, name: str, own: Mapping[str, str], blobs: Mapping[str, Place]) -> Flavour:
+def _flavour(file: SetFile, name: str, own: Mapping[str, str], blobs: Mapping[str, BlobPlace]) -> FlavourImages:
     top = _top(file)
     index = _document_of(top, INDEX, blobs)
     images, used = [], {top.digest}
@@ -130,7 +130,7 @@ def _flavour(file: SetFile, name: str, own: Mapping[str, str], blobs: Mapping[st
         places += [_part(layer, LAYER, blobs) for layer in entries(parts, "layers")]
         used |= {described.digest, *(place.digest for place in places)}
         images.append(
-            Image(
+            PlatformImage(
                 platform=f"{platform['os']}/{platform['architecture']}",
                 archive=own[described.digest] if described.digest in own else _without_archive(described),
                 described=described,
@@ -140,20 +140,20 @@ def _flavour(file: SetFile, name: str, own: Mapping[str, str], blobs: Mapping[st
         )
     if surplus := sorted(set(blobs) - used):
         raise ValueError(f"it has {surplus[0]}, which nothing in it names")
-    return Flavour(name=name, described=top, index=index, images=tuple(images))
+    return FlavourImages(name=name, described=top, index=index, images=tuple(images))
 
 
 def _without_archive(described: Descriptor) -> str:
     raise ValueError(f"its image {described.digest} is in no archive of its own")
 
 
-def _document_of(described: Descriptor, media_type: str, blobs: Mapping[str, Place]) -> bytes:
+def _document_of(described: Descriptor, media_type: str, blobs: Mapping[str, BlobPlace]) -> bytes:
     if described.size > _LARGEST_DOCUMENT:
         raise ValueError(f"{described.digest} is larger than registries take")
     return _part(described.as_json(), media_type, blobs).read()
 
 
-def _part(value: object, media_type: str, blobs: Mapping[str, Place]) -> Place:
+def _part(value: object, media_type: str, blobs: Mapping[str, BlobPlace]) -> BlobPlace:
     described = descriptor(value)
     place = blobs.get(described.digest)
     if place is None or place.size != described.size or described.media_type != media_type:

@@ -18,7 +18,7 @@ FORMAT = 1
 NAME = "publish.json"
 
 
-class Ledger:
+class PublicationLedger:
     """What is remembered of the publication of one version. A file about another version begins anew."""
 
     def __init__(self, path: Path, version: str) -> None:

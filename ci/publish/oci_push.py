@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ci.core.errors import HostError, VerificationError
 from ci.core.web import Refusal
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.oci_client import Repository
 from ci.publish.oci_documents import Descriptor, digest_of
 from ci.publish.target import Say
@@ -25,7 +25,7 @@ class Pusher:
     """Pushes to one repository. `target` is the name under which the ledger remembers uploads."""
 
     repository: Repository
-    ledger: Ledger
+    ledger: PublicationLedger
     target: str
     say: Say
 

@@ -16,9 +16,9 @@ from ci.core.secrets import Secret
 from ci.core.web import Web
 from ci.publish import image_archive, referrers
 from ci.publish.attachments import Attachments
-from ci.publish.floating_tags import FloatingTag, FloatingTags
-from ci.publish.image_archive import Flavour
-from ci.publish.ledger import Ledger
+from ci.publish.floating_tags import FloatingTags, MovingTag
+from ci.publish.image_archive import FlavourImages
+from ci.publish.ledger import PublicationLedger
 from ci.publish.oci_client import Repository
 from ci.publish.oci_login import Login
 from ci.publish.oci_push import Pusher, other_bytes
@@ -40,11 +40,11 @@ class Registry:
     web: Web
     origin: str
     repository: str
-    ledger: Ledger
+    ledger: PublicationLedger
     say: Say
     user: str = ""
     token: Secret | None = field(default=None, repr=False)
-    floating_tags: Mapping[str, Sequence[FloatingTag]] = field(default_factory=dict)
+    floating_tags: Mapping[str, Sequence[MovingTag]] = field(default_factory=dict)
     floating: bool = True
     name: str = "registry"
 
@@ -140,7 +140,7 @@ class Registry:
         note = "every image has a note with the reason"
         return "; ".join((f"{note}, beside one with another" if others else note, *self._moved_back(there)))
 
-    def _moved_back(self, there: Sequence[Flavour]) -> Iterator[str]:
+    def _moved_back(self, there: Sequence[FlavourImages]) -> Iterator[str]:
         floating = self._floating
         for flavour, tag in self._floating_of(there):
             if self._digest_of(tag.name) != flavour.described.digest:
@@ -171,7 +171,7 @@ class Registry:
         if self.floating:
             self._moves()
 
-    def _there(self) -> list[Flavour]:
+    def _there(self) -> list[FlavourImages]:
         """The flavours whose version tag is there."""
         return [flavour for flavour in self._contents.flavours if self._digest_of(self._contents.tag(flavour))]
 
@@ -209,7 +209,7 @@ class Registry:
         for subject, wanted in self._contents.attached:
             self._attachments.compare(subject, wanted)
 
-    def _floating_of(self, flavours: Sequence[Flavour]) -> Iterator[tuple[Flavour, FloatingTag]]:
+    def _floating_of(self, flavours: Sequence[FlavourImages]) -> Iterator[tuple[FlavourImages, MovingTag]]:
         for flavour in flavours:
             for tag in self.floating_tags.get(flavour.name, ()):
                 yield flavour, tag

@@ -10,7 +10,7 @@ from ci.manifest import versions
 from ci.manifest.versions import Version
 from ci.publish import image_archive, referrers
 from ci.publish.attachments import Subject
-from ci.publish.image_archive import Flavour, Image, Place
+from ci.publish.image_archive import BlobPlace, FlavourImages, PlatformImage
 from ci.publish.referrers import Referrer
 from ci.publish.release_set import ReleaseSet
 
@@ -37,22 +37,22 @@ class RegistryContents:
         return int(self.release_set.document["source_date_epoch"])
 
     @cached_property
-    def flavours(self) -> tuple[Flavour, ...]:
+    def flavours(self) -> tuple[FlavourImages, ...]:
         """The images and their indexes."""
         return image_archive.flavours(self.release_set)
 
-    def tag(self, flavour: Flavour) -> str:
+    def tag(self, flavour: FlavourImages) -> str:
         """The tag that this version of a flavour has for ever."""
         return f"{self.version.oci}-{flavour.name}"
 
-    def title(self, flavour: Flavour, image: Image) -> str:
+    def title(self, flavour: FlavourImages, image: PlatformImage) -> str:
         """What an image is for people."""
         return f"{self.tag(flavour)} for {image.platform}"
 
     @cached_property
-    def blobs(self) -> Mapping[str, tuple[Place, str]]:
+    def blobs(self) -> Mapping[str, tuple[BlobPlace, str]]:
         """All blobs by their digests, each with what it is for people; flavours may share some."""
-        found: dict[str, tuple[Place, str]] = {}
+        found: dict[str, tuple[BlobPlace, str]] = {}
         for flavour in self.flavours:
             for image in flavour.images:
                 for number, place in enumerate(image.blobs):
@@ -77,7 +77,7 @@ class RegistryContents:
             found.append((index, made))
         return found
 
-    def subjects(self, flavours: Sequence[Flavour]) -> list[Subject]:
+    def subjects(self, flavours: Sequence[FlavourImages]) -> list[Subject]:
         """The images of flavours, and after those of each the index."""
         found = []
         for flavour in flavours:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ci.core.errors import VerificationError
 from ci.publish.attachments import Attachments, Subject, fallback_tag
-from ci.publish.floating_tags import FloatingTag, FloatingTags
-from ci.publish.image_archive import Flavour
+from ci.publish.floating_tags import FloatingTags, MovingTag
+from ci.publish.image_archive import FlavourImages
 from ci.publish.oci_documents import Descriptor
 from ci.publish.oci_push import Pusher
 from ci.publish.referrers import Referrer
@@ -54,7 +54,7 @@ class RegistryItems:
                 size = sum(map(len, one.blobs.values()))
                 yield Item(name=f"{subject.what}: {one.title}", state=state, requests=requests, size=size)
 
-    def floating(self, tags: Iterable[tuple[Flavour, FloatingTag]], rules: FloatingTags) -> Iterator[Item]:
+    def floating(self, tags: Iterable[tuple[FlavourImages, MovingTag]], rules: FloatingTags) -> Iterator[Item]:
         """The tags that move; those that are to stay at another version are left out."""
         for flavour, tag in tags:
             name, digest = f"the tag {tag.name}", flavour.described.digest

@@ -43,7 +43,7 @@ _AGAIN = "make the set again on top of the published trees: nox -s release -- --
 
 
 @dataclass(frozen=True, kw_only=True)
-class Contents:
+class TreeContents:
     """What is in a tree: its files as `listing` has them, and its record."""
 
     folder: Path
@@ -67,7 +67,7 @@ class Contents:
         return sum((self.folder / path).stat().st_size for path in self.files)
 
 
-def read_tree(folder: Path) -> Contents:
+def read_tree(folder: Path) -> TreeContents:
     """Read a tree; `VerificationError` if its files are not those that its record was written for, or it has none."""
     try:
         record = read_record(folder)
@@ -79,7 +79,7 @@ def read_tree(folder: Path) -> Contents:
             f"{folder}: its files are not those that its {RECORD} was written for",
             hint="somebody has changed it: put the tree back as it was published, from a copy of its release",
         )
-    return Contents(folder=folder, listing=listing(folder), record=record)
+    return TreeContents(folder=folder, listing=listing(folder), record=record)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class Place:
         """The link that clients of a channel read through."""
         return self.folder / self.name if channel == STABLE else self.folder / channel / self.name
 
-    def home(self, tree: Contents) -> Path:
+    def home(self, tree: TreeContents) -> Path:
         """The folder in which a tree is kept. Trees that differ in their record alone have folders of their own."""
         sha256 = hashlib.sha256(tree.listing).hexdigest()
         return self.trees / f"{self.name}-{tree.record['version']}-{sha256[:16]}"
@@ -125,12 +125,12 @@ class Place:
             )
         return found
 
-    def shows(self, channel: str, tree: Contents) -> bool:
+    def shows(self, channel: str, tree: TreeContents) -> bool:
         """Whether a channel shows this very tree, byte for byte."""
         found = self.shown(channel)
         return found is not None and listing(found) == tree.listing
 
-    def holds(self, tree: Contents) -> bool:
+    def holds(self, tree: TreeContents) -> bool:
         """Whether a tree is in its folder. `VerificationError` if there is another one."""
         home = self.home(tree)
         if not os.path.lexists(home):
@@ -142,7 +142,7 @@ class Place:
             )
         return True
 
-    def require_successor(self, tree: Contents) -> None:
+    def require_successor(self, tree: TreeContents) -> None:
         """Raise `VerificationError` unless a tree was made on top of the one that the channel "stable" shows.
 
         No package of that one may be missing, or have other bytes.
@@ -184,7 +184,7 @@ class Place:
         except OSError as error:
             raise host_error(error, self.name) from error
 
-    def add(self, tree: Contents) -> Path:
+    def add(self, tree: TreeContents) -> Path:
         """Copy a tree into its folder, unless it is there; returns the folder. What it holds is on the disk."""
         home = self.home(tree)
         if self.holds(tree):
@@ -207,7 +207,7 @@ class Place:
         self.say(f"{self.name}: {home.name}: {len(tree.files)} files, {tree.size:,} bytes in {seconds:.1f} s")
         return home
 
-    def show(self, channel: str, tree: Contents) -> None:
+    def show(self, channel: str, tree: TreeContents) -> None:
         """Let a channel show a tree that `add` has put there: in one step, and read back."""
         link, home = self.link(channel), self.home(tree)
         if not link.parent.is_dir():
@@ -232,7 +232,7 @@ def differences(wanted: Mapping[str, str], found: Mapping[str, str]) -> str:
     return listed(other)
 
 
-def _copy(tree: Contents, target: Path) -> None:
+def _copy(tree: TreeContents, target: Path) -> None:
     """Copy the files of a tree, readable by every web server, and wait until they are on the disk.
 
     They get the time of the copy: pacman asks for what is newer than its own, and the date of a release may be older.

@@ -21,7 +21,7 @@ from ci.manifest.versions import parse
 from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet
 from ci.publish.target import Item, Say, State
-from ci.publish.tree_place import CHANNELS, STABLE, TESTING, Contents, Place, differences, read_tree
+from ci.publish.tree_place import CHANNELS, STABLE, TESTING, Place, TreeContents, differences, read_tree
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +144,7 @@ class Tree:
                 there = shown[TESTING].folder.name
                 self.say(f"{self.name}: {TESTING} still shows {there}: publish a new candidate there")
 
-    def _require_packages(self, base: Contents, new: Contents, gone: Collection[str]) -> None:
+    def _require_packages(self, base: TreeContents, new: TreeContents, gone: Collection[str]) -> None:
         """Raise `VerificationError` unless a tree has all packages of another one, with the same bytes, or `gone`."""
         lost = {path for path in base.packages if path not in new.files and path.rpartition("/")[2] not in gone}
         changed = {path for path, sha256 in base.packages.items() if new.files.get(path, sha256) != sha256}
@@ -153,7 +153,7 @@ class Tree:
         if faults:
             raise VerificationError("\n".join(faults), hint="nothing was changed: make the new tree again")
 
-    def _publish(self, tree: Contents, channel: str) -> None:
+    def _publish(self, tree: TreeContents, channel: str) -> None:
         place = self.place
         if place.shows(channel, tree):
             self.say(f"{self.name}: {channel} shows {place.home(tree).name} already")
@@ -163,13 +163,13 @@ class Tree:
         place.add(tree)
         place.show(channel, tree)
 
-    def _own(self) -> Contents:
+    def _own(self) -> TreeContents:
         """The tree of the set; `VerificationError` unless it has the files that the set's list names."""
         folder = self.release.tree(self.name)
         if folder is None:
             raise UsageError(f"{self.release.folder}: the set has no {self.name}/", hint="make it: nox -s release")
         wanted = self._listed()
-        found = Contents(folder=folder, listing=listing(folder), record={})
+        found = TreeContents(folder=folder, listing=listing(folder), record={})
         if other := differences(wanted, found.files):
             raise VerificationError(
                 f"{folder}: not the files that {LISTING} lists: {other}", hint="make the set again: nox -s release"
@@ -191,7 +191,7 @@ class Tree:
         mine = f"{self.name}/"
         return {path.removeprefix(mine): sha256 for sha256, _, path in lines if path.startswith(mine)}
 
-    def _refusal(self, tree: Contents) -> ReleaseError | None:
+    def _refusal(self, tree: TreeContents) -> ReleaseError | None:
         """Why a tree may not be shown; None if it may."""
         try:
             self._refuse_yanked()
@@ -205,7 +205,7 @@ class Tree:
         if self.page:
             self.page.require()
 
-    def _require_shown(self, tree: Contents) -> None:
+    def _require_shown(self, tree: TreeContents) -> None:
         place = self.place
         if not place.shows(STABLE, tree) and not place.shows(TESTING, tree):
             raise VerificationError(

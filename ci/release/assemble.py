@@ -29,7 +29,7 @@ from ci.core.run import Runner
 from ci.pipeline import inputs, report
 from ci.pipeline.jobs import Project
 from ci.release import envelopes, package_signatures, pacman, statements, trees, yum
-from ci.release.envelopes import AttestationKey
+from ci.release.envelopes import PrivateKey
 from ci.release.trees import Making
 
 FOLDER = "release"
@@ -48,7 +48,7 @@ class Signers:
 
     gpg: Gpg
     package_key: str
-    attestations: AttestationKey
+    attestations: PrivateKey
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ _LINE = re.compile(r"([0-9a-f]{64})  (\S[^\n]*)")
 
 
 @dataclass(frozen=True, kw_only=True)
-class File:
+class BundledFile:
     """A file of a bundle: its path in the archive, its size in bytes, its sha256."""
 
     path: str
@@ -59,7 +59,8 @@ def write(dist: Path, release: Release) -> Path:
     folder = dist / stored_inputs.FOLDER
     sources |= {f"{stored_inputs.FOLDER}/{path}": file for path, file in _files(folder)}
     files = [
-        File(path=path, size=file.stat().st_size, sha256=sha256_of(file)) for path, file in sorted(sources.items())
+        BundledFile(path=path, size=file.stat().st_size, sha256=sha256_of(file))
+        for path, file in sorted(sources.items())
     ]
     require_sums(dist / SET, {one.path.removeprefix(f"{SET}/"): one.sha256 for one in files})
     made = read_json(dist / SET / "artifacts.json")
@@ -122,7 +123,7 @@ def _add(archive: tarfile.TarFile, path: str, content: IO[bytes], size: int, epo
     archive.addfile(info, content)
 
 
-def unpack(archive: Path, folder: Path) -> list[File]:
+def unpack(archive: Path, folder: Path) -> list[BundledFile]:
     """Unpack a bundle into a new folder, whole or not at all; returns what it has.
 
     Names, sizes and hashes are data that somebody sent: `VerificationError` if a file is not exactly as listed, if one
@@ -146,7 +147,7 @@ def unpack(archive: Path, folder: Path) -> list[File]:
     return files
 
 
-def _unpack(opened: tarfile.TarFile, folder: Path, archive: Path) -> list[File]:
+def _unpack(opened: tarfile.TarFile, folder: Path, archive: Path) -> list[BundledFile]:
     files, listed = _read_list(opened, archive)
     needed, free = sum(one.size for one in files), shutil.disk_usage(folder).free
     if needed > free:
@@ -167,7 +168,7 @@ def _unpack(opened: tarfile.TarFile, folder: Path, archive: Path) -> list[File]:
     return files
 
 
-def _write(path: Path, content: IO[bytes], one: File, archive: Path) -> None:
+def _write(path: Path, content: IO[bytes], one: BundledFile, archive: Path) -> None:
     make_folder(path.parent)
     digest = hashlib.sha256()
     with path.open("xb") as file:
@@ -179,7 +180,7 @@ def _write(path: Path, content: IO[bytes], one: File, archive: Path) -> None:
         raise VerificationError(f"{archive}: {one.path}: other bytes than listed", hint="fetch it again")
 
 
-def _read_list(opened: tarfile.TarFile, archive: Path) -> tuple[list[File], bytes]:
+def _read_list(opened: tarfile.TarFile, archive: Path) -> tuple[list[BundledFile], bytes]:
     info = opened.next()
     content = opened.extractfile(info) if info and info.name == LIST and info.type == tarfile.REGTYPE else None
     if info is None or content is None or info.size > _LARGEST_LIST:
@@ -197,8 +198,8 @@ def _read_list(opened: tarfile.TarFile, archive: Path) -> tuple[list[File], byte
     return files, listed
 
 
-def _file(entry: dict[str, Any]) -> File:
-    one = File(**entry)
+def _file(entry: dict[str, Any]) -> BundledFile:
+    one = BundledFile(**entry)
     path = PurePosixPath(one.path)
     harmless = one.path.isprintable() and "\\" not in one.path and str(path) == one.path
     if not harmless or len(path.parts) < 2 or path.parts[0] not in (SET, stored_inputs.FOLDER) or ".." in path.parts:

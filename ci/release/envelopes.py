@@ -27,7 +27,7 @@ _LARGEST_BYTES = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class AttestationKey:
+class PrivateKey:
     """The private key for statements. `keyid` is the SHA-256 of the public key's DER form, `public` is its PEM."""
 
     keyid: str
@@ -35,7 +35,7 @@ class AttestationKey:
     signer: CryptoSigner = field(repr=False)
 
 
-def load_key(path: Path) -> AttestationKey:
+def load_key(path: Path) -> PrivateKey:
     """Read a private key, which is a PEM file of PKCS#8 without a passphrase; raises `UsageError` for any other."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -58,20 +58,20 @@ def load_key(path: Path) -> AttestationKey:
 _HINT = "name the PEM file of the Ed25519 key (docs/keys.md)"
 
 
-def _attestation_key(private: Any) -> AttestationKey:
+def _attestation_key(private: Any) -> PrivateKey:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
     from securesystemslib.signer import CryptoSigner, SSlibKey
 
     public = private.public_key()
     keyid = hashlib.sha256(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
-    return AttestationKey(
+    return PrivateKey(
         keyid=keyid,
         public=public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
         signer=CryptoSigner(private, SSlibKey.from_crypto(public, keyid=keyid)),
     )
 
 
-def envelope(statement: bytes, key: AttestationKey) -> dict[str, Any]:
+def envelope(statement: bytes, key: PrivateKey) -> dict[str, Any]:
     """The signed statement as a DSSE envelope."""
     from securesystemslib.dsse import Envelope
 
@@ -81,7 +81,7 @@ def envelope(statement: bytes, key: AttestationKey) -> dict[str, Any]:
     return found
 
 
-def bundle(signed: Mapping[str, Any], key: AttestationKey) -> dict[str, Any]:
+def bundle(signed: Mapping[str, Any], key: PrivateKey) -> dict[str, Any]:
     """The same envelope as a Sigstore bundle."""
     return {
         "mediaType": BUNDLE_TYPE,
@@ -90,7 +90,7 @@ def bundle(signed: Mapping[str, Any], key: AttestationKey) -> dict[str, Any]:
     }
 
 
-def write(folder: Path, statements: Iterable[Statement], key: AttestationKey) -> list[Path]:
+def write(folder: Path, statements: Iterable[Statement], key: PrivateKey) -> list[Path]:
     """Write each statement as `NAME.dsse.json` and as `NAME.sigstore.json`; returns the files."""
     written = []
     for statement in statements:

@@ -29,7 +29,7 @@ from ci.pipeline.jobs import Project
 from ci.prove import explain, reproduce, rpm_contents
 from ci.prove.enclosure import EnclosureSettings
 from ci.release import bundle, envelopes
-from ci.release.envelopes import AttestationKey
+from ci.release.envelopes import PrivateKey
 from ci.release.statements import Statement
 
 NAME = "rebuild"
@@ -42,7 +42,7 @@ _HINT = "name dist/release, or an unpacked bundle, of a release with provenance"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
+class PublishedSet:
     """A published set: its folder, its commit, and its artefacts as its `artifacts.json` lists them.
 
     `names` has the name in the set for the sha256 of each artefact. `kept` is a folder like `dist/` that may have
@@ -67,7 +67,7 @@ class Rebuilt:
     reason: str = ""
 
 
-def published(project: Project, text: str, run: Runner) -> Published:
+def published(project: Project, text: str, run: Runner) -> PublishedSet:
     """The release that the command line names: a folder, or a version, which is in `dist/release`.
 
     `VerificationError` if its files do not fit together, or if the tag of this repository names another commit.
@@ -92,7 +92,7 @@ def _version(text: str) -> str:
         raise UsageError(f"{text}: it is neither a folder nor a version: it {error}", hint=_HINT) from error
 
 
-def read(folder: Path) -> Published:
+def read(folder: Path) -> PublishedSet:
     """Read a set. Its files must be those of its SHA256SUMS, and its provenance must be about all of them."""
     sums = bundle.read_sums(folder)
     bundle.require_sums(folder, {name: sha256_of(folder / name) for name in sums if (folder / name).is_file()})
@@ -116,7 +116,7 @@ def read(folder: Path) -> Published:
     faults += [f"{one['path']}: it is not in the set" for one in artifacts if one["sha256"] not in names]
     if faults:
         raise VerificationError("\n".join(faults), hint=_HINT)
-    return Published(
+    return PublishedSet(
         folder=folder,
         version=locked.version,
         commit=commit,
@@ -146,7 +146,7 @@ def _statement(path: Path) -> dict[str, Any]:
     return statement
 
 
-def _require_commit(project: Project, found: Published, run: Runner) -> None:
+def _require_commit(project: Project, found: PublishedSet, run: Runner) -> None:
     git = ("git", "-c", f"safe.directory={project.root.resolve()}", "-c", "core.fsmonitor=false", "-C", project.root)
     tag = f"v{found.version}"
     try:
@@ -165,7 +165,7 @@ def _require_commit(project: Project, found: Published, run: Runner) -> None:
 
 
 @contextmanager
-def built(project: Project, found: Published, lock: int) -> Iterator[Path]:
+def built(project: Project, found: PublishedSet, lock: int) -> Iterator[Path]:
     """Build the release again in a clean clone; yields its `dist/`, which is removed after the block."""
     work = fresh_folder(project.dist / ".state" / "work" / NAME)
     try:
@@ -194,14 +194,14 @@ def built(project: Project, found: Published, lock: int) -> Iterator[Path]:
         shutil.rmtree(work)
 
 
-def compare(found: Published, dist: Path) -> list[Rebuilt]:
+def compare(found: PublishedSet, dist: Path) -> list[Rebuilt]:
     """The verdict about each artefact of a set, after the release was built again in another `dist/`."""
     entries = read_json(dist / _ARTIFACTS)["artifacts"]
     reasons = {str(entry["path"]): str(entry.get("reason", "")) for entry in entries}
     return [_compare(found, one, dist / one["path"], reasons.get(one["path"], "")) for one in found.artifacts]
 
 
-def _compare(found: Published, one: dict[str, Any], rebuilt: Path, reason: str) -> Rebuilt:
+def _compare(found: PublishedSet, one: dict[str, Any], rebuilt: Path, reason: str) -> Rebuilt:
     ours = found.folder / found.names[one["sha256"]]
     if not rebuilt.exists():
         why = reason or "this commit does not build it"
@@ -216,7 +216,7 @@ def _compare(found: Published, one: dict[str, Any], rebuilt: Path, reason: str) 
     return Rebuilt(name=ours.name, sha256=one["sha256"], verdict=verdict, reason=difference)
 
 
-def statement(found: Published, compared: Sequence[Rebuilt]) -> bytes:
+def statement(found: PublishedSet, compared: Sequence[Rebuilt]) -> bytes:
     """What is stated about it: a test result (in-toto) about the artefacts that were compared. It holds no time."""
 
     def named(*verdicts: str) -> list[str]:
@@ -242,7 +242,7 @@ def statement(found: Published, compared: Sequence[Rebuilt]) -> bytes:
     return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
-def write(dist: Path, document: bytes, key: AttestationKey | None) -> list[Path]:
+def write(dist: Path, document: bytes, key: PrivateKey | None) -> list[Path]:
     """Write the statement as `rebuild.json` or, with a key, signed as `rebuild.dsse.json` and as a Sigstore bundle.
 
     Files of an earlier run are removed. Returns the files.
@@ -255,7 +255,7 @@ def write(dist: Path, document: bytes, key: AttestationKey | None) -> list[Path]
     return [dist / f"{NAME}.json"]
 
 
-def show(console: Console, found: Published, compared: Sequence[Rebuilt]) -> None:
+def show(console: Console, found: PublishedSet, compared: Sequence[Rebuilt]) -> None:
     """Show the verdict about each artefact."""
     rows = [[one.name, one.verdict, one.reason] for one in compared]
     console.table(f"Version {found.version} built again", ["artefact", "verdict", "reason"], rows)

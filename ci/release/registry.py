@@ -16,7 +16,7 @@ from typing import Any
 
 from ci.core.errors import ReleaseError, UnavailableError, VerificationError
 from ci.manifest.text import shown
-from ci.release.registry_connection import Answer, Connection
+from ci.release.registry_connection import Connection, RegistryBody
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -33,7 +33,7 @@ _LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])(?::\d+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tag:
+class RegistryTag:
     """A tag of a repository in a registry: `host` may have a port."""
 
     host: str
@@ -59,14 +59,14 @@ class Resolved:
     platforms: Mapping[str, str] = field(default_factory=dict)
 
 
-def tag_of(base: str) -> Tag:
+def tag_of(base: str) -> RegistryTag:
     """The parts of a base in the manifest, HOST/REPOSITORY:TAG, whose form the schema has checked."""
     name, _, tag = base.rpartition(":")
     host, _, repository = name.partition("/")
-    return Tag(host=host, repository=repository, tag=tag)
+    return RegistryTag(host=host, repository=repository, tag=tag)
 
 
-def resolve(tag: Tag, platforms: Sequence[str], *, origin: str = "") -> Resolved:
+def resolve(tag: RegistryTag, platforms: Sequence[str], *, origin: str = "") -> Resolved:
     """Ask for the digests of a tag and of its images for platforms such as "linux/amd64".
 
     `origin` is another address of the registry than its own. Raises `UnavailableError` if the registry has not what is
@@ -79,7 +79,7 @@ def resolve(tag: Tag, platforms: Sequence[str], *, origin: str = "") -> Resolved
 class _Question:
     """One tag, and the connection to its registry."""
 
-    def __init__(self, tag: Tag, connection: Connection) -> None:
+    def __init__(self, tag: RegistryTag, connection: Connection) -> None:
         self.tag = tag
         self.connection = connection
 
@@ -131,13 +131,13 @@ class _Question:
         found = self.document(answer.body, "its configuration")
         return {f"{found.get('os')}/{found.get('architecture')}": digest}
 
-    def get(self, path: str, accept: Sequence[str], what: str, method: str = "GET") -> Answer:
+    def get(self, path: str, accept: Sequence[str], what: str, method: str = "GET") -> RegistryBody:
         try:
             return self.connection.ask(method, f"/v2/{self.tag.repository}/{path}", accept, what)
         except ReleaseError as error:
             raise type(error)(f"{self.tag}: {error}", hint=error.hint) from error
 
-    def digest_of(self, answer: Answer, what: str) -> str:
+    def digest_of(self, answer: RegistryBody, what: str) -> str:
         """The digest of the bytes; raises `VerificationError` if the registry says that it is another one."""
         digest = _sha256(answer.body)
         if answer.digest and answer.digest != digest:

@@ -33,7 +33,7 @@ _WITHOUT_LOGIN = "this tooling does not log in: use a base that anybody may pull
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class RegistryBody:
     """The body of an answer, and what its header says about it."""
 
     body: bytes
@@ -57,7 +57,7 @@ class Connection:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._session.close()
 
-    def ask(self, method: str, path: str, accept: Sequence[str], what: str) -> Answer:
+    def ask(self, method: str, path: str, accept: Sequence[str], what: str) -> RegistryBody:
         """The registry's answer; `what` names for people what is asked for. Any other answer than 200 is an error."""
         url = f"{self._origin}{path}"
         for _ in range(_MOST_REDIRECTS + 1):
@@ -71,7 +71,7 @@ class Connection:
                     continue
                 if response.status_code != 200:
                     raise _refusal(response.status_code, response.headers, self._beginning(response), what)
-                return Answer(
+                return RegistryBody(
                     body=b"" if method == "HEAD" else self._body(response),
                     media_type=response.headers.get("Content-Type", "").partition(";")[0].strip(),
                     digest=response.headers.get("Docker-Content-Digest", ""),

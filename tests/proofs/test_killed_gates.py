@@ -36,7 +36,7 @@ ALL, IMAGES = (("install-", "upgrade-", "consistency", "equivalence-"), 12.0), (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class GateCheckout:
     """A checkout whose gates have passed, with folders of its own for temporary files and for images."""
 
     checkout: Path
@@ -76,7 +76,7 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GateCheckout]:
     """The engines but buildah are left out, so that this one starts the images."""
     folder = tmp_path_factory.mktemp("killed")
     temporary, storage = folder / "temporary", folder / "storage"
@@ -88,7 +88,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         (programs / "buildah").write_text(f'#!/bin/sh\nexec {program("buildah")} {own} "$@"\n')
         (programs / "buildah").chmod(0o755)
         environment = {**os.environ, "PATH": str(programs), "TMPDIR": str(temporary)}
-        made = Place(checkout=committed_checkout(folder / "checkout"), temporary=temporary, environment=environment)
+        made = GateCheckout(
+            checkout=committed_checkout(folder / "checkout"), temporary=temporary, environment=environment
+        )
         try:
             done = run_ci(made.checkout, "snapshot", env=environment)
             assert done.returncode == 0, done.stderr
@@ -101,7 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             subprocess.run(["umount", storage / "overlay"], capture_output=True, check=False)  # which buildah left
 
 
-def test_gates_that_are_killed_leave_nothing(place: Place) -> None:
+def test_gates_that_are_killed_leave_nothing(place: GateCheckout) -> None:
     before, accounts = mounts(), Path("/etc/passwd").read_bytes()
     chosen = random.Random(seed := random.randrange(10**6))
     killed: set[int] = set()
@@ -121,7 +123,7 @@ def test_gates_that_are_killed_leave_nothing(place: Place) -> None:
     assert mounts() == before, f"seed {seed}"
 
 
-def test_what_a_killed_run_has_left_with_the_engine_is_removed_by_the_next(place: Place) -> None:
+def test_what_a_killed_run_has_left_with_the_engine_is_removed_by_the_next(place: GateCheckout) -> None:
     before = mounts()
     with place.verifying([IMAGE]) as run:
         wait_for(lambda: f"verify-{run.pid}-" in place.containers(), "there is a container", PATIENCE)
@@ -132,7 +134,7 @@ def test_what_a_killed_run_has_left_with_the_engine_is_removed_by_the_next(place
     require_nothing_after_the_next(place, "after SIGKILL")
 
 
-def test_an_interrupted_run_removes_its_container_itself(place: Place) -> None:
+def test_an_interrupted_run_removes_its_container_itself(place: GateCheckout) -> None:
     with place.verifying([IMAGE]) as run:
         wait_for(lambda: f"verify-{run.pid}-" in place.containers(), "there is a container", PATIENCE)
         run.terminate()
@@ -140,7 +142,7 @@ def test_an_interrupted_run_removes_its_container_itself(place: Place) -> None:
     assert place.stored() == set()
 
 
-def require_nothing_after_the_next(place: Place, what: str) -> None:
+def require_nothing_after_the_next(place: GateCheckout, what: str) -> None:
     """Nothing is left of any run after one that comes to its end; it repeats what was killed, and no more."""
     with place.verifying(()) as run:
         assert run.wait() == 0, what

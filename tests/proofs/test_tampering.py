@@ -78,14 +78,14 @@ def test_rpm_finds_it(name: str, tampering: Tampering, keys: OwnerKeys, tmp_path
 )  # fmt: skip
 def test_pacman_finds_it(name: str, tampering: Tampering, keys: OwnerKeys, tmp_path: Path) -> None:
     """`SigLevel = Required`, with a cache and a keyring of its own."""
-    root = Pacman(tmp_path / "root", keys)
+    root = StrictPacman(tmp_path / "root", keys)
     package = tampering.path(PACMAN)
     assert root.accepts(package)
     TAMPERINGS[name][0](tampering)
     assert not root.accepts(package)
 
 
-class Pacman:
+class StrictPacman:
     """An empty root in which pacman installs signed packages alone."""
 
     def __init__(self, root: Path, keys: OwnerKeys) -> None:

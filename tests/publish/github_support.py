@@ -11,8 +11,8 @@ from typing import Any
 
 from ci.core.web import Web
 from ci.publish.github import GitHub
-from ci.publish.ledger import Ledger
-from ci.publish.rehearse.github_pages import Page, Releases, Tag
+from ci.publish.ledger import PublicationLedger
+from ci.publish.rehearse.github_pages import Releases, StoredPage, StoredTag
 from ci.publish.rehearse.github_server import GitHubServer
 from ci.publish.rehearse.server import Reply, Request, Server
 from ci.publish.release_set import ReleaseSet, SetFile
@@ -62,7 +62,7 @@ def target_of(origin: str, folder: Path, say: Callable[[str], None], **changed: 
         "title": "faas-runtime 0.2.0",
         "notes": "What is new.\n",
         "prerelease": False,
-        "ledger": Ledger(folder / "publish.json", "0.2.0"),
+        "ledger": PublicationLedger(folder / "publish.json", "0.2.0"),
         "say": say,
     }
     return GitHub(**{**fields, **changed})
@@ -97,7 +97,7 @@ class Rehearsal:
     def publish_version(self, version: str, **fields: Any) -> int:
         """An earlier release that is public already; returns the number of its page."""
         tag = f"v{version}"
-        self.releases.tags[tag] = Tag(hashlib.sha1(tag.encode()).hexdigest(), COMMIT)
+        self.releases.tags[tag] = StoredTag(hashlib.sha1(tag.encode()).hexdigest(), COMMIT)
         page = self.releases.create({"tag_name": tag, "name": tag, "body": f"About {tag}.\n", **fields})
         return page.id
 
@@ -112,7 +112,7 @@ class Rehearsal:
         return pages, dict(self.releases.tags), latest.tag if latest else ""
 
 
-def ours(at: Rehearsal) -> Page:
+def ours(at: Rehearsal) -> StoredPage:
     """The one page of the tag."""
     (page,) = [page for page in at.releases.pages.values() if page.tag == TAG]
     return page
@@ -123,7 +123,7 @@ def states(target: Target) -> dict[str, State]:
     return {item.name: item.state for item in target.state()}
 
 
-def make_draft(at: Rehearsal, **files: bytes) -> Page:
+def make_draft(at: Rehearsal, **files: bytes) -> StoredPage:
     """A draft of the tag that has some files."""
     page = at.releases.create({"tag_name": TAG, "draft": True})
     for name, data in files.items():
@@ -136,7 +136,7 @@ def rehearsal(folder: Path, **options: Any) -> Iterator[Rehearsal]:
     """GitHub with an empty repository that has the tag and one earlier release."""
     folder.mkdir(exist_ok=True)
     github = GitHubServer(repository=REPOSITORY, token=TOKEN)
-    github.releases.tags[TAG] = Tag(TAG_OBJECT, COMMIT)
+    github.releases.tags[TAG] = StoredTag(TAG_OBJECT, COMMIT)
     found = Rehearsal(folder=folder, github=github)
     with Server(found.answer, **options) as found.server:
         github.origin = found.server.origin

@@ -9,8 +9,8 @@ from typing import Any
 
 from ci.core.secrets import Secret
 from ci.core.web import Web
-from ci.publish.floating_tags import FloatingTag
-from ci.publish.ledger import Ledger
+from ci.publish.floating_tags import MovingTag
+from ci.publish.ledger import PublicationLedger
 from ci.publish.registry import Registry
 from ci.publish.rehearse.registry_server import RegistryServer
 from ci.publish.release_set import ReleaseSet
@@ -18,13 +18,13 @@ from ci.publish.release_set import ReleaseSet
 REPOSITORY = "faas-runtime/faas-runtime"
 
 
-def floating_of(version: str, *flavours: str) -> dict[str, Sequence[FloatingTag]]:
+def floating_of(version: str, *flavours: str) -> dict[str, Sequence[MovingTag]]:
     """The tags that move: `0.1-FLAVOUR` for each flavour, `0.1` and `latest` for the first one."""
     line = version.rpartition(".")[0]
-    found: dict[str, Sequence[FloatingTag]] = {
-        flavour: [FloatingTag(name=f"{line}-{flavour}", line=line)] for flavour in flavours
+    found: dict[str, Sequence[MovingTag]] = {
+        flavour: [MovingTag(name=f"{line}-{flavour}", line=line)] for flavour in flavours
     }
-    found[flavours[0]] = [*found[flavours[0]], FloatingTag(name=line, line=line), FloatingTag(name="latest")]
+    found[flavours[0]] = [*found[flavours[0]], MovingTag(name=line, line=line), MovingTag(name="latest")]
     return found
 
 
@@ -44,7 +44,7 @@ def target(
         web=Web(name="registry", say=say, sleep=lambda seconds: None),
         origin=origin,
         repository=REPOSITORY,
-        ledger=Ledger(ledger, release_set.version),
+        ledger=PublicationLedger(ledger, release_set.version),
         say=say,
         user="releaser",
         token=token,

@@ -25,10 +25,10 @@ from ci.manifest.versions import parse as parse_version
 from ci.pipeline.jobs import Options, Project
 from ci.publish import every_target, places, vex
 from ci.publish.every_target import Publication
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.release_set import ReleaseSet
 from tests.packages.support import with_version
-from tests.publish.test_run import Toy
+from tests.publish.test_run import ToyTarget
 from tests.support import ROOT, run_ci
 
 
@@ -180,14 +180,14 @@ def test_the_set_is_read_before_a_root_is_fetched(
 
 
 @pytest.fixture
-def toy(project: Project, monkeypatch: pytest.MonkeyPatch) -> Toy:
+def toy(project: Project, monkeypatch: pytest.MonkeyPatch) -> ToyTarget:
     """The only target of a project whose set needs no look."""
 
     @contextmanager
     def prepared(*_: object, testing: bool) -> Iterator[tuple[object, list[Fault]]]:
         yield SimpleNamespace(version="0.2.0", testing=testing), []
 
-    found = Toy(name="github", done=[])
+    found = ToyTarget(name="github", done=[])
     monkeypatch.setattr(publishing, "open_project", lambda *_: of_version(project, "0.2.0"))
     monkeypatch.setattr(publishing, "publication", prepared)
     monkeypatch.setattr(places, "of_manifest", lambda *_, **__: None)
@@ -195,7 +195,7 @@ def toy(project: Project, monkeypatch: pytest.MonkeyPatch) -> Toy:
     return found
 
 
-def test_a_channel_has_a_version_when_every_target_has_it(toy: Toy, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_channel_has_a_version_when_every_target_has_it(toy: ToyTarget, capsys: pytest.CaptureFixture[str]) -> None:
     said = "the channel stable has faas-runtime 0.2.0"
     publishing.publish(ROOT, Console(), parse(["publish", "--only", "github"]))
     assert said not in capsys.readouterr().err
@@ -204,7 +204,7 @@ def test_a_channel_has_a_version_when_every_target_has_it(toy: Toy, capsys: pyte
     assert toy.done == ["github", "github"]
 
 
-def test_nothing_is_promoted_while_something_stands_in_the_way(toy: Toy) -> None:
+def test_nothing_is_promoted_while_something_stands_in_the_way(toy: ToyTarget) -> None:
     toy.promotion_faults = [Fault(check="github", where="v0.2.0", what="is a draft", advice="publish it")]
     with pytest.raises(PreflightError, match=r"v0\.2\.0: is a draft"):
         publishing.promote(ROOT, Console(), parse(["promote", "0.2.0"]))
@@ -230,7 +230,7 @@ def test_what_a_channel_leaves_out(
         tag_object="1" * 40,
         notes="",
         testing=testing,
-        ledger=Ledger(tmp_path / "publish.json", "0.1.0"),
+        ledger=PublicationLedger(tmp_path / "publish.json", "0.1.0"),
         scratch=tmp_path,
         run=Runner(log=tmp_path / "log"),
         say=print,

@@ -13,7 +13,7 @@ import requests
 
 from ci.core.errors import HostError, ReleaseError, UnavailableError, VerificationError
 from ci.publish import github as module
-from ci.publish.rehearse.github_pages import Asset, Page, Tag
+from ci.publish.rehearse.github_pages import StoredAsset, StoredPage, StoredTag
 from ci.publish.rehearse.server import Reply, Request
 from ci.publish.target import State, Target
 from tests.publish.github_support import (
@@ -113,14 +113,14 @@ def test_what_is_public_is_only_compared(at: Rehearsal) -> None:
     [
         (lambda page: setattr(page.assets[0], "data", b"the cHecksums\n"), "SHA256SUMS has other bytes there"),
         (lambda page: page.assets.pop(), "libstdc++-0.2.0-1.noarch.rpm is missing there"),
-        (lambda page: page.assets.append(Asset(99, "more.txt", "", b"")), "more.txt does not belong there"),
+        (lambda page: page.assets.append(StoredAsset(99, "more.txt", "", b"")), "more.txt does not belong there"),
         (lambda page: setattr(page.assets[1], "whole", False), "faas-runtime-0.2.0.tar.gz is not whole there"),
     ],
     ids=["other bytes", "missing", "more", "broken off"],
 )
 @pytest.mark.parametrize("digests", [True, False])
 def test_a_public_release_that_differs_is_a_fault(
-    at: Rehearsal, change: Callable[[Page], None], words: str, digests: bool
+    at: Rehearsal, change: Callable[[StoredPage], None], words: str, digests: bool
 ) -> None:
     at.target().publish()
     change(ours(at))
@@ -260,12 +260,16 @@ def test_a_file_that_changes_while_it_is_published_is_not_sent(at: Rehearsal) ->
     ("there", "words", "advice"),
     [
         (None, f"is {TAG_OBJECT} here, and not there in {REPOSITORY}", "push the tag"),
-        (Tag("b2" * 20, COMMIT), f"is {TAG_OBJECT} here, and {'b2' * 20} in {REPOSITORY}", "never move a public tag"),
-        (Tag(COMMIT, COMMIT), f"is {TAG_OBJECT} here, and {COMMIT} in {REPOSITORY}", "never move a public tag"),
+        (
+            StoredTag("b2" * 20, COMMIT),
+            f"is {TAG_OBJECT} here, and {'b2' * 20} in {REPOSITORY}",
+            "never move a public tag",
+        ),
+        (StoredTag(COMMIT, COMMIT), f"is {TAG_OBJECT} here, and {COMMIT} in {REPOSITORY}", "never move a public tag"),
     ],
     ids=["missing", "another object", "no object"],
 )
-def test_the_remote_must_have_the_same_tag(at: Rehearsal, there: Tag | None, words: str, advice: str) -> None:
+def test_the_remote_must_have_the_same_tag(at: Rehearsal, there: StoredTag | None, words: str, advice: str) -> None:
     del at.releases.tags[TAG]
     if there:
         at.releases.tags[TAG] = there
@@ -280,14 +284,14 @@ def test_the_remote_must_have_the_same_tag(at: Rehearsal, there: Tag | None, wor
 
 
 def test_a_tag_without_an_object_is_its_commit(at: Rehearsal) -> None:
-    at.releases.tags[TAG] = Tag(COMMIT, COMMIT)
+    at.releases.tags[TAG] = StoredTag(COMMIT, COMMIT)
     target = at.target(tag_object=COMMIT)
     assert target.preflight() == []
     target.publish()
 
 
 def test_the_tag_must_be_for_the_commit_of_the_set(at: Rehearsal) -> None:
-    at.releases.tags[TAG] = Tag(TAG_OBJECT, "2e" * 20)
+    at.releases.tags[TAG] = StoredTag(TAG_OBJECT, "2e" * 20)
     (fault,) = at.target().preflight()
     assert fault.what == (f"the tag v0.2.0 is for the commit {'2e' * 20}, and the set was built from another: {COMMIT}")
 

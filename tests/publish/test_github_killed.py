@@ -43,7 +43,7 @@ def undisturbed(folder: Path, step: str) -> tuple[object, list[str]]:
         return at.end_state(), list(at.server.seen)
 
 
-class Run:
+class KilledRun:
     """The step in a process of its own, killed at a request: "before" it is carried out, "after", or "within" it.
 
     Within an upload means that a part of the file has arrived.
@@ -88,7 +88,7 @@ class Run:
 def kill_and_begin_again(folder: Path, step: str, number: int, when: str, end: object) -> None:
     with rehearsal(folder) as at:
         prepare(at, step)
-        run = Run(at, step, number, when)
+        run = KilledRun(at, step, number, when)
         assert run.status == -signal.SIGKILL, run.output
         carry_out(at, step)
         assert at.end_state() == end, f"{step}, killed {when} request {number}"
@@ -135,7 +135,7 @@ def test_killed_again_and_again(tmp_path: Path, step: str, when: str) -> None:
     with rehearsal(tmp_path / "killed") as at:
         prepare(at, step)
         for number in range(1, 3 * len(requests)):
-            run = Run(at, step, number, when)
+            run = KilledRun(at, step, number, when)
             if run.status != -signal.SIGKILL:
                 break
         assert run.status == 0, run.output
@@ -147,7 +147,7 @@ def test_the_program_publishes_when_nobody_kills_it(tmp_path: Path) -> None:
     end, requests = undisturbed(tmp_path / "undisturbed", "publish")
     with rehearsal(tmp_path / "program") as at:
         prepare(at, "publish")
-        run = Run(at, "publish", 1000, "before")
+        run = KilledRun(at, "publish", 1000, "before")
         assert run.status == 0, run.output
         assert (at.end_state(), at.server.seen) == (end, requests)
         assert "is public" in run.output

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from ci.publish.rehearse.github_pages import Asset, Page
+from ci.publish.rehearse.github_pages import StoredAsset, StoredPage
 from tests.publish.github_support import COMMIT, FILES, REPOSITORY, TAG, TAG_OBJECT, TOKEN, Rehearsal, rehearsal
 
 RELEASES = f"/repos/{REPOSITORY}/releases"
@@ -62,7 +62,7 @@ def ask(at: Rehearsal, method: str, path: str, headers: Mapping[str, str] = HEAD
     return requests.request(method, at.server.origin + path, headers=headers, timeout=30, **more)
 
 
-def make_draft(at: Rehearsal) -> Page:
+def make_draft(at: Rehearsal) -> StoredPage:
     return at.releases.create({"tag_name": TAG, "draft": True})
 
 
@@ -175,7 +175,7 @@ def test_lists_are_paged(at: Rehearsal) -> None:
     assert ask(at, "GET", f"{RELEASES}?page=4").json() == []
 
 
-def upload(at: Rehearsal, page: Page, query: str, headers: Mapping[str, Any] = UPLOAD, data: Any = b"a") -> Any:
+def upload(at: Rehearsal, page: StoredPage, query: str, headers: Mapping[str, Any] = UPLOAD, data: Any = b"a") -> Any:
     path = f"/uploads{RELEASES}/{page.id}/assets{query}"
     return ask(at, "POST", path, headers, data=data)
 
@@ -232,13 +232,13 @@ def test_a_broken_off_upload_holds_the_name(at: Rehearsal) -> None:
 
 def test_there_is_room_for_a_thousand_files(at: Rehearsal) -> None:
     draft = make_draft(at)
-    draft.assets = [Asset(1000 + number, f"file-{number}", "", b"") for number in range(999)]
+    draft.assets = [StoredAsset(1000 + number, f"file-{number}", "", b"") for number in range(999)]
     assert upload(at, draft, "?name=a").status_code == 201
     answer = upload(at, draft, "?name=b")
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "file_count limited to 1000")
 
 
-def change(at: Rehearsal, page: Page, **fields: Any) -> requests.Response:
+def change(at: Rehearsal, page: StoredPage, **fields: Any) -> requests.Response:
     return ask(at, "PATCH", f"{RELEASES}/{page.id}", json=fields)
 
 

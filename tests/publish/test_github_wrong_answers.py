@@ -17,7 +17,7 @@ import pytest
 
 from ci.core import web
 from ci.core.errors import HostError, ReleaseError
-from ci.publish.rehearse.github_pages import Asset
+from ci.publish.rehearse.github_pages import StoredAsset
 from ci.publish.rehearse.server import Reply, Request
 from tests.publish.github_support import FILES, REPOSITORY, TAG, Rehearsal, rehearsal
 
@@ -40,7 +40,7 @@ STEPS = {
 
 
 @dataclass(frozen=True)
-class Wrong:
+class WrongGithubAnswer:
     """A wrong answer: what the server says, whether it carries the request out first, and how often it does so.
 
     `words` are in the message or its advice; empty if the publication ends well all the same.
@@ -69,41 +69,53 @@ def hang_up(reply: Reply) -> Reply:
 EXISTS = {"resource": "ReleaseAsset", "code": "already_exists", "field": "name"}
 BURNED = {"resource": "Release", "code": "custom", "message": "tag_name was used by an immutable release"}
 TABLE = [
-    Wrong("401", says(401, "Bad credentials"), "the token is not accepted .401, Bad credentials.*not expired"),
-    Wrong("403", says(403, "Resource not accessible"), "the token may not do this .403.*give it the right to write"),
-    Wrong("404", says(404, "Not Found"), "it is not there, or the token may not see it .404"),
-    Wrong("409", says(409, "Conflict"), "409, Conflict.*wait, then run the same command again"),
-    Wrong("422", says(422, "Validation Failed"), "422, Validation Failed.*look at what GitHub says"),
-    Wrong("422 exists", says(422, "Validation Failed", EXISTS), "a file of this name is in the way"),
-    Wrong("422 immutable", says(422, "Cannot upload assets to an immutable release."), "take the next version"),
-    Wrong("422 burned", says(422, "Validation Failed", BURNED), "can never be used again: take the next version"),
-    Wrong("429 once", says(429, "You have exceeded a limit", Retry_After="7"), times=1),
-    Wrong(
+    WrongGithubAnswer(
+        "401", says(401, "Bad credentials"), "the token is not accepted .401, Bad credentials.*not expired"
+    ),
+    WrongGithubAnswer(
+        "403", says(403, "Resource not accessible"), "the token may not do this .403.*give it the right to write"
+    ),
+    WrongGithubAnswer("404", says(404, "Not Found"), "it is not there, or the token may not see it .404"),
+    WrongGithubAnswer("409", says(409, "Conflict"), "409, Conflict.*wait, then run the same command again"),
+    WrongGithubAnswer("422", says(422, "Validation Failed"), "422, Validation Failed.*look at what GitHub says"),
+    WrongGithubAnswer("422 exists", says(422, "Validation Failed", EXISTS), "a file of this name is in the way"),
+    WrongGithubAnswer(
+        "422 immutable", says(422, "Cannot upload assets to an immutable release."), "take the next version"
+    ),
+    WrongGithubAnswer(
+        "422 burned", says(422, "Validation Failed", BURNED), "can never be used again: take the next version"
+    ),
+    WrongGithubAnswer("429 once", says(429, "You have exceeded a limit", Retry_After="7"), times=1),
+    WrongGithubAnswer(
         "429",
         says(429, "You have exceeded a limit", Retry_After="7000"),
         "requests are limited .429.* for 7000 s.*run the same command again",
     ),
-    Wrong("403 limit", says(403, "API rate limit exceeded", Retry_After="7000"), "requests are limited .403"),
-    Wrong("500 once", says(500, "Oops"), times=1),
-    Wrong("500", says(500, "Oops"), "the server has a fault .500, Oops.*run the same command again"),
-    Wrong("502 once, carried out", says(502, "Bad Gateway"), times=1, carried_out=True),
-    Wrong("truncated once", cut, times=1, carried_out=True),
-    Wrong("no answer once", hang_up, times=1),
-    Wrong("no answer once, carried out", hang_up, times=1, carried_out=True),
-    Wrong("no answer", hang_up, "the connection ended before the answer was complete.*run the same command again"),
-    Wrong("a redirect to nowhere", lambda _: Reply(status=302), "to another address|what is no address"),
-    Wrong(
+    WrongGithubAnswer(
+        "403 limit", says(403, "API rate limit exceeded", Retry_After="7000"), "requests are limited .403"
+    ),
+    WrongGithubAnswer("500 once", says(500, "Oops"), times=1),
+    WrongGithubAnswer("500", says(500, "Oops"), "the server has a fault .500, Oops.*run the same command again"),
+    WrongGithubAnswer("502 once, carried out", says(502, "Bad Gateway"), times=1, carried_out=True),
+    WrongGithubAnswer("truncated once", cut, times=1, carried_out=True),
+    WrongGithubAnswer("no answer once", hang_up, times=1),
+    WrongGithubAnswer("no answer once, carried out", hang_up, times=1, carried_out=True),
+    WrongGithubAnswer(
+        "no answer", hang_up, "the connection ended before the answer was complete.*run the same command again"
+    ),
+    WrongGithubAnswer("a redirect to nowhere", lambda _: Reply(status=302), "to another address|what is no address"),
+    WrongGithubAnswer(
         "a moved repository",
         lambda _: Reply(status=307, headers={"Location": "/repos/an-owner/another-name/releases"}),
         "the repository has another name now: write that one below targets",
     ),
-    Wrong(
+    WrongGithubAnswer(
         "not JSON",
         lambda reply: Reply(status=reply.status, body=b"<html>a proxy</html>"),
         "is not JSON.*look at the address by hand",
         carried_out=True,
     ),
-    Wrong(
+    WrongGithubAnswer(
         "another document",
         lambda reply: Reply(status=reply.status, body=b'{"id": "one"}'),
         "has no [a-z_]+ that can be used.*look at the address by hand",
@@ -156,7 +168,7 @@ def at(tmp_path: Path) -> Iterator[Rehearsal]:
         yield found
 
 
-def spoil(at: Rehearsal, step: str, wrong: Wrong) -> list[str]:
+def spoil(at: Rehearsal, step: str, wrong: WrongGithubAnswer) -> list[str]:
     """Let the server answer wrongly at a step; returns the requests that were spoilt."""
     spoilt: list[str] = []
 
@@ -194,7 +206,7 @@ def require_nothing_wrong(at: Rehearsal) -> None:
 
 
 @pytest.mark.parametrize(("step", "wrong"), CASES)
-def test_a_wrong_answer(at: Rehearsal, undisturbed: object, step: str, wrong: Wrong) -> None:
+def test_a_wrong_answer(at: Rehearsal, undisturbed: object, step: str, wrong: WrongGithubAnswer) -> None:
     prepare(at, step)
     spoilt = spoil(at, step, wrong)
     words = ELSEWHERE.get((step, wrong.name), wrong.words)
@@ -225,7 +237,7 @@ def test_no_answer_in_time(at: Rehearsal, undisturbed: object, step: str, monkey
         return hang_up(reply)
 
     prepare(at, step)
-    spoilt = spoil(at, step, Wrong("time-out once", wait, times=1))
+    spoilt = spoil(at, step, WrongGithubAnswer("time-out once", wait, times=1))
     target = at.target()
     dataclasses.replace(target, web=dataclasses.replace(target.web, seconds=(10.0, 0.2))).publish()
     assert spoilt
@@ -238,7 +250,7 @@ def test_no_answer_in_time(at: Rehearsal, undisturbed: object, step: str, monkey
 def test_a_file_that_was_stored_otherwise(at: Rehearsal, undisturbed: object, stored: str, really: bool) -> None:
     """The answer is about another file; the truth is what the list has."""
 
-    def change(asset: Asset) -> None:
+    def change(asset: StoredAsset) -> None:
         if stored == "another name":
             asset.name = f"{asset.name}.bin"
         else:
@@ -320,7 +332,7 @@ def test_a_page_that_is_missing_from_the_list(
 def test_a_file_that_is_missing_from_the_list_is_not_sent_twice(at: Rehearsal, undisturbed: object) -> None:
     page = at.releases.create({"tag_name": TAG, "draft": True})
     at.releases.upload(page, "SHA256SUMS", "", FILES["SHA256SUMS"], whole=True)
-    empty = Wrong("an empty list", lambda _: Reply(status=200, body=b"[]"), times=1)
+    empty = WrongGithubAnswer("an empty list", lambda _: Reply(status=200, body=b"[]"), times=1)
     spoil(at, "list the files", empty)
     at.target().publish()
     assert at.end_state() == undisturbed
@@ -328,6 +340,6 @@ def test_a_file_that_is_missing_from_the_list_is_not_sent_twice(at: Rehearsal, u
 
 def test_a_release_that_is_public_by_the_list_alone_is_not_made_again(at: Rehearsal, undisturbed: object) -> None:
     at.target().publish()
-    spoil(at, "look for the release", Wrong("404", says(404, "Not Found")))
+    spoil(at, "look for the release", WrongGithubAnswer("404", says(404, "Not Found")))
     at.target().publish()
     assert at.end_state() == undisturbed

@@ -26,7 +26,7 @@ SENDS = ("wheel", "tarball")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Raised:
     """What is raised, with some of its message and of its hint."""
 
     kind: type[ReleaseError]
@@ -35,12 +35,12 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wrong:
+class WrongPypiAnswer:
     """A wrong answer, and what comes of it where the index is asked and where a file is sent; None is success."""
 
     reply: Reply
-    look: Outcome | None
-    send: Outcome | None
+    look: Raised | None
+    send: Raised | None
     pauses: bool = True  # whether a success took some
 
 
@@ -54,87 +54,87 @@ def page(name: str = "faas-runtime", *files: tuple[str, str]) -> Reply:
     return Reply(status=200, body=json.dumps(body).encode())
 
 
-def refusal(told: str, advice: str = "") -> Outcome:
-    return Outcome(kind=Refusal, told=told, advice=advice)
+def refusal(told: str, advice: str = "") -> Raised:
+    return Raised(kind=Refusal, told=told, advice=advice)
 
 
 AGAIN = "run the same command again"
 NEW = "publish a new version"
-NOT_LISTED = Outcome(kind=HostError, told="does not list it after 120 s", advice=AGAIN)
+NOT_LISTED = Raised(kind=HostError, told="does not list it after 120 s", advice=AGAIN)
 TOKEN_REFUSED = refusal("the token is not accepted (401, Who are you?)", "is it whole, and not expired?")
 FORBIDDEN = refusal("the token may not do this (403, Not yours)", "the right to write")
 NOT_THERE = refusal("it is not there, or the token may not see it (404", "typing errors")
 CONFLICT = refusal("answered 409, Conflict", AGAIN)
 INVALID = refusal("answered 422, Not so", AGAIN)
 WRONG = {
-    "401": Wrong(reply=titled(401, "Who are you?"), look=TOKEN_REFUSED, send=TOKEN_REFUSED),
-    "403": Wrong(reply=titled(403, "Not yours"), look=FORBIDDEN, send=FORBIDDEN),
-    "404": Wrong(reply=titled(404, "Not Found"), look=None, send=NOT_THERE, pauses=False),
-    "409": Wrong(reply=titled(409, "Conflict"), look=CONFLICT, send=CONFLICT),
-    "422": Wrong(reply=titled(422, "Not so"), look=INVALID, send=INVALID),
-    "exists": Wrong(
+    "401": WrongPypiAnswer(reply=titled(401, "Who are you?"), look=TOKEN_REFUSED, send=TOKEN_REFUSED),
+    "403": WrongPypiAnswer(reply=titled(403, "Not yours"), look=FORBIDDEN, send=FORBIDDEN),
+    "404": WrongPypiAnswer(reply=titled(404, "Not Found"), look=None, send=NOT_THERE, pauses=False),
+    "409": WrongPypiAnswer(reply=titled(409, "Conflict"), look=CONFLICT, send=CONFLICT),
+    "422": WrongPypiAnswer(reply=titled(422, "Not so"), look=INVALID, send=INVALID),
+    "exists": WrongPypiAnswer(
         reply=titled(400, "File already exists ('x')."),
         look=refusal("answered 400, File already exists"),
         send=refusal("answered 400, File already exists", "look at its sha256 on the page of the project"),
     ),
-    "name used up": Wrong(
+    "name used up": WrongPypiAnswer(
         reply=titled(400, "This filename has previously been used, you should use a different version."),
         look=refusal("previously been used"),
         send=refusal("previously been used", NEW),
     ),
-    "closed": Wrong(
+    "closed": WrongPypiAnswer(
         reply=titled(400, "Uploading new files to releases older than 14 days is not allowed."),
         look=refusal("older than 14 days"),
         send=refusal("older than 14 days", NEW),
     ),
-    "field": Wrong(
+    "field": WrongPypiAnswer(
         reply=titled(400, "'x' is an invalid value for Summary."),
         look=refusal("answered 400, 'x' is an invalid value", AGAIN),
         send=refusal("answered 400, 'x' is an invalid value", AGAIN),
     ),
-    "limited": Wrong(reply=Reply(status=429, headers={"Retry-After": "7"}), look=None, send=None),
-    "limited for long": Wrong(
+    "limited": WrongPypiAnswer(reply=Reply(status=429, headers={"Retry-After": "7"}), look=None, send=None),
+    "limited for long": WrongPypiAnswer(
         reply=Reply(status=429, headers={"Retry-After": "3600"}),
-        look=Outcome(kind=HostError, told="for 3600 s", advice=AGAIN),
-        send=Outcome(kind=HostError, told="for 3600 s", advice=AGAIN),
+        look=Raised(kind=HostError, told="for 3600 s", advice=AGAIN),
+        send=Raised(kind=HostError, told="for 3600 s", advice=AGAIN),
     ),
-    "500": Wrong(reply=titled(500, "Oops"), look=None, send=None),
-    "503": Wrong(reply=Reply(status=503, headers={"Retry-After": "7"}), look=None, send=None),
-    "cut": Wrong(reply=Reply(status=200, body=b"x" * 100, cut=10), look=None, send=None),
-    "hangs up": Wrong(reply=Reply(status=200, cut=-1), look=None, send=None),
-    "wrong digest": Wrong(
+    "500": WrongPypiAnswer(reply=titled(500, "Oops"), look=None, send=None),
+    "503": WrongPypiAnswer(reply=Reply(status=503, headers={"Retry-After": "7"}), look=None, send=None),
+    "cut": WrongPypiAnswer(reply=Reply(status=200, body=b"x" * 100, cut=10), look=None, send=None),
+    "hangs up": WrongPypiAnswer(reply=Reply(status=200, cut=-1), look=None, send=None),
+    "wrong digest": WrongPypiAnswer(
         reply=page("faas-runtime", (WHEEL, "0" * 64), (TARBALL, "1" * 64)),
-        look=Outcome(kind=VerificationError, told="has other bytes under this name: sha256", advice=NEW),
+        look=Raised(kind=VerificationError, told="has other bytes under this name: sha256", advice=NEW),
         send=NOT_LISTED,
     ),
-    "another name": Wrong(
+    "another name": WrongPypiAnswer(
         reply=page("other"),
-        look=Outcome(kind=UnavailableError, told="it is about 'other'", advice="the address of the index"),
+        look=Raised(kind=UnavailableError, told="it is about 'other'", advice="the address of the index"),
         send=NOT_LISTED,
     ),
-    "no digest": Wrong(
+    "no digest": WrongPypiAnswer(
         reply=page("faas-runtime", (WHEEL, "md5")),
-        look=Outcome(kind=UnavailableError, told=f"'{WHEEL}' has no sha256", advice="the address of the index"),
+        look=Raised(kind=UnavailableError, told=f"'{WHEEL}' has no sha256", advice="the address of the index"),
         send=NOT_LISTED,
     ),
-    "other document": Wrong(
+    "other document": WrongPypiAnswer(
         reply=Reply(status=200, body=b'{"meta": [], "name": 1}'),
-        look=Outcome(kind=UnavailableError, told="not a page of the simple API", advice="the address of the index"),
+        look=Raised(kind=UnavailableError, told="not a page of the simple API", advice="the address of the index"),
         send=NOT_LISTED,
     ),
-    "no document": Wrong(
+    "no document": WrongPypiAnswer(
         reply=Reply(status=200, body=b"<html>Log in"),
         look=refusal("is not JSON", "a proxy"),
         send=NOT_LISTED,
     ),
-    "missing from the list": Wrong(reply=page(), look=None, send=NOT_LISTED, pauses=False),
-    "redirect": Wrong(
+    "missing from the list": WrongPypiAnswer(reply=page(), look=None, send=NOT_LISTED, pauses=False),
+    "redirect": WrongPypiAnswer(
         reply=Reply(status=307, headers={"Location": "/simple/faas-runtime/"}),
         look=None,
         send=refusal("sends this POST to another address (307)", "release.yaml"),
         pauses=False,
     ),
-    "redirect to nowhere": Wrong(
+    "redirect to nowhere": WrongPypiAnswer(
         reply=Reply(status=302, headers={"Location": "ftp://x"}),
         look=refusal("redirects to what is no address"),
         send=refusal("sends this POST to another address (302)"),
@@ -157,7 +157,7 @@ def require_right(site: Site, folder: Path) -> None:
     assert len(site.pypi.begun) == 1
 
 
-def check(site: Site, folder: Path, step: str, wrong: Wrong) -> None:
+def check(site: Site, folder: Path, step: str, wrong: WrongPypiAnswer) -> None:
     site.server.before = at(step, lambda request: wrong.reply)
     outcome = wrong.send if step in SENDS else wrong.look
     if outcome is None:

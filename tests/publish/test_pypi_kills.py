@@ -21,7 +21,7 @@ __all__ = ["built_files"]
 REQUESTS = 6
 
 
-class Run:
+class KilledProcess:
     """A process that publishes to an index. It is killed at a request, before or after that is carried out."""
 
     def __init__(self, server: Server) -> None:
@@ -67,7 +67,7 @@ class Run:
 def killed_and_run_again(folder: Path, at: int, when: str) -> Site:
     pypi = PyPiServer(token=TOKEN, now=lambda: NOW)
     with Server(pypi.answer) as server:
-        run = Run(server)
+        run = KilledProcess(server)
         (run.kill_before if when == "before" else run.kill_after)(at)
         code, output = run.start(folder)
         assert code == -signal.SIGKILL, output
@@ -82,7 +82,7 @@ def killed_and_run_again(folder: Path, at: int, when: str) -> Site:
 def undisturbed(built_files: Path) -> Site:
     pypi = PyPiServer(token=TOKEN, now=lambda: NOW)
     with Server(pypi.answer) as server, Processes(masks_of({"PYPI_TOKEN": TOKEN})) as watch:
-        code, output = Run(server).start(built_files, watch)
+        code, output = KilledProcess(server).start(built_files, watch)
     assert code == 0, output
     assert len(server.seen) == REQUESTS
     assert not masks_of({"PYPI_TOKEN": TOKEN}).found_in(output)

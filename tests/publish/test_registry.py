@@ -15,7 +15,7 @@ from ci.core.secrets import register
 from ci.images import image_index
 from ci.publish.oci_documents import INDEX
 from ci.publish.registry import Registry
-from ci.publish.rehearse.registry_server import Contents, RegistryServer
+from ci.publish.rehearse.registry_server import RegistryServer, RepositoryContents
 from ci.publish.rehearse.registry_tokens import TokenOffice
 from ci.publish.rehearse.server import Reply, Request, Server
 from ci.publish.release_set import ReleaseSet
@@ -109,7 +109,7 @@ def test_lists_are_kept_by_hand_where_the_registry_keeps_none(sets: Path, tmp_pa
         assert json.loads(contents.manifests[contents.tags[tag]]) == after
 
 
-def _tag_as(contents: Contents, tag: str, document: dict[str, Any]) -> None:
+def _tag_as(contents: RepositoryContents, tag: str, document: dict[str, Any]) -> None:
     from ci.publish.rehearse.registry_server import digest_of
 
     data = json.dumps(document).encode()

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ci.core.errors import HostError, ReleaseError, VerificationError
-from ci.publish.rehearse.registry_server import Contents, RegistryServer
+from ci.publish.rehearse.registry_server import RegistryServer, RepositoryContents
 from ci.publish.rehearse.server import Reply, Request, Server
 from tests.publish import image_sets
 from tests.publish.registry_support import REPOSITORY, end_state, target
@@ -40,7 +40,7 @@ STEPS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wrong:
+class WrongReply:
     """A wrong answer, and how often it is given.
 
     `fault` is what the message matches, and `at` what it matches at single steps, or where something is read or
@@ -73,31 +73,35 @@ OTHER = {"Docker-Content-Digest": f"sha256:{'0' * 64}"}
 ELSEWHERE = r"sends this (PUT|POST) to another address \(307\), which is refused"
 NO_ANSWER = "no answer from 127.*: the connection ended before the answer was complete"
 WRONG = {
-    "401": Wrong(reply=said(401, "who"), fault=r"the token is not accepted \(401"),
-    "403": Wrong(reply=said(403, "no"), fault=r"the token may not do this \(403"),
-    "404": Wrong(reply=said(404, "what"), fault="it is not there, or the token may not see it", at=NOT_THERE),
-    "409": Wrong(reply=said(409, "busy"), fault="answered 409"),
-    "422": Wrong(reply=said(422, "already exists"), fault="answered 422", at={"write": "answered 422, already exists"}),
-    "immutable": Wrong(reply=said(412, "immutable"), fault="answered 412", at={"write": "answered 412, immutable"}),
-    "429, soon over": Wrong(reply=said(429, "slow", Retry_After="7"), times=1),
-    "429": Wrong(reply=said(429, "slow", Retry_After="3600"), fault=r"requests are limited \(429.*for 3600 s"),
-    "500 once": Wrong(reply=said(500, "oh"), times=1),
-    "500": Wrong(reply=said(500, "oh"), fault=r"the server has a fault \(500"),
-    "no answer once": Wrong(reply=Reply(status=200, cut=-1), times=1),
-    "no answer": Wrong(reply=Reply(status=200, cut=-1), fault=NO_ANSWER),
-    "truncated once": Wrong(
+    "401": WrongReply(reply=said(401, "who"), fault=r"the token is not accepted \(401"),
+    "403": WrongReply(reply=said(403, "no"), fault=r"the token may not do this \(403"),
+    "404": WrongReply(reply=said(404, "what"), fault="it is not there, or the token may not see it", at=NOT_THERE),
+    "409": WrongReply(reply=said(409, "busy"), fault="answered 409"),
+    "422": WrongReply(
+        reply=said(422, "already exists"), fault="answered 422", at={"write": "answered 422, already exists"}
+    ),
+    "immutable": WrongReply(
+        reply=said(412, "immutable"), fault="answered 412", at={"write": "answered 412, immutable"}
+    ),
+    "429, soon over": WrongReply(reply=said(429, "slow", Retry_After="7"), times=1),
+    "429": WrongReply(reply=said(429, "slow", Retry_After="3600"), fault=r"requests are limited \(429.*for 3600 s"),
+    "500 once": WrongReply(reply=said(500, "oh"), times=1),
+    "500": WrongReply(reply=said(500, "oh"), fault=r"the server has a fault \(500"),
+    "no answer once": WrongReply(reply=Reply(status=200, cut=-1), times=1),
+    "no answer": WrongReply(reply=Reply(status=200, cut=-1), fault=NO_ANSWER),
+    "truncated once": WrongReply(
         reply=Reply(status=200, body=b"{" * 99, cut=9), times=1, at={"HEAD blob": "has 99 bytes there, and should have"}
     ),
-    "truncated": Wrong(
+    "truncated": WrongReply(
         reply=Reply(status=200, body=b"{" * 99, cut=9),
         fault=NO_ANSWER,
         at={"HEAD version tag": "", "HEAD blob": "has 99 bytes there, and should have"},
     ),
-    "another digest": Wrong(
+    "another digest": WrongReply(
         reply=Reply(status=201, headers=OTHER),
         at={"read": "answered 201", "POST upload": "answered 201", "write": "has it as 'sha256:0000"},
     ),
-    "another digest back": Wrong(
+    "another digest back": WrongReply(
         reply=Reply(status=200, body=b"{}", headers=OTHER),
         at={
             "write": "answered 200",
@@ -108,11 +112,11 @@ WRONG = {
             "GET tags": "the list of tags is that of None",
         },
     ),
-    "redirect": Wrong(reply=Reply(status=307, headers={"Location": "/elsewhere"}), fault=ELSEWHERE, at=NOT_THERE),
-    "redirect without end": Wrong(
+    "redirect": WrongReply(reply=Reply(status=307, headers={"Location": "/elsewhere"}), fault=ELSEWHERE, at=NOT_THERE),
+    "redirect without end": WrongReply(
         reply=Reply(status=307, headers={"Location": ""}), fault=ELSEWHERE, at={"read": "without end"}
     ),
-    "a page of a proxy": Wrong(
+    "a page of a proxy": WrongReply(
         reply=Reply(status=200, body=b"<html>"),
         fault="is not JSON",
         at={
@@ -138,7 +142,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def start(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Contents]:
+def start(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, RepositoryContents]:
     """What the registry has at first: the version before."""
     registry = RegistryServer()
     with Server(registry.answer) as server:
@@ -147,14 +151,18 @@ def start(sets: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Con
 
 
 @pytest.fixture(scope="module")
-def undisturbed(sets: Path, start: dict[str, Contents], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def undisturbed(
+    sets: Path, start: dict[str, RepositoryContents], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
     registry = RegistryServer(repositories=copy.deepcopy(start))
     with Server(registry.answer) as server:
         target(image_sets.read(sets / VERSION), server.origin, tmp_path_factory.mktemp("ledger") / "l").publish()
     return end_state(registry)
 
 
-def check(answer: str, step: str, sets: Path, start: dict[str, Contents], whole: dict[str, Any], ledger: Path) -> None:
+def check(
+    answer: str, step: str, sets: Path, start: dict[str, RepositoryContents], whole: dict[str, Any], ledger: Path
+) -> None:
     """Publish to a registry that gives a wrong answer at a step; then again to one that is well."""
     wrong, (method, part) = WRONG[answer], STEPS[step]
     registry = RegistryServer(repositories=copy.deepcopy(start))
@@ -188,7 +196,12 @@ def check(answer: str, step: str, sets: Path, start: dict[str, Contents], whole:
 
 @pytest.mark.parametrize(("answer", "step"), SHORT)
 def test_a_wrong_answer(
-    answer: str, step: str, sets: Path, start: dict[str, Contents], undisturbed: dict[str, Any], tmp_path: Path
+    answer: str,
+    step: str,
+    sets: Path,
+    start: dict[str, RepositoryContents],
+    undisturbed: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
     check(answer, step, sets, start, undisturbed, tmp_path / "ledger")
 
@@ -196,7 +209,12 @@ def test_a_wrong_answer(
 @pytest.mark.long
 @pytest.mark.parametrize(("answer", "step"), [one for one in TABLE if one not in SHORT])
 def test_each_wrong_answer_at_each_step(
-    answer: str, step: str, sets: Path, start: dict[str, Contents], undisturbed: dict[str, Any], tmp_path: Path
+    answer: str,
+    step: str,
+    sets: Path,
+    start: dict[str, RepositoryContents],
+    undisturbed: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
     check(answer, step, sets, start, undisturbed, tmp_path / "ledger")
 

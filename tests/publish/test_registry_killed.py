@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.publish.rehearse.registry_server import Contents, RegistryServer
+from ci.publish.rehearse.registry_server import RegistryServer, RepositoryContents
 from ci.publish.rehearse.server import Reply, Request, Server
 from tests.publish import image_sets, registry_program
 from tests.publish.registry_support import REPOSITORY, end_state, tags, target
@@ -35,7 +35,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start_of(api: bool, action: str, sets: Path, scratch: Path) -> dict[str, Contents]:
+def start_of(api: bool, action: str, sets: Path, scratch: Path) -> dict[str, RepositoryContents]:
     """What the registry has before the action."""
     registry = RegistryServer(referrers_api=api)
     with Server(registry.answer) as server:
@@ -47,7 +47,9 @@ def start_of(api: bool, action: str, sets: Path, scratch: Path) -> dict[str, Con
 class Trial:
     """One registry, whose client can be killed at a request."""
 
-    def __init__(self, api: bool, action: str, start: dict[str, Contents], folder: Path, ledger: Path) -> None:
+    def __init__(
+        self, api: bool, action: str, start: dict[str, RepositoryContents], folder: Path, ledger: Path
+    ) -> None:
         self.registry = RegistryServer(referrers_api=api, page=4, repositories=copy.deepcopy(start))
         self.action = action
         self.arguments = (str(folder), str(ledger))

@@ -18,7 +18,7 @@ from ci.core.web import Web
 from ci.manifest.release import Release
 from ci.publish import every_target, release_set, run, stranger
 from ci.publish.every_target import Publication
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.rehearse import servers
 from ci.publish.rehearse.servers import Servers
 from ci.release import yum
@@ -58,7 +58,7 @@ def publication(finished: Path, keys: OwnerKeys, release: Release, tmp_path: Pat
         tag_object=TAG_OBJECT,
         notes="Something is new.\n",
         testing=False,
-        ledger=Ledger(tmp_path / "publish.json", str(release.version)),
+        ledger=PublicationLedger(tmp_path / "publish.json", str(release.version)),
         scratch=tmp_path,
         run=runner,
         say=lambda _: None,

@@ -17,7 +17,7 @@ from ci.manifest.reader import load
 from ci.publish import every_target
 from ci.publish.every_target import Publication
 from ci.publish.github_api import Api
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.places import Places
 from ci.publish.pypi import PyPi
 from ci.publish.release_page import ReleasePage
@@ -98,7 +98,7 @@ def test_the_targets_of_a_run_wait_for_its_page(tmp_path: Path, with_github: boo
         tag_object="1" * 40,
         notes="",
         testing=False,
-        ledger=Ledger(tmp_path / "publish.json", "0.1.0"),
+        ledger=PublicationLedger(tmp_path / "publish.json", "0.1.0"),
         scratch=tmp_path,
         run=Runner(log=tmp_path / "log"),
         say=print,

@@ -15,12 +15,12 @@ from ci.core.errors import HostError, PreflightError, ReleaseError, UnavailableE
 from ci.core.faults import Fault
 from ci.core.masking import PROCESS
 from ci.publish import run, tokens
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.target import Item, State
 
 
 @dataclass
-class Toy:
+class ToyTarget:
     """A target that writes down what it is asked to do."""
 
     name: str
@@ -58,9 +58,9 @@ class Toy:
         self.promoted.append(self.name)
 
 
-def toys(*names: str) -> tuple[list[Toy], list[str]]:
+def toys(*names: str) -> tuple[list[ToyTarget], list[str]]:
     done: list[str] = []
-    return [Toy(name=name, done=done) for name in names], done
+    return [ToyTarget(name=name, done=done) for name in names], done
 
 
 def test_what_others_lead_to_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
@@ -189,18 +189,18 @@ def test_a_promotion_asks_every_target(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_the_ledger_remembers_for_one_version(tmp_path: Path) -> None:
     path = tmp_path / "dist" / "publish.json"
-    ledger = Ledger(path, "1.0")
+    ledger = PublicationLedger(path, "1.0")
     ledger.remember("github", "draft", "12")
     ledger.remember("registry", "upload", "/v2/x")
     ledger.forget("registry", "upload")
     assert json.loads(path.read_bytes())["targets"] == {"github": {"draft": "12"}, "registry": {}}
-    assert Ledger(path, "1.0").get("github", "draft") == "12"
-    assert Ledger(path, "1.1").get("github", "draft") == ""
+    assert PublicationLedger(path, "1.0").get("github", "draft") == "12"
+    assert PublicationLedger(path, "1.1").get("github", "draft") == ""
     path.write_text('{"format": 2, "version": "1.0"}')
     with pytest.raises(UsageError, match="its format is 2, and 1 is known"):
-        Ledger(path, "1.0")
+        PublicationLedger(path, "1.0")
     path.write_text("half a file")
-    assert Ledger(path, "1.0").get("github", "draft") == ""
+    assert PublicationLedger(path, "1.0").get("github", "draft") == ""
 
 
 def test_a_token_comes_from_a_variable_or_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

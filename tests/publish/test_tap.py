@@ -442,7 +442,7 @@ def test_the_version_of_a_formula(line: str, version: str | None) -> None:
     assert version_of(f"class FaasRuntime < Formula\n  {line}\nend\n") == (version and parse(version))
 
 
-class Killed:
+class KilledAtRequest:
     """Kills a process at a request, and runs it again."""
 
     def __init__(self, tmp_path: Path, token: Secret, first: Path, action: str) -> None:
@@ -496,7 +496,7 @@ def start(argv: list[str]) -> subprocess.Popen[bytes]:
 
 
 def test_killed_at_some_requests(tmp_path: Path, token: Secret, first: Path) -> None:
-    killed = Killed(tmp_path, token, first, "publish")
+    killed = KilledAtRequest(tmp_path, token, first, "publish")
     assert killed.requests == REQUESTS
     killed.at(PUSH - 1, "after")
     killed.at(PUSH, "before")
@@ -506,7 +506,7 @@ def test_killed_at_some_requests(tmp_path: Path, token: Secret, first: Path) -> 
 @pytest.mark.long
 @pytest.mark.parametrize("action", ["publish", "yank"])
 def test_killed_at_every_request(tmp_path: Path, token: Secret, first: Path, action: str) -> None:
-    killed = Killed(tmp_path, token, first, action)
+    killed = KilledAtRequest(tmp_path, token, first, action)
     assert killed.requests >= REQUESTS
     for number in range(1, killed.requests + 1):
         for moment in ("before", "after"):

@@ -453,7 +453,7 @@ def run_program(action: str, release: Path, place: Path, channel: str, step: int
     return int(done.stdout.split()[-1]) if done.returncode == 0 else 0
 
 
-class Killed:
+class KilledAtStep:
     """Kills a publication at a step, in a fresh copy of a place, and runs it again."""
 
     def __init__(self, tmp_path: Path, action: str, release: Path, before: Path, channel: str) -> None:
@@ -483,7 +483,7 @@ class Killed:
 
 
 def test_killed_at_some_steps(published: Path, second: Path, tmp_path: Path) -> None:
-    killed = Killed(tmp_path, "publish", second, published, "stable")
+    killed = KilledAtStep(tmp_path, "publish", second, published, "stable")
     for step in (killed.steps // 2, killed.steps - 1, killed.steps):
         killed.at(step)
 
@@ -497,7 +497,7 @@ def test_killed_at_every_step(place: Path, first: Path, second: Path, tmp_path: 
         target(second, place, channel="testing").publish()
     action = "promote" if case == "promote" else "publish"
     release = first if case == "first" else second
-    killed = Killed(tmp_path, action, release, place, "testing" if case == "testing" else "stable")
+    killed = KilledAtStep(tmp_path, action, release, place, "testing" if case == "testing" else "stable")
     assert killed.steps >= (3 if case == "promote" else 15)
     for step in range(1, killed.steps + 1):
         killed.at(step)

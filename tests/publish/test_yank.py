@@ -24,7 +24,7 @@ from ci.manifest.release import PackageKey, Release
 from ci.publish import vex
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.target import Item, State, Target
 from ci.publish.tree_place import Place
 from ci.release import pacman, yum
@@ -89,7 +89,7 @@ def a_yank(folder: Path, release: Release, sets: Sets, key: Key, epoch: int = NO
         tag_object="1" * 40,
         notes="",
         testing=False,
-        ledger=Ledger(folder / "publish.json", YANKED),
+        ledger=PublicationLedger(folder / "publish.json", YANKED),
         scratch=scratch,
         run=run,
         say=print,
@@ -187,9 +187,9 @@ def test_a_repeated_run_has_the_time_of_the_first(
         publish(sets, web, "yum", stable=YANKED)
         take_back(yank, [target(sets[YANKED], web)], Console())
         trees.append(tree_record.listing(channels(web, "yum")["stable"]))
-        assert time_of(Ledger(tmp_path / "publish.json", YANKED)) == NOW
+        assert time_of(PublicationLedger(tmp_path / "publish.json", YANKED)) == NOW
     assert trees[0] == trees[1]
-    assert time_of(Ledger(tmp_path / "other.json", YANKED)) != NOW
+    assert time_of(PublicationLedger(tmp_path / "other.json", YANKED)) != NOW
 
 
 def test_a_dry_run_shows_each_channel_and_changes_nothing(
@@ -257,7 +257,7 @@ def test_a_key_that_cannot_sign_stops_it_before_anything_is_changed(
     assert snapshot(place) == before
 
 
-class Toy(GitHub):
+class ToyPage(GitHub):
     """A page that notes what it is asked for, and fails where it is told to."""
 
     done: list[str]
@@ -285,7 +285,7 @@ def test_all_that_stands_in_the_way_is_told_at_once(
     for name in ("yum", "pacman"):
         publish(sets, place, name, stable=YANKED)
     done: list[str] = []
-    toys: list[Target] = [Toy("github", done, "state"), Toy("tap", done)]
+    toys: list[Target] = [ToyPage("github", done, "state"), ToyPage("tap", done)]
     trees = [target(sets[YANKED], place, name) for name in ("yum", "pacman")]
     monkeypatch.setattr("shutil.which", lambda name: None if name in ("createrepo_c", "repo-add") else f"/bin/{name}")
     with pytest.raises(PreflightError) as raised:
@@ -303,7 +303,7 @@ def test_all_that_stands_in_the_way_is_told_at_once(
 
 def test_an_error_names_the_target_and_what_was_done_is_shown(one: Yank, capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
-    toys = [Toy("github", done), Toy("registry", done, "yank"), Toy("tap", done)]
+    toys = [ToyPage("github", done), ToyPage("registry", done, "yank"), ToyPage("tap", done)]
     with pytest.raises(ReleaseError, match="registry: it broke off; not begun: github") as raised:
         take_back(one, toys, Console())
     assert raised.value.hint == "wait"

@@ -15,7 +15,7 @@ import pytest
 from ci.core.errors import HostError, ReleaseError, UnavailableError, VerificationError
 from ci.core.masking import PROCESS
 from ci.release import registry, registry_connection
-from ci.release.registry import Tag
+from ci.release.registry import RegistryTag
 from tests.release.strict_registry import REPOSITORY, TOKEN, StrictHandler, StrictRegistry, serving
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
@@ -29,7 +29,7 @@ def strict() -> Iterator[StrictRegistry]:
 
 def resolve(strict: StrictRegistry, platforms: tuple[str, ...] = PLATFORMS) -> registry.Resolved:
     host = strict.origin.partition("//")[2]
-    return registry.resolve(Tag(host=host, repository=REPOSITORY, tag="1"), platforms, origin=strict.origin)
+    return registry.resolve(RegistryTag(host=host, repository=REPOSITORY, tag="1"), platforms, origin=strict.origin)
 
 
 def expected(strict: StrictRegistry) -> registry.Resolved:

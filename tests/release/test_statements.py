@@ -20,7 +20,7 @@ from ci.manifest.reader import load
 from ci.manifest.release import Release
 from ci.pipeline.inputs import PythonPackage
 from ci.release import envelopes, provenance, statements
-from ci.release.envelopes import AttestationKey
+from ci.release.envelopes import PrivateKey
 from tests.release import sets
 from tests.release.sets import COMMIT, write_json
 from tests.support import ROOT
@@ -42,7 +42,7 @@ def pem(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def key(pem: Path) -> AttestationKey:
+def key(pem: Path) -> PrivateKey:
     return envelopes.load_key(pem)
 
 
@@ -146,7 +146,7 @@ def test_files_of_different_builds_are_refused(folder: Path, release: Release) -
         statements.of_release(folder, release)
 
 
-def test_two_runs_write_the_same_bytes(folder: Path, release: Release, key: AttestationKey, tmp_path: Path) -> None:
+def test_two_runs_write_the_same_bytes(folder: Path, release: Release, key: PrivateKey, tmp_path: Path) -> None:
     made = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
@@ -156,9 +156,7 @@ def test_two_runs_write_the_same_bytes(folder: Path, release: Release, key: Atte
     assert len(made[0]) == 10
 
 
-def test_another_library_accepts_the_envelope_and_the_bundle(
-    folder: Path, release: Release, key: AttestationKey
-) -> None:
+def test_another_library_accepts_the_envelope_and_the_bundle(folder: Path, release: Release, key: PrivateKey) -> None:
     envelopes.write(folder, statements.of_release(folder, release), key)
     public = SSlibKey.from_crypto(load_pem_public_key(key.public), keyid=key.keyid)
     plain = json.loads((folder / "provenance.dsse.json").read_bytes())
@@ -172,7 +170,7 @@ def test_another_library_accepts_the_envelope_and_the_bundle(
         changed.verify([public], 1)
 
 
-def test_openssl_accepts_the_key_and_the_signature(pem: Path, key: AttestationKey, tmp_path: Path) -> None:
+def test_openssl_accepts_the_key_and_the_signature(pem: Path, key: PrivateKey, tmp_path: Path) -> None:
     der = subprocess.run(
         ["openssl", "pkey", "-in", pem, "-pubout", "-outform", "DER"], check=True, capture_output=True
     ).stdout

@@ -7,12 +7,12 @@ import hashlib
 from typing import Any
 from urllib.parse import quote
 
-from ci.publish.rehearse.github_pages import Asset, Page, Tag
+from ci.publish.rehearse.github_pages import StoredAsset, StoredPage, StoredTag
 
 _USER = "a-user"
 
 
-def ref(base: str, name: str, tag: Tag) -> dict[str, Any]:
+def ref(base: str, name: str, tag: StoredTag) -> dict[str, Any]:
     """A tag's reference."""
     kind = "commit" if tag.sha == tag.commit else "tag"
     target = {"type": kind, "sha": tag.sha, "url": f"{base}/git/{kind}s/{tag.sha}"}
@@ -20,7 +20,7 @@ def ref(base: str, name: str, tag: Tag) -> dict[str, Any]:
     return {"ref": f"refs/tags/{name}", "node_id": _node("Ref", name), "url": url, "object": target}
 
 
-def tag(base: str, name: str, found: Tag) -> dict[str, Any]:
+def tag(base: str, name: str, found: StoredTag) -> dict[str, Any]:
     """A tag's object."""
     return {
         "node_id": _node("Tag", found.sha),
@@ -33,7 +33,7 @@ def tag(base: str, name: str, found: Tag) -> dict[str, Any]:
     }
 
 
-def page(origin: str, repository: str, found: Page, *, digests: bool) -> dict[str, Any]:
+def page(origin: str, repository: str, found: StoredPage, *, digests: bool) -> dict[str, Any]:
     """A release page, or a draft, which has an address without its tag and no archives."""
     url = f"{origin}/repos/{repository}/releases/{found.id}"
     archive = None if found.draft else f"{origin}/repos/{repository}"
@@ -61,7 +61,7 @@ def page(origin: str, repository: str, found: Page, *, digests: bool) -> dict[st
     }
 
 
-def asset(origin: str, repository: str, on: Page, found: Asset, *, digests: bool) -> dict[str, Any]:
+def asset(origin: str, repository: str, on: StoredPage, found: StoredAsset, *, digests: bool) -> dict[str, Any]:
     """A file of a release page."""
     address = f"{origin}/{repository}/releases/download/{_address_of(on)}/{quote(found.name)}"
     digest = f"sha256:{hashlib.sha256(found.data).hexdigest()}" if digests and found.whole else None
@@ -83,7 +83,7 @@ def asset(origin: str, repository: str, on: Page, found: Asset, *, digests: bool
     }
 
 
-def _address_of(found: Page) -> str:
+def _address_of(found: StoredPage) -> str:
     return f"untagged-{found.id:020x}" if found.draft else quote(found.tag)
 
 

@@ -22,7 +22,7 @@ class Problem(Exception):
 
 
 @dataclass(frozen=True)
-class Tag:
+class StoredTag:
     """A tag: the sha of its object and of its commit, which are the same if the tag has no object."""
 
     sha: str
@@ -30,7 +30,7 @@ class Tag:
 
 
 @dataclass
-class Asset:
+class StoredAsset:
     """A file of a release page; `whole` is False for what a broken-off upload leaves."""
 
     id: int
@@ -41,7 +41,7 @@ class Asset:
 
 
 @dataclass
-class Page:
+class StoredPage:
     """A release page or a draft."""
 
     id: int
@@ -52,7 +52,7 @@ class Page:
     draft: bool
     prerelease: bool
     immutable: bool = False
-    assets: list[Asset] = field(default_factory=list)
+    assets: list[StoredAsset] = field(default_factory=list)
 
 
 @dataclass
@@ -63,31 +63,31 @@ class Releases:
     those from before June 2025 have none.
     """
 
-    tags: dict[str, Tag] = field(default_factory=dict)
-    pages: dict[int, Page] = field(default_factory=dict)
+    tags: dict[str, StoredTag] = field(default_factory=dict)
+    pages: dict[int, StoredPage] = field(default_factory=dict)
     burned: set[str] = field(default_factory=set)
     immutable: bool = True
     digests: bool = True
-    default_branch: Tag = Tag("d" * _SHA_CHARACTERS, "d" * _SHA_CHARACTERS)
+    default_branch: StoredTag = StoredTag("d" * _SHA_CHARACTERS, "d" * _SHA_CHARACTERS)
     _latest: int = 0
     _last_id: int = 0
 
-    def newest_first(self) -> list[Page]:
+    def newest_first(self) -> list[StoredPage]:
         """All pages and drafts, in the order of the list."""
         return [self.pages[number] for number in sorted(self.pages, reverse=True)]
 
-    def public(self, tag: str) -> Page | None:
+    def public(self, tag: str) -> StoredPage | None:
         """The public release of a tag."""
         return next((page for page in self.pages.values() if page.tag == tag and not page.draft), None)
 
-    def latest(self) -> Page | None:
+    def latest(self) -> StoredPage | None:
         """The release that has the mark, or else the newest full one."""
         full = [page for page in self.newest_first() if not page.draft and not page.prerelease]
         return next((page for page in full if page.id == self._latest), full[0] if full else None)
 
-    def create(self, fields: Mapping[str, Any]) -> Page:
+    def create(self, fields: Mapping[str, Any]) -> StoredPage:
         """Make a release page."""
-        page = Page(
+        page = StoredPage(
             id=self._next_id(),
             tag=fields["tag_name"],
             target=fields.get("target_commitish", "main"),
@@ -103,14 +103,14 @@ class Releases:
         self.pages[page.id] = page
         return page
 
-    def change(self, page: Page, fields: Mapping[str, Any]) -> None:
+    def change(self, page: StoredPage, fields: Mapping[str, Any]) -> None:
         """Change a page. An immutable one keeps its tag and stays public; a draft whose tag is left out may lose it."""
         if page.immutable and (fields.get("tag_name", page.tag) != page.tag or fields.get("draft", False)):
             raise _invalid("tag_name", "custom", "Cannot change the tag of an immutable release")
         publishes = page.draft and not fields.get("draft", True)
         if publishes and "tag_name" not in fields:
             raise Problem(422, "Validation Failed", {"resource": "Release", "code": "missing", "field": "tag_name"})
-        changed = Page(
+        changed = StoredPage(
             id=page.id,
             tag=fields.get("tag_name", page.tag),
             target=fields.get("target_commitish", page.target),
@@ -129,13 +129,13 @@ class Releases:
         changed.assets = page.assets
         vars(page).update(vars(changed))
 
-    def delete(self, page: Page) -> None:
+    def delete(self, page: StoredPage) -> None:
         """Delete a page; the tag of an immutable one can never be used again."""
         if page.immutable:
             self.burned.add(page.tag)
         del self.pages[page.id]
 
-    def upload(self, page: Page, name: str, label: str, data: bytes, *, whole: bool) -> Asset:
+    def upload(self, page: StoredPage, name: str, label: str, data: bytes, *, whole: bool) -> StoredAsset:
         """Store a file under the name that GitHub makes of the one that it is given."""
         if page.immutable:
             raise Problem(422, "Cannot upload assets to an immutable release.")
@@ -146,17 +146,17 @@ class Releases:
         if len(page.assets) >= _MOST_ASSETS:
             error = {"resource": "ReleaseAsset", "code": "custom", "message": "file_count limited to 1000"}
             raise Problem(422, "Validation Failed", error)
-        asset = Asset(id=self._next_id(), name=stored, label=label, data=data, whole=whole)
+        asset = StoredAsset(id=self._next_id(), name=stored, label=label, data=data, whole=whole)
         page.assets.append(asset)
         return asset
 
-    def delete_asset(self, page: Page, asset: Asset) -> None:
+    def delete_asset(self, page: StoredPage, asset: StoredAsset) -> None:
         """Delete a file."""
         if page.immutable:
             raise Problem(422, "Cannot delete assets from an immutable release.")
         page.assets.remove(asset)
 
-    def _publish(self, page: Page, make_latest: str) -> None:
+    def _publish(self, page: StoredPage, make_latest: str) -> None:
         if page.tag in self.burned:
             raise Problem(
                 422,
@@ -174,7 +174,7 @@ class Releases:
         page.immutable = self.immutable
         self._mark(page, make_latest)
 
-    def _mark(self, page: Page, make_latest: str) -> None:
+    def _mark(self, page: StoredPage, make_latest: str) -> None:
         if make_latest != "false" and not page.prerelease:
             self._latest = page.id
         elif make_latest == "false" and self._latest == page.id:

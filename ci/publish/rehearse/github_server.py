@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import unquote, urlencode
 
 from ci.publish.rehearse import github_documents
-from ci.publish.rehearse.github_pages import Asset, Page, Problem, Releases
+from ci.publish.rehearse.github_pages import Problem, Releases, StoredAsset, StoredPage
 from ci.publish.rehearse.server import Reply, Request
 
 VERSIONS = ("2022-11-28", "2026-03-10")
@@ -90,7 +90,7 @@ class GitHubServer:
     def _may_write(self, request: Request) -> bool:
         return hmac.compare_digest(request.headers.get("authorization", ""), f"Bearer {self.token}")
 
-    def _page(self, request: Request, number: str) -> Page:
+    def _page(self, request: Request, number: str) -> StoredPage:
         page = self.releases.pages.get(int(number))
         if page is None or (page.draft and not self._may_write(request)):
             raise Problem(404, "Not Found")
@@ -162,7 +162,7 @@ class GitHubServer:
         self.releases.delete_asset(page, asset)
         return Reply(status=204)
 
-    def _find_asset(self, request: Request, number: str) -> tuple[Page, Asset]:
+    def _find_asset(self, request: Request, number: str) -> tuple[StoredPage, StoredAsset]:
         for page in self.releases.pages.values():
             for asset in page.assets:
                 if asset.id == int(number) and (not page.draft or self._may_write(request)):
@@ -197,10 +197,10 @@ class GitHubServer:
     def _base(self) -> str:
         return f"{self.origin}/repos/{self.repository}"
 
-    def _of_page(self, page: Page) -> dict[str, Any]:
+    def _of_page(self, page: StoredPage) -> dict[str, Any]:
         return github_documents.page(self.origin, self.repository, page, digests=self.releases.digests)
 
-    def _of_asset(self, page: Page, asset: Asset) -> dict[str, Any]:
+    def _of_asset(self, page: StoredPage, asset: StoredAsset) -> dict[str, Any]:
         return github_documents.asset(self.origin, self.repository, page, asset, digests=self.releases.digests)
 
     def _paged(self, request: Request, entries: list[dict[str, Any]]) -> Reply:

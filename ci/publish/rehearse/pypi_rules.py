@@ -40,7 +40,7 @@ _LATE = {"import_name", "import_namespace"}  # of metadata 2.5; twine 7.0 does n
 _NEEDED = (":action", "protocol_version", "filetype", "pyversion", "metadata_version", "name", "version")
 
 
-class Refused(Exception):
+class PypiRefusal(Exception):
     """The server refuses, with a status and the words that PyPI has for it."""
 
     def __init__(self, status: int, words: str) -> None:
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Upload:
+class PypiUpload:
     """A file that may be stored. `project` is its normalised name, `type` `sdist` or `bdist_wheel`."""
 
     name: str
@@ -61,15 +61,15 @@ class Upload:
     content: bytes
 
 
-def check(form: Form) -> Upload:
-    """The file of a form that keeps all rules; otherwise raises `Refused`."""
+def check(form: Form) -> PypiUpload:
+    """The file of a form that keeps all rules; otherwise raises `PypiRefusal`."""
     values = _fields(form)
     if values[":action"] != "file_upload":
-        raise Refused(410, "Project pre-registration is no longer required or supported.")
+        raise PypiRefusal(410, "Project pre-registration is no longer required or supported.")
     if values["protocol_version"] != "1":
-        raise Refused(400, "Unknown protocol version.")
+        raise PypiRefusal(400, "Unknown protocol version.")
     if [field for field, _, _ in form.files] != ["content"]:
-        raise Refused(400, "Upload payload does not have a file.")
+        raise PypiRefusal(400, "Upload payload does not have a file.")
     _, name, content = form.files[0]
     _check_type(values, name)
     sha256 = _check_digests(values, content)
@@ -78,8 +78,8 @@ def check(form: Form) -> Upload:
     project = canonicalize_name(values["name"])
     version = str(Version(values["version"]))
     if _identity(name, values["filetype"]) != (project, version):
-        raise Refused(400, f"The file name {name!a} does not match {project} {version}.")
-    return Upload(
+        raise PypiRefusal(400, f"The file name {name!a} does not match {project} {version}.")
+    return PypiUpload(
         name=name, project=project, version=version, type=values["filetype"], sha256=sha256, content=content,
         requires_python=values.get("requires_python", ""),
     )  # fmt: skip
@@ -90,25 +90,25 @@ def _fields(form: Form) -> dict[str, str]:
     times = Counter(name for name, _ in form.fields)
     if unknown := sorted(set(times) - _OF_THE_UPLOAD - _ONCE - _OFTEN):
         if "attestations" in unknown:
-            raise Refused(400, "Attestations are only supported when using Trusted Publishing.")
-        raise Refused(400, f"Nobody knows the field {unknown[0]!a}.")
+            raise PypiRefusal(400, "Attestations are only supported when using Trusted Publishing.")
+        raise PypiRefusal(400, f"Nobody knows the field {unknown[0]!a}.")
     if repeated := sorted(name for name in times if times[name] > 1 and name not in _OFTEN):
-        raise Refused(400, f"{repeated[0]}: it is there {times[repeated[0]]} times.")
+        raise PypiRefusal(400, f"{repeated[0]}: it is there {times[repeated[0]]} times.")
     if missing := [name for name in _NEEDED if name not in times]:
-        raise Refused(400, f"{missing[0]}: This field is required.")
+        raise PypiRefusal(400, f"{missing[0]}: This field is required.")
     return dict(form.fields)
 
 
 def _check_type(values: dict[str, str], name: str) -> None:
     kind = values["filetype"]
     if kind not in ("sdist", "bdist_wheel"):
-        raise Refused(400, "Unknown type of file.")
+        raise PypiRefusal(400, "Unknown type of file.")
     if kind == "sdist" and values["pyversion"] != "source":
-        raise Refused(400, "The only valid Python version for a sdist is 'source'.")
+        raise PypiRefusal(400, "The only valid Python version for a sdist is 'source'.")
     if kind == "bdist_wheel" and values["pyversion"] != name.removesuffix(".whl").split("-")[-3:][0]:
-        raise Refused(400, "pyversion: it is not that of the wheel's name.")
+        raise PypiRefusal(400, "pyversion: it is not that of the wheel's name.")
     if not name.isascii() or "/" in name or "\\" in name or not name.endswith({"sdist": ".tar.gz"}.get(kind, ".whl")):
-        raise Refused(400, "Invalid file extension: Use .tar.gz or .whl, and no '/' in the name.")
+        raise PypiRefusal(400, "Invalid file extension: Use .tar.gz or .whl, and no '/' in the name.")
 
 
 def _check_digests(values: dict[str, str], content: bytes) -> str:
@@ -121,9 +121,9 @@ def _check_digests(values: dict[str, str], content: bytes) -> str:
     }
     given = {name: values[name] for name in right if name in values}
     if not given:
-        raise Refused(400, "Must include at least one message digest.")
+        raise PypiRefusal(400, "Must include at least one message digest.")
     if any(value not in right[name] for name, value in given.items()):
-        raise Refused(400, "The digest supplied does not match a digest calculated from the uploaded file.")
+        raise PypiRefusal(400, "The digest supplied does not match a digest calculated from the uploaded file.")
     return sha256
 
 
@@ -132,9 +132,9 @@ def _identity(name: str, kind: str) -> tuple[str, str]:
     try:
         found = parse_sdist_filename(name) if kind == "sdist" else parse_wheel_filename(name)[:2]
     except (InvalidSdistFilename, InvalidWheelFilename) as error:
-        raise Refused(400, f"Invalid file name: {error}") from None
+        raise PypiRefusal(400, f"Invalid file name: {error}") from None
     if not name.startswith(f"{found[0].replace('-', '_')}-{found[1]}"):
-        raise Refused(400, f"The file name {name!a} is not normalised.")
+        raise PypiRefusal(400, f"The file name {name!a} is not normalised.")
     return str(found[0]), str(found[1])
 
 
@@ -145,7 +145,7 @@ def _metadata(name: str, kind: str, content: bytes) -> RawMetadata:
         if kind == "sdist":
             with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tarball:
                 if {one.partition("/")[0] for one in tarball.getnames()} != {stem}:
-                    raise Refused(400, "Invalid distribution file. It has more than one folder at its top.")
+                    raise PypiRefusal(400, "Invalid distribution file. It has more than one folder at its top.")
                 file = tarball.extractfile(f"{stem}/PKG-INFO")
                 data = file.read() if file else b""
         else:
@@ -156,9 +156,9 @@ def _metadata(name: str, kind: str, content: bytes) -> RawMetadata:
         Metadata.from_email(data, validate=True)
         return parse_email(data)[0]
     except (KeyError, OSError, EOFError, zipfile.BadZipFile, tarfile.TarError) as error:
-        raise Refused(400, f"Invalid distribution file. {error}") from None
+        raise PypiRefusal(400, f"Invalid distribution file. {error}") from None
     except ExceptionGroup as group:
-        raise Refused(400, f"Invalid distribution file. {group.exceptions[0]}") from None
+        raise PypiRefusal(400, f"Invalid distribution file. {group.exceptions[0]}") from None
 
 
 def _check_fields(form: Form, metadata: RawMetadata) -> None:
@@ -171,4 +171,4 @@ def _check_fields(form: Form, metadata: RawMetadata) -> None:
         if name == "keywords":  # a list in one line
             given = [word.strip() for line in given for word in line.split(",")]
         if given != wanted and (given or name not in _LATE):
-            raise Refused(400, f"{name}: it is not what the metadata in the file say.")
+            raise PypiRefusal(400, f"{name}: it is not what the metadata in the file say.")

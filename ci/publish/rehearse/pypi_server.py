@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from packaging.utils import canonicalize_name
 
 from ci.publish.rehearse import form_data
-from ci.publish.rehearse.pypi_rules import Refused, Upload, check
+from ci.publish.rehearse.pypi_rules import PypiRefusal, PypiUpload, check
 from ci.publish.rehearse.server import Reply, Request
 
 _JSON = "application/vnd.pypi.simple.v1+json"
@@ -30,7 +30,7 @@ _CLOSED_AFTER = dt.timedelta(days=14)
 class Stored:
     """A file of a project. `fields` are those of the form that it came with, `yanked` is the reason if it was."""
 
-    upload: Upload
+    upload: PypiUpload
     fields: list[tuple[str, str]]
     time: dt.datetime
     yanked: str | None = None
@@ -64,7 +64,7 @@ class PyPiServer:
                 return self._simple(request)
             if request.path.startswith("/files/"):
                 return self._file(request)
-        except Refused as refused:
+        except PypiRefusal as refused:
             return _refusal(refused.status, str(refused))
         return _refusal(404, "Not Found")
 
@@ -80,14 +80,14 @@ class PyPiServer:
 
     def _upload(self, request: Request) -> Reply:
         if request.method != "POST":
-            raise Refused(405, "Method Not Allowed")
+            raise PypiRefusal(405, "Method Not Allowed")
         pair = base64.b64encode(f"__token__:{self.token}".encode()).decode()
         if not hmac.compare_digest(request.headers.get("authorization", ""), f"Basic {pair}"):
-            raise Refused(403, "Invalid or non-existent authentication information.")
+            raise PypiRefusal(403, "Invalid or non-existent authentication information.")
         try:
             form = form_data.parse(request.headers.get("content-type", ""), request.body)
         except ValueError as error:
-            raise Refused(400, str(error)) from None
+            raise PypiRefusal(400, str(error)) from None
         upload = check(form)
         now = dt.datetime.fromtimestamp(self.now(), dt.UTC)
         if self._is_new(upload, now):
@@ -96,42 +96,42 @@ class PyPiServer:
             self.files[upload.name] = Stored(upload=upload, fields=form.fields, time=now)
         return Reply(status=200)
 
-    def _is_new(self, upload: Upload, now: dt.datetime) -> bool:
+    def _is_new(self, upload: PypiUpload, now: dt.datetime) -> bool:
         """Whether a file is to be stored; the same bytes under the same name change nothing."""
         there = self.files.get(upload.name)
         if there is not None and there.upload.sha256 == upload.sha256:
             return False
         if there is not None:
-            raise Refused(400, f"File already exists ('{upload.name}').")
+            raise PypiRefusal(400, f"File already exists ('{upload.name}').")
         if upload.name in self.used:
-            raise Refused(400, "This filename has previously been used, you should use a different version.")
+            raise PypiRefusal(400, "This filename has previously been used, you should use a different version.")
         if now - self.begun.get((upload.project, upload.version), now) > _CLOSED_AFTER:
-            raise Refused(400, "Uploading new files to releases older than 14 days is not allowed.")
+            raise PypiRefusal(400, "Uploading new files to releases older than 14 days is not allowed.")
         same = [one.upload for one in self.files.values() if one.upload.version == upload.version]
         if upload.type == "sdist" and any(one.type == "sdist" and one.project == upload.project for one in same):
-            raise Refused(400, "Only one sdist may be uploaded per release.")
+            raise PypiRefusal(400, "Only one sdist may be uploaded per release.")
         return True
 
     def _simple(self, request: Request) -> Reply:
         if request.method not in ("GET", "HEAD"):
-            raise Refused(405, "Method Not Allowed")
+            raise PypiRefusal(405, "Method Not Allowed")
         project = request.path.removeprefix("/simple/").removesuffix("/")
         if request.path != f"/simple/{canonicalize_name(project)}/":
             return Reply(status=301, headers={"Location": f"/simple/{canonicalize_name(project)}/"})
         files = [one for one in self.files.values() if one.upload.project == project]
         if not files:
-            raise Refused(404, "Not Found")
+            raise PypiRefusal(404, "Not Found")
         accepted = request.headers.get("accept", "*/*")
         if _JSON in accepted:
             return Reply(status=200, body=_json_page(project, files), headers={"Content-Type": _JSON})
         if _HTML in accepted or "text/html" in accepted or "*/*" in accepted:
             return Reply(status=200, body=_html_page(files), headers={"Content-Type": "text/html; charset=utf-8"})
-        raise Refused(406, "Not Acceptable")
+        raise PypiRefusal(406, "Not Acceptable")
 
     def _file(self, request: Request) -> Reply:
         stored = self.files.get(request.path.rpartition("/")[2])
         if stored is None or request.path != stored.path or request.method not in ("GET", "HEAD"):
-            raise Refused(404, "Not Found")
+            raise PypiRefusal(404, "Not Found")
         return Reply(status=200, body=stored.upload.content, headers={"Content-Type": "binary/octet-stream"})
 
 

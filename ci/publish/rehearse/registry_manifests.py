@@ -14,7 +14,7 @@ _CONFIG = "application/vnd.oci.image.config.v1+json"
 _LAYERS = "application/vnd.oci.image.layer.v1.tar"
 
 
-class Refused(Exception):
+class RegistryRefusal(Exception):
     """The registry does not take it: a status, a code of the specification, and a message."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
@@ -24,11 +24,11 @@ class Refused(Exception):
 
 
 def checked(data: bytes, media_type: str, blobs: Mapping[str, bytes], manifests: Mapping[str, bytes]) -> dict[str, Any]:
-    """The document, if everything that it names is there in the right size; otherwise raises `Refused`."""
+    """The document, if everything that it names is there in the right size; otherwise raises `RegistryRefusal`."""
     if media_type not in (INDEX, MANIFEST):
-        raise Refused(415, "MANIFEST_INVALID", f"the media type {media_type!a} is not taken")
+        raise RegistryRefusal(415, "MANIFEST_INVALID", f"the media type {media_type!a} is not taken")
     if len(data) > LARGEST_BYTES:
-        raise Refused(413, "SIZE_INVALID", "the manifest is too large")
+        raise RegistryRefusal(413, "SIZE_INVALID", "the manifest is too large")
     try:
         document = json.loads(data)
     except ValueError:
@@ -77,7 +77,7 @@ def _require(
     if media_types and entry.get("mediaType") not in media_types:
         raise _invalid(f"{entry.get('mediaType')!a} cannot be in an index")
     if digest not in there:
-        raise Refused(400, code, f"{digest} is not there")
+        raise RegistryRefusal(400, code, f"{digest} is not there")
     if len(there[digest]) != entry.get("size"):
         raise _invalid(f"{digest} has another size")
 
@@ -95,5 +95,5 @@ def _list(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     return value
 
 
-def _invalid(message: str) -> Refused:
-    return Refused(400, "MANIFEST_INVALID", message)
+def _invalid(message: str) -> RegistryRefusal:
+    return RegistryRefusal(400, "MANIFEST_INVALID", message)

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from ci.publish.rehearse import registry_manifests
-from ci.publish.rehearse.registry_manifests import INDEX, Refused
+from ci.publish.rehearse.registry_manifests import INDEX, RegistryRefusal
 from ci.publish.rehearse.registry_tokens import PATH, TokenOffice
 from ci.publish.rehearse.server import Reply, Request
 
@@ -35,7 +35,7 @@ _ROUTES = {
 
 
 @dataclass(kw_only=True)
-class Upload:
+class BlobUpload:
     """An upload that was begun: what came so far, and the state that its address must hold."""
 
     state: str
@@ -43,14 +43,14 @@ class Upload:
 
 
 @dataclass(kw_only=True)
-class Contents:
+class RepositoryContents:
     """What one repository has. `manifests` are by digest, with their media types in `types`."""
 
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, bytes] = field(default_factory=dict)
     types: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
-    uploads: dict[str, Upload] = field(default_factory=dict)
+    uploads: dict[str, BlobUpload] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True)
@@ -65,7 +65,7 @@ class RegistryServer:
     page: int = 100
     office: TokenOffice | None = None
     scheme: str = "http"
-    repositories: dict[str, Contents] = field(default_factory=dict)
+    repositories: dict[str, RepositoryContents] = field(default_factory=dict)
 
     def answer(self, request: Request) -> Reply:
         """Carry out one request."""
@@ -79,35 +79,35 @@ class RegistryServer:
             return _json(200, {})
         try:
             if "transfer-encoding" in request.headers:
-                raise Refused(411, "SIZE_INVALID", "a body needs a length")
+                raise RegistryRefusal(411, "SIZE_INVALID", "a body needs a length")
             if not found:
-                raise Refused(404, "NAME_INVALID", "there is nothing at this path")
+                raise RegistryRefusal(404, "NAME_INVALID", "there is nothing at this path")
             match, name = found[0]
             method = "get" if request.method == "HEAD" else request.method.lower()
             handle: Callable[..., Reply] | None = getattr(self, f"_{method}_{name}", None)
             if handle is None:
-                raise Refused(405, "UNSUPPORTED", "this cannot be done with it")
+                raise RegistryRefusal(405, "UNSUPPORTED", "this cannot be done with it")
             return handle(request, *match.groups())
-        except Refused as error:
+        except RegistryRefusal as error:
             return _json(error.status, {"errors": [{"code": error.code, "message": str(error)}]})
 
     def _get_blob(self, request: Request, repository: str, digest: str) -> Reply:
         _require_digest(digest)
         data = self._known(repository).blobs.get(digest)
         if data is None:
-            raise Refused(404, "BLOB_UNKNOWN", f"{digest} is not there")
+            raise RegistryRefusal(404, "BLOB_UNKNOWN", f"{digest} is not there")
         return _with_digest(200, digest, data, "application/octet-stream")
 
     def _post_uploads(self, request: Request, repository: str) -> Reply:
         if request.body:
-            raise Refused(400, "SIZE_INVALID", "an upload begins without a body")
-        contents = self.repositories.setdefault(repository, Contents())
+            raise RegistryRefusal(400, "SIZE_INVALID", "an upload begins without a body")
+        contents = self.repositories.setdefault(repository, RepositoryContents())
         mounted, origin = request.query.get("mount", [""])[0], request.query.get("from", [""])[0]
-        if mounted in self.repositories.get(origin, Contents()).blobs:
+        if mounted in self.repositories.get(origin, RepositoryContents()).blobs:
             contents.blobs[mounted] = self.repositories[origin].blobs[mounted]
             return _with_digest(201, mounted, b"", location=f"/v2/{repository}/blobs/{mounted}")
         number = secrets.token_hex(8)
-        contents.uploads[number] = Upload(state=secrets.token_urlsafe(9))
+        contents.uploads[number] = BlobUpload(state=secrets.token_urlsafe(9))
         return self._progress(202, repository, number)
 
     def _get_upload(self, request: Request, repository: str, number: str) -> Reply:
@@ -127,7 +127,7 @@ class RegistryServer:
             _append(upload, request)
         del self.repositories[repository].uploads[number]
         if (got := digest_of(upload.data)) != digest:
-            raise Refused(400, "DIGEST_INVALID", f"what came has {got}, not {digest}")
+            raise RegistryRefusal(400, "DIGEST_INVALID", f"what came has {got}, not {digest}")
         self.repositories[repository].blobs[digest] = upload.data
         return _with_digest(201, digest, b"", location=f"/v2/{repository}/blobs/{digest}")
 
@@ -141,21 +141,21 @@ class RegistryServer:
         digest = reference if ":" in reference else contents.tags.get(reference, "")
         data = contents.manifests.get(digest)
         if data is None:
-            raise Refused(404, "MANIFEST_UNKNOWN", f"{reference} is not there")
+            raise RegistryRefusal(404, "MANIFEST_UNKNOWN", f"{reference} is not there")
         media_type, accepted = contents.types[digest], request.headers.get("accept", "*/*")
         if media_type not in accepted and "*/*" not in accepted:
-            raise Refused(404, "MANIFEST_UNKNOWN", f"{reference} is {media_type}, which was not asked for")
+            raise RegistryRefusal(404, "MANIFEST_UNKNOWN", f"{reference} is {media_type}, which was not asked for")
         return _with_digest(200, digest, data, media_type)
 
     def _put_manifest(self, request: Request, repository: str, reference: str) -> Reply:
-        contents = self.repositories.setdefault(repository, Contents())
+        contents = self.repositories.setdefault(repository, RepositoryContents())
         digest = digest_of(request.body)
         if ":" in reference:
             _require_digest(reference)
             if reference != digest:
-                raise Refused(400, "DIGEST_INVALID", f"what came has {digest}, not {reference}")
+                raise RegistryRefusal(400, "DIGEST_INVALID", f"what came has {digest}, not {reference}")
         elif not _TAG.fullmatch(reference):
-            raise Refused(400, "TAG_INVALID", f"{reference!a} is no tag")
+            raise RegistryRefusal(400, "TAG_INVALID", f"{reference!a} is no tag")
         media_type = request.headers.get("content-type", "")
         document = registry_manifests.checked(request.body, media_type, contents.blobs, contents.manifests)
         contents.manifests[digest], contents.types[digest] = request.body, media_type
@@ -169,9 +169,9 @@ class RegistryServer:
     def _delete_manifest(self, request: Request, repository: str, reference: str) -> Reply:
         contents = self._known(repository)
         if ":" not in reference:
-            raise Refused(400, "UNSUPPORTED", "a tag cannot be deleted, only what it means, by its digest")
+            raise RegistryRefusal(400, "UNSUPPORTED", "a tag cannot be deleted, only what it means, by its digest")
         if contents.manifests.pop(reference, None) is None:
-            raise Refused(404, "MANIFEST_UNKNOWN", f"{reference} is not there")
+            raise RegistryRefusal(404, "MANIFEST_UNKNOWN", f"{reference} is not there")
         contents.tags = {tag: digest for tag, digest in contents.tags.items() if digest != reference}
         return Reply(status=202)
 
@@ -182,9 +182,9 @@ class RegistryServer:
 
     def _get_referrers(self, request: Request, repository: str, digest: str) -> Reply:
         if not self.referrers_api:
-            raise Refused(404, "UNSUPPORTED", "there is nothing at this path")
+            raise RegistryRefusal(404, "UNSUPPORTED", "there is nothing at this path")
         _require_digest(digest)
-        contents = self.repositories.get(repository, Contents())
+        contents = self.repositories.get(repository, RepositoryContents())
         found = {
             key: one for key, data in contents.manifests.items() if (one := _referrer(contents, key, data, digest))
         }
@@ -199,7 +199,7 @@ class RegistryServer:
         """A page of a list, and the header that leads to the next one."""
         number = request.query.get("n", ["100"])[0]
         if not number.isdecimal():
-            raise Refused(400, "PAGINATION_NUMBER_INVALID", f"{number!a} is no number")
+            raise RegistryRefusal(400, "PAGINATION_NUMBER_INVALID", f"{number!a} is no number")
         most = min(int(number), self.page)
         rest = [key for key in items if key > request.query.get("last", [""])[0]]
         kept = {name: value for name, (value, *_) in request.query.items() if name not in ("n", "last")}
@@ -207,17 +207,17 @@ class RegistryServer:
         query = urlencode({**kept, "n": number, "last": rest[most - 1]}) if more else ""
         return [items[key] for key in rest[:most]], {"Link": f'<{path}?{query}>; rel="next"'} if more else {}
 
-    def _known(self, repository: str) -> Contents:
+    def _known(self, repository: str) -> RepositoryContents:
         if repository not in self.repositories:
-            raise Refused(404, "NAME_UNKNOWN", f"there is no repository {repository}")
+            raise RegistryRefusal(404, "NAME_UNKNOWN", f"there is no repository {repository}")
         return self.repositories[repository]
 
-    def _upload(self, request: Request, repository: str, number: str) -> Upload:
+    def _upload(self, request: Request, repository: str, number: str) -> BlobUpload:
         upload = self._known(repository).uploads.get(number)
         if upload is None:
-            raise Refused(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
+            raise RegistryRefusal(404, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
         if request.query.get("_state") != [upload.state]:
-            raise Refused(400, "BLOB_UPLOAD_INVALID", "this is not the address that the last answer named")
+            raise RegistryRefusal(400, "BLOB_UPLOAD_INVALID", "this is not the address that the last answer named")
         return upload
 
     def _progress(self, status: int, repository: str, number: str) -> Reply:
@@ -232,21 +232,23 @@ def digest_of(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def _append(upload: Upload, request: Request) -> None:
+def _append(upload: BlobUpload, request: Request) -> None:
     """Add a piece to an upload. It has to follow what came before, and to be as long as it says."""
     if request.headers.get("content-type") != "application/octet-stream":
-        raise Refused(415, "UNSUPPORTED", "a piece of a blob is application/octet-stream")
+        raise RegistryRefusal(415, "UNSUPPORTED", "a piece of a blob is application/octet-stream")
     if "content-length" not in request.headers:
-        raise Refused(411, "SIZE_INVALID", "a piece of a blob needs a length")
+        raise RegistryRefusal(411, "SIZE_INVALID", "a piece of a blob needs a length")
     if "content-range" in request.headers:
         found = _RANGE.fullmatch(request.headers["content-range"])
         first, last = (int(found[1]), int(found[2])) if found else (-1, -1)
         if first != len(upload.data) or last - first + 1 != len(request.body):
-            raise Refused(416, "BLOB_UPLOAD_INVALID", f"{len(upload.data)} bytes are there, and this does not follow")
+            raise RegistryRefusal(
+                416, "BLOB_UPLOAD_INVALID", f"{len(upload.data)} bytes are there, and this does not follow"
+            )
     upload.data += request.body
 
 
-def _referrer(contents: Contents, key: str, data: bytes, subject: str) -> dict[str, Any] | None:
+def _referrer(contents: RepositoryContents, key: str, data: bytes, subject: str) -> dict[str, Any] | None:
     """The entry of a manifest in the list of a subject; None if it does not refer to it."""
     document = json.loads(data)
     if document.get("subject", {}).get("digest") != subject:
@@ -258,7 +260,7 @@ def _referrer(contents: Contents, key: str, data: bytes, subject: str) -> dict[s
 
 def _require_digest(text: str) -> None:
     if not _DIGEST.fullmatch(text):
-        raise Refused(400, "DIGEST_INVALID", f"{text!a} is no SHA-256 digest")
+        raise RegistryRefusal(400, "DIGEST_INVALID", f"{text!a} is no SHA-256 digest")
 
 
 def _with_digest(status: int, digest: str, body: bytes, media_type: str = "", location: str = "") -> Reply:

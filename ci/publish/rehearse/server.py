@@ -88,7 +88,7 @@ class _Listener(ThreadingHTTPServer):
 
 
 def _handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+    class RehearsalHandler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True  # head and body are sent one by one; the second would wait for 40 ms
 
@@ -119,4 +119,4 @@ def _handler_of(server: Server) -> type[BaseHTTPRequestHandler]:
         def log_message(self, format: str, *args: object) -> None:
             del format, args
 
-    return Handler
+    return RehearsalHandler

@@ -19,7 +19,7 @@ from ci.manifest.release import Release
 from ci.publish.places import Places, basic_users
 from ci.publish.rehearse import docker_registry
 from ci.publish.rehearse.git_server import git_server, make_repository
-from ci.publish.rehearse.github_pages import Tag
+from ci.publish.rehearse.github_pages import StoredTag
 from ci.publish.rehearse.github_server import GitHubServer
 from ci.publish.rehearse.pypi_server import PyPiServer
 from ci.publish.rehearse.registry_server import RegistryServer
@@ -64,7 +64,7 @@ def serving(
     github = GitHubServer(
         repository=targets.github.repository if targets.github else "owner/name", token=tokens["github"]
     )
-    github.releases.tags[release.version.tag] = Tag(sha=tag_object, commit=commit)
+    github.releases.tags[release.version.tag] = StoredTag(sha=tag_object, commit=commit)
     pypi = PyPiServer(token=tokens["pypi"])
     registry = RegistryServer(office=TokenOffice(user=user, password=tokens["registry"]))
     trees, taps = folder / "trees", folder / "taps"
