@@ -405,7 +405,7 @@ REFUSALS = {
 }
 
 
-class Rpm:
+class RpmKeys:
     """rpmkeys with a database of its own, in which there are the given keys alone."""
 
     def __init__(self, work: Path, keys: Sequence[str]) -> None:
@@ -489,7 +489,7 @@ def ed25519_keys(name: str, data: bytes) -> dict[str, bytes]:
 
 Keys = Any  # the OpenPGP keys and the PEM files, each as pairs of path and bytes
 Fetch = Callable[[str, int], None]
-Gate = Any  # what passed, what could not be run, what failed, and the file that says so
+GateResults = Any  # what passed, what could not be run, what failed, and the file that says so
 
 
 class Verification:
@@ -594,9 +594,9 @@ class Verification:
             if verdict == "same" and built.get(path, at(name, one, "sha256", "dist", str)) != one["sha256"]["dist"]:
                 raise Wrong(name, f"{path}: another file was built again than the one in artifacts.json")
 
-    def expected_gates(self) -> dict[str, Gate]:
+    def expected_gates(self) -> dict[str, GateResults]:
         """From the name of each gate to what passed, what was not run, and what failed; and the file that says so."""
-        gates: dict[str, Gate] = {}
+        gates: dict[str, GateResults] = {}
 
         def add(gate: str, status: str, test: str, file: str) -> None:
             lists = gates.setdefault(gate, ([], [], [], file))
@@ -712,7 +712,7 @@ class Verification:
         if shutil.which("rpmkeys") is None:
             self.table.leave_out("RPMs", f"{len(packages)}; rpm is not installed (their sha256 was checked)")
             return
-        rpm = Rpm(self.work, self.openpgp.files)
+        rpm = RpmKeys(self.work, self.openpgp.files)
         for name in packages:
             rpm.check(name, self.folder.place(name))
         self.table.add("RPMs", f"{len(packages)}, each with a signature of its header by the key")
@@ -869,7 +869,7 @@ class Verification:
             where = "resolvedDependencies" if digest in found else name
             raise Wrong(file, f"{':'.join(digest)} is only in {where}: provenance and {name} do not agree")
 
-    def gate(self, file: str, statement: dict[str, Any], results: Gate) -> None:
+    def gate(self, file: str, statement: dict[str, Any], results: GateResults) -> None:
         """Check that the statement of a gate says what the list of artefacts says, and that nothing failed."""
         passed, warned, failed, source = results
         require(file, "predicateType", statement["predicateType"], TEST_RESULT_TYPE)
@@ -955,7 +955,7 @@ class Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-class Server:
+class Download:
     """Brings files of a release into a folder, each once."""
 
     def __init__(self, url: str, folder: Folder) -> None:
@@ -1047,7 +1047,7 @@ def verify(arguments: Sequence[str] | None, table: Table) -> str:
         if re.match(r"[a-z]+://", options.release):
             folder = Folder(work / "release")
             folder.path.mkdir()
-            fetch: Fetch | None = Server(options.release, folder).fetch
+            fetch: Fetch | None = Download(options.release, folder).fetch
         else:
             folder, fetch = Folder(Path(options.release).absolute()), None
             if not folder.path.is_dir():
