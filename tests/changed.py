@@ -26,6 +26,7 @@ _ANYTHING = None
 READ: dict[str, tuple[str, ...] | None] = {
     "bench": _TOOLING,
     "core": ("ci/", "runtime/"),
+    "core/test_class_names.py": ("ci/", "runtime/", "tests/"),
     "docs": (*_TOOLING, "docs/", *_PAGES),
     "docs/test_contributing.py": _ANYTHING,  # whether the files are there that a page names
     "emulator": ("runtime/",),

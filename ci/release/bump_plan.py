@@ -19,7 +19,7 @@ from ci.release import changelog_heading, next_version
 from ci.release.version_order import require_goes_up
 
 _SHOWN_FILES = 10
-_Found = TypeVar("_Found")
+_Anything = TypeVar("_Anything")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +58,7 @@ def plan(
         raise UsageError(f"{root} is not a git checkout: a version is a commit and a tag", hint="work in a clone")
     git, errors = Git(root=root, run=run), list[ReleaseError]()
 
-    def tried(check: Callable[[], _Found]) -> _Found | None:
+    def tried(check: Callable[[], _Anything]) -> _Anything | None:
         try:
             return check()
         except ReleaseError as error:

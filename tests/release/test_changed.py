@@ -16,6 +16,8 @@ from tests.scheduling import GROUPS, group_of
 
 ANYTHING = "tests/docs/test_contributing.py"
 """A test that any file may affect."""
+CLASS_NAMES = "tests/core/test_class_names.py"
+"""A test that any module may affect."""
 
 
 def folders(*files: str) -> set[str]:
@@ -51,7 +53,7 @@ def test_what_may_concern_everything_lets_all_run(file: str) -> None:
 
 
 def test_a_test_file_affects_itself() -> None:
-    assert affected(["tests/bench/test_report.py"]) == {"tests/bench/test_report.py", ANYTHING}
+    assert affected(["tests/bench/test_report.py"]) == {"tests/bench/test_report.py", ANYTHING, CLASS_NAMES}
 
 
 def test_a_page_affects_the_tests_of_pages() -> None:
@@ -63,7 +65,9 @@ def test_a_page_affects_the_tests_of_pages() -> None:
 def test_a_module_affects_what_imports_it_directly_or_not() -> None:
     assert {"glue", "docs", "images", "matrix", "recipes"} <= folders("tests/glue/support.py")
     assert "emulator" not in folders("tests/glue/support.py")
-    assert affected(["tests/glue/functions/moods.rs"]) == affected(["tests/glue/support.py"])  # it is beside that
+    beside = affected(["tests/glue/functions/moods.rs"])
+    assert beside is not None
+    assert affected(["tests/glue/support.py"]) == {*beside, CLASS_NAMES}
 
 
 def test_a_module_that_is_no_longer_there_affects_what_still_imports_it(monkeypatch: pytest.MonkeyPatch) -> None:

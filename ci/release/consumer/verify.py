@@ -487,7 +487,7 @@ def ed25519_keys(name: str, data: bytes) -> dict[str, bytes]:
 # --- the release -----------------------------------------------------------------------------------------------------
 
 
-Keys = Any  # the OpenPGP keys and the PEM files, each as pairs of path and bytes
+GivenKeys = Any  # the OpenPGP keys and the PEM files, each as pairs of path and bytes
 Fetch = Callable[[str, int], None]
 GateResults = Any  # what passed, what could not be run, what failed, and the file that says so
 
@@ -495,7 +495,7 @@ GateResults = Any  # what passed, what could not be run, what failed, and the fi
 class Verification:
     """The checks of one release, in their order."""
 
-    def __init__(self, folder: Folder, work: Path, keys: Keys, table: Table, fetch: Fetch | None) -> None:
+    def __init__(self, folder: Folder, work: Path, keys: GivenKeys, table: Table, fetch: Fetch | None) -> None:
         self.folder = folder
         self.work = work
         self.table = table
@@ -1012,7 +1012,7 @@ class Parser(argparse.ArgumentParser):
         raise Usage(message)
 
 
-def read_keys(paths: Sequence[str]) -> Keys:
+def read_keys(paths: Sequence[str]) -> GivenKeys:
     """The OpenPGP keys and the PEM files among the files that --key names, each with its path."""
     openpgp: list[tuple[str, bytes]] = []
     pem: list[tuple[str, bytes]] = []
