@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ci.core.architectures import host_name
+from ci.core.architectures import host_name, named
 from ci.core.files import unpack
 from ci.core.tools import Tool
 from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
@@ -20,7 +20,7 @@ LIBRARY = "libsimple_handler.so"
 _MAKE = Tool(name="make", minimum="3.81")
 _GCC = Tool(name="gcc", minimum="8")
 _MUSL_GCC = Tool(name="musl-gcc", version_arguments=("-dumpversion",))
-_ARM64_GCC = Tool(name="aarch64-linux-gnu-gcc", minimum="8")
+_ARM64_GCC = Tool(name=f"{named('arm64').triplet}-gcc", minimum="8")
 _CARGO = Tool(name="cargo", minimum="1.82")
 
 

@@ -7,6 +7,7 @@ import base64
 import json
 import re
 
+from ..http_server.header_fields import FORBIDDEN_IN_VALUE, TOKEN
 from ..http_server.messages import HttpResponse
 from ..http_server.response_head import BODILESS
 from .text import encode_text
@@ -18,8 +19,6 @@ SERVER_HEADERS = frozenset(
     )
 )  # fmt: skip
 """Headers that the server sets itself: they are about the connection, frame the message, or give the date."""
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL_CHARACTER = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
 class InvalidResponseDocument(Exception):
@@ -92,9 +91,9 @@ def _check_header(name: str, value: object) -> "tuple[str, str]":
         value = json.dumps(value)
     if not isinstance(value, str):
         raise InvalidResponseDocument(f"the header {name!r:.80} is {value!r:.80}; it has to be a string")
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise InvalidResponseDocument(f"{name!r:.80} cannot be the name of a header")
-    if _CONTROL_CHARACTER.search(value):
+    if FORBIDDEN_IN_VALUE.search(value):
         raise InvalidResponseDocument(
             f"the header {name} has a line break or a control character in its value {value!r:.80}"
         )

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html,
 
 import re
 
+from .header_fields import NAME_CHARACTERS, TOKEN
 from .messages import HttpResponse
 
 TYPE_CHECKING = False
@@ -19,8 +20,7 @@ _ORIGIN = re.compile(
 )
 _DEFAULT_PORTS = {"http": 80, "https": 443}  # browsers leave them out
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]+")
+_TOKENS = re.compile(rf"[, \t{NAME_CHARACTERS}]+")
 _ALWAYS_EXPOSED = frozenset(
     ("cache-control", "content-language", "content-length", "content-type", "expires", "last-modified", "pragma")
 )
@@ -63,7 +63,7 @@ class Cors:
         if not self.allows(origin):
             return response
         self._allow(origin, response)
-        methods = (*_METHODS, method) if method not in _METHODS and _TOKEN.fullmatch(method) else _METHODS
+        methods = (*_METHODS, method) if method not in _METHODS and TOKEN.fullmatch(method) else _METHODS
         response.headers.append(("Access-Control-Allow-Methods", ", ".join(methods)))
         wanted = request.header("access-control-request-headers")
         if wanted and _TOKENS.fullmatch(wanted):

@@ -1,4 +1,11 @@
-"""The header fields of a message."""
+"""The header fields of a message (RFC 9110, section 5)."""
+
+import re
+
+NAME_CHARACTERS = r"!#$%&'*+.^_`|~0-9A-Za-z-"
+"""The characters of a token, such as a method or a field's name, for the brackets of a regular expression."""
+TOKEN = re.compile(f"[{NAME_CHARACTERS}]+")
+FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is allowed
 
 
 class HeaderFields:

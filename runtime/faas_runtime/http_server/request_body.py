@@ -1,8 +1,7 @@
 """Takes the bodies of HTTP/1.1 requests out of the received bytes, piece by piece (RFC 9112, sections 6 and 7)."""
 
-import re
-
-from .request_head import FORBIDDEN_IN_VALUE, TOKEN, RequestRefused
+from .header_fields import FORBIDDEN_IN_VALUE, TOKEN
+from .request_head import RequestRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 
 SIZE_LINE_LIMIT = 256  # bytes of the line with a chunk's size, with its extensions
 TRAILERS_LIMIT = 2 << 20  # bytes; a runtime sends the error of a broken stream in a trailer
-_FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is allowed
 _HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
 
 
@@ -87,7 +85,7 @@ class ChunkedBody:
         line = bytes(buffer[start:end])
         digits = line.partition(b";")[0].rstrip(b" \t")
         is_size = digits and len(digits) <= 15 and _HEX_DIGITS.issuperset(digits)
-        if not is_size or _FORBIDDEN.search(line):
+        if not is_size or FORBIDDEN_IN_VALUE.search(line.decode("latin-1")):
             raise RequestRefused(400, f"malformed size of a chunk {bytes(buffer[start:end])[:40]!r}")
         del buffer[: end + 2]
         self.remaining = int(digits, 16)

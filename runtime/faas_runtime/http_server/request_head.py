@@ -5,7 +5,7 @@ The parser is strict: it refuses everything that two readers could understand in
 
 import re
 
-from .header_fields import HeaderFields
+from .header_fields import FORBIDDEN_IN_VALUE, NAME_CHARACTERS, TOKEN, HeaderFields
 
 HEAD_LIMIT = 64 << 10  # bytes
 FIELDS_LIMIT = 100
@@ -17,12 +17,10 @@ KNOWN_SIZE = 2048  # bytes of the largest set of fields, and of the largest head
 _ONE_HOST = "a request needs one header field Host"
 
 _TLS_HANDSHAKE = 0x16  # the type of the first record (RFC 8446, section 5.1)
-_METHOD_BYTES = frozenset(b"!#$%&'*+.^_`|~-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_METHOD_BYTES = frozenset(byte for byte in range(0x80) if TOKEN.fullmatch(chr(byte)))
 _TARGET = re.compile(r"[\x21-\x7e\x80-\xff]+")
-_USUAL_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) (/[\x21-\x7e\x80-\xff]*) (HTTP/1\.[0-9])")
+_USUAL_LINE = re.compile(rf"([{NAME_CHARACTERS}]+) (/[\x21-\x7e\x80-\xff]*) (HTTP/1\.[0-9])")
 _VERSION = re.compile(r"HTTP/([0-9])\.([0-9])")
-FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # a tab is allowed
 
 
 class RequestRefused(Exception):
