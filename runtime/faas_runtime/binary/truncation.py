@@ -40,8 +40,8 @@ _SIZE_OF_RAW_DATA, _POINTER_TO_RAW_DATA, _SECTION_SIZE = 16, 20, 40
 _COFF_SYMBOL_SIZE = 18
 
 
-class _FileOnDisk:
-    """A file's bytes, read on demand: libraries with debugging information are large."""
+class FileOnDisk:
+    """The bytes of an open file, read on demand: libraries with debugging information are large."""
 
     def __init__(self, file: "BinaryIO") -> None:
         self._file = file
@@ -75,7 +75,7 @@ def how_cut_off(path: str) -> str:
     Raises OSError if it cannot be read.
     """
     with open(path, "rb") as file:
-        data = _FileOnDisk(file)
+        data = FileOnDisk(file)
         if not len(data):
             return "It is empty"
         try:

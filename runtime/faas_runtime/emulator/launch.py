@@ -3,13 +3,14 @@
 import os
 import sys
 
-from ..binary.truncation import MAGIC_SIZE, is_complete, is_library
+from ..binary.truncation import MAGIC_SIZE, FileOnDisk, is_complete, is_library
 from ..library import SUFFIX
 from ..sandbox.options import LaunchCommand, LibraryState, SandboxOptions, WatchedLibrary
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..sandbox.options import FileContent
+    from typing import BinaryIO
+
     from .options import EmulatorOptions
 
 _PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -41,8 +42,9 @@ def sandbox_options(options: "EmulatorOptions", concurrency: int) -> SandboxOpti
     )
 
 
-def library_state(data: "FileContent") -> LibraryState:
-    """Whether the content of a file is a complete library."""
+def library_state(file: "BinaryIO") -> LibraryState:
+    """Whether an open file is a complete library."""
+    data = FileOnDisk(file)
     if not is_library(data[:MAGIC_SIZE]):
         return LibraryState.UNKNOWN_FORMAT
     return LibraryState.COMPLETE if is_complete(data) else LibraryState.TRUNCATED

@@ -128,22 +128,6 @@ class LibraryCopies:
         return os.path.join(folder, os.path.basename(self.path))
 
 
-class _FileContent:
-    """The content of an open file, read on demand."""
-
-    def __init__(self, file: "BinaryIO") -> None:
-        self._file = file
-        self._size = os.fstat(file.fileno()).st_size
-
-    def __len__(self) -> int:
-        return self._size
-
-    def __getitem__(self, part: slice) -> bytes:
-        start, end, _ = part.indices(self._size)
-        self._file.seek(start)
-        return self._file.read(max(end - start, 0))
-
-
 class _StableReader:
     """Reads a library when nobody writes it and it is complete."""
 
@@ -168,8 +152,8 @@ class _StableReader:
                 self.reason = f"{path} is still being written"
                 return False
             with open(path, "rb", opener=_open_without_waiting) as file:
-                content = _FileContent(file)
-                is_usable = self._is_usable(content) and self._is_copied(file, copy)
+                size = os.fstat(file.fileno()).st_size
+                is_usable = self._is_usable(file) and self._is_copied(file, copy)
             if _FileState(path).identity != state.identity:
                 self.reason = f"{path} is still being written"
                 return False
@@ -179,7 +163,7 @@ class _StableReader:
             if isinstance(error, FileNotFoundError):
                 self.reason = f"{path} does not exist"
             return False
-        self.reason = f"{path} is not complete ({len(content)} bytes)"
+        self.reason = f"{path} is not complete ({size} bytes)"
         return is_usable
 
     def _is_copied(self, file: "BinaryIO", path: str) -> bool:
@@ -188,7 +172,7 @@ class _StableReader:
         with open(path, "wb+") as copy:
             shutil.copyfileobj(file, copy, _COPY_SIZE)
             copy.flush()
-            return self._is_usable(_FileContent(copy))
+            return self._is_usable(copy)
 
     def _note(self, identity: object) -> None:
         if identity != self.identity:
@@ -199,15 +183,16 @@ class _StableReader:
         """Whether nobody has written the file for a while: by its time, which may be wrong, or as seen here."""
         return time.time() - state.written_s >= SETTLED_S or time.monotonic() - self._unchanged_since_s >= SETTLED_S
 
-    def _is_usable(self, content: _FileContent) -> bool:
+    def _is_usable(self, file: "BinaryIO") -> bool:
         """Whether it is a complete library, or something that will never be one, such as a text.
 
         A file that begins with zeros may be a library that is written from its end.
         """
-        state = self._library.inspect(content)
+        state = self._library.inspect(file)
         if state is LibraryState.COMPLETE:
             return True
-        has_start = bool(content[:4].strip(b"\0"))
+        file.seek(0)
+        has_start = bool(file.read(4).strip(b"\0"))
         return (
             has_start
             and state is LibraryState.UNKNOWN_FORMAT

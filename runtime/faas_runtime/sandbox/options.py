@@ -5,16 +5,7 @@ from enum import Enum
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from typing import Protocol
-
-    class FileContent(Protocol):
-        """The bytes of a file, in memory or read on demand."""
-
-        def __len__(self) -> int:
-            """The size of the file."""
-
-        def __getitem__(self, part: slice) -> bytes:
-            """A part of the file."""
+    from typing import BinaryIO
 
 
 class LibraryState(Enum):
@@ -31,10 +22,10 @@ class WatchedLibrary:
 
     __slots__ = ("inspect", "path")
 
-    def __init__(self, path: str, inspect: "Callable[[FileContent], LibraryState]") -> None:
+    def __init__(self, path: str, inspect: "Callable[[BinaryIO], LibraryState]") -> None:
         self.path = path
         self.inspect = inspect
-        """What the content of the file is."""
+        """What the content of an open file is. It may leave the file at any place."""
 
 
 class LaunchCommand:
