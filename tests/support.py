@@ -6,8 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
@@ -60,12 +59,3 @@ def search_path(folder: Path, *, without: Iterable[str] = ()) -> Path:
                 left_out.add(program.name)  # the first on PATH is the one that a shell finds
                 (folder / program.name).symlink_to(program.absolute())
     return folder
-
-
-def wait_for(is_true: Callable[[], object], what: str, seconds: float = 30) -> None:
-    """Wait until something is true; fail the test if it is not within the seconds."""
-    deadline = time.monotonic() + seconds
-    while not is_true():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}")
-        time.sleep(0.01)

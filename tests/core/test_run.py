@@ -23,7 +23,7 @@ from ci.core.errors import CommandFailed, ToolError
 from ci.core.files import unpack
 from ci.core.run import Program, Runner, ask, pasteable
 from ci.core.tools import Tool, Toolbox
-from tests.support import wait_for
+from tests.waiting import wait_until
 
 # Notes its own process number once it ignores what would end it.
 STUBBORN = "trap '' TERM; echo $$ > \"$1\"; while :; do sleep 0.1; done"
@@ -44,7 +44,7 @@ def is_running(process: int) -> bool:
 
 
 def noted(path: Path) -> int:
-    wait_for(lambda: path.exists() and path.read_text().strip(), "the program has noted its number")
+    wait_until(lambda: path.exists() and path.read_text().strip(), "the program has not noted its number")
     return int(path.read_text())
 
 
@@ -73,7 +73,7 @@ def test_a_grandchild_that_ignores_the_request_is_killed(run: Runner, tmp_path: 
     grandchild = noted(note)
     run.children.end_all(grace=0.3)
     thread.join(10)
-    wait_for(lambda: not is_running(grandchild), "the grandchild has ended")
+    wait_until(lambda: not is_running(grandchild), "the grandchild has not ended")
 
 
 def test_what_ends_when_asked_is_not_waited_for(run: Runner, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_an_interrupt_while_a_program_is_started_ends_it(
     with pytest.raises(KeyboardInterrupt):
         run("sh", "-c", f"echo $$ > {tmp_path}/note; sleep 60; true")
     program = noted(tmp_path / "note")
-    wait_for(lambda: not is_running(program), "the program has ended")
+    wait_until(lambda: not is_running(program), "the program has not ended")
 
 
 def test_programs_inherit_the_lock(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_started_program_works_while_the_block_does(run: Runner, tmp_path: Pat
     with run.start("sh", "-c", f"pwd; {PARENT}", "x", STUBBORN, note, env={"A": "b c"}):
         grandchild = noted(note)
         assert is_running(grandchild)
-    wait_for(lambda: not is_running(grandchild), "the grandchild has ended")
+    wait_until(lambda: not is_running(grandchild), "the grandchild has not ended")
     command, printed, ended, *_ = run.log.read_text().splitlines()
     assert command.startswith("$ cd / && A='b c' LC_ALL=C.UTF-8 TZ=UTC sh -c ")
     assert printed == "/"
@@ -200,7 +200,7 @@ sys.exit(main(["check"]))
         _, said = ci.communicate(timeout=60)
     assert ci.returncode == 130, said
     assert "interrupted" in said
-    wait_for(lambda: not is_running(program), "the program has ended")
+    wait_until(lambda: not is_running(program), "the program has not ended")
 
 
 def test_a_failure_shows_what_was_printed_and_not_the_command(run: Runner) -> None:

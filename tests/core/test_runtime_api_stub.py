@@ -9,7 +9,7 @@ import time
 import pytest
 
 from ci.core.runtime_api_stub import PATH, NoResult, RuntimeApiStub
-from tests.support import wait_for
+from tests.waiting import wait_until
 
 
 def test_the_time_limit_begins_when_the_runtime_gets_the_event(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +24,7 @@ def test_the_time_limit_begins_when_the_runtime_gets_the_event(monkeypatch: pyte
 
     with RuntimeApiStub() as api:
         threading.Thread(target=invoke, args=(api,), daemon=True).start()
-        wait_for(lambda: not api._events.empty(), "the event waits for the runtime")
+        wait_until(lambda: not api._events.empty(), "the event does not wait for the runtime")
         monkeypatch.setattr(time, "time", lambda: 2000.0)
         host, _, port = api.address.partition(":")
         client = http.client.HTTPConnection(host, int(port), timeout=60)

@@ -21,7 +21,7 @@ from ci.core.errors import CommandFailed, HostError, ReleaseError
 from ci.core.masking import Masks
 from ci.core.run import Runner, pasteable
 from ci.core.secrets import Secret, register
-from tests.support import wait_for
+from tests.waiting import wait_until
 
 TOKEN = "ghp_x7/T'q+9Lw=Zk2"
 BASE64 = base64.b64encode(TOKEN.encode()).decode()
@@ -97,7 +97,7 @@ def test_a_secret_in_two_reads_is_masked(run: Runner, token: Secret, tmp_path: P
     script += "while not os.path.exists(sys.argv[2]): pass\nos.write(1, (t[c:] + 'Z').encode())\n"
     copied = run.log
     with run.start(sys.executable, "-c", script, str(cut), first_read, env={"T": token.reveal()}) as child:
-        wait_for(lambda: copied.exists() and copied.read_text().endswith("\nA"), "the first part is copied")
+        wait_until(lambda: copied.exists() and copied.read_text().endswith("\nA"), "the first part is not copied")
         first_read.touch()
         assert child.wait(10) == 0
     assert "\nA***Z" in run.log.read_text()
@@ -140,7 +140,7 @@ def test_captured_output_is_masked_where_it_is_logged(run: Runner, token: Secret
 def test_what_a_started_program_prints_is_masked(run: Runner, token: Secret, tmp_path: Path) -> None:
     other = tmp_path / "other"
     with run.start("sh", "-c", 'echo "ready $T"; exec sleep 60', env={"T": token.reveal()}, log=other):
-        wait_for(lambda: "ready ***" in other.read_text(), "the output is in the log")
+        wait_until(lambda: "ready ***" in other.read_text(), "the output is not in the log")
     require_hidden(other.read_text())
     assert "ready ***\n" in other.read_text()
 
@@ -150,7 +150,7 @@ def test_a_started_program_has_ended_when_its_output_is_in_the_log(run: Runner, 
     script = f"import os\nfor _ in range(20000): print(os.environ['T'], 'and {'x' * 20}')\nprint('last')"
     with run.start(sys.executable, "-c", script, env={"T": token.reveal()}) as child:
         if way == "poll":
-            wait_for(lambda: child.poll() is not None, "it has ended")
+            wait_until(lambda: child.poll() is not None, "it has not ended")
         assert child.wait() == 0
         assert run.log.read_text().endswith("\nlast\n")
 
@@ -162,7 +162,7 @@ def test_what_outlives_a_program_is_not_waited_for_and_is_masked(run: Runner, to
     assert time.monotonic() - begun < 5
     assert "early\n# exit 0" in run.log.read_text()
     (tmp_path / "go").touch()
-    wait_for(lambda: "late ***\n" in run.log.read_text(), "the late output is in the log")
+    wait_until(lambda: "late ***\n" in run.log.read_text(), "the late output is not in the log")
     require_hidden(run.log.read_text())
 
 
@@ -212,7 +212,7 @@ def test_no_process_shows_a_secret_in_its_arguments(run: Runner, token: Secret) 
             env={"T": token.reveal()},
         ) as child,
     ):
-        wait_for(lambda: "got *** and ***" in run.log.read_text(), "the program has both")
+        wait_until(lambda: "got *** and ***" in run.log.read_text(), "the program does not have both")
         lines = list(command_lines(child.pid))
         assert len(lines) == 2
         require_hidden(" ".join(lines))

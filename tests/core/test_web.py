@@ -22,6 +22,7 @@ from ci.core.secrets import register
 from ci.core.server_words import said
 from ci.core.web import Refusal, UnknownOutcome, Web
 from ci.publish.rehearse.server import Reply, Request, Server
+from tests.waiting import pause
 
 NOW = 1_800_000_000.0
 TOKEN = "token-0123456789-planted"
@@ -338,7 +339,7 @@ def test_a_long_body_has_time_to_be_sent(client: PauselessWeb) -> None:
     def slowly(link: socket.socket) -> None:
         while len(came) < len(body) + 100:
             came.extend(link.recv(65536))
-            time.sleep(0.01)
+            pause(0.01)
             if came.endswith(body):
                 return
 

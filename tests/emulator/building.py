@@ -6,8 +6,9 @@ import os
 import shutil
 from pathlib import Path
 
-from tests.emulator.support import EMULATOR_FUNCTIONS, pause
+from tests.emulator.support import EMULATOR_FUNCTIONS
 from tests.runtime.support import SUFFIX, compile_c
+from tests.waiting import pause
 
 _MARK = b"VERSION=%04d"
 

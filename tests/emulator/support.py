@@ -11,19 +11,18 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from tests.runtime.support import LAUNCHER, PYTHON
+from tests.waiting import TIMEOUT_S, wait_until
 
 EMULATOR_FUNCTIONS = Path(__file__).resolve().parent / "functions"
 INVOKE = "/2015-03-31/functions/function/invocations"
 STREAM = "/2021-11-15/functions/function/response-streaming-invocations"
-TIMEOUT_S = 60  # ends a test that hangs; no test expects something within a shorter time
 SERVING = re.compile(
     r"^faas-runtime: serving .* (?:at http://.+:|on all (?:IPv4 )?addresses, port )([0-9]+)", re.MULTILINE
 )
@@ -68,7 +67,7 @@ class Emulator:
         self.port = 0
 
     def __enter__(self) -> Emulator:
-        wait_for(lambda: SERVING.search(self.err) or self.process.poll() is not None, "it does not serve")
+        wait_until(lambda: SERVING.search(self.err) or self.process.poll() is not None, "it does not serve")
         found = SERVING.search(self.err)
         assert found, self.err
         self.port = int(found[1])
@@ -160,30 +159,6 @@ def read_until(connection: socket.socket, end: bytes) -> bytes:
 def statuses(received: bytes) -> list[int]:
     """The statuses of all responses in the received bytes."""
     return [int(status) for status in re.findall(rb"HTTP/1\.1 ([0-9]{3}) ", received)]
-
-
-def wait_for(condition: Callable[[], object], otherwise: str) -> None:
-    """Wait until the condition is true; `otherwise` says what is wrong if it never is."""
-    deadline = time.monotonic() + TIMEOUT_S
-    while not condition():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.005)
-
-
-def wait_until_steady(value: Callable[[], object], seconds: float, otherwise: str) -> None:
-    """Wait until the value has not changed for so long."""
-    deadline = time.monotonic() + TIMEOUT_S
-    last, since = value(), time.monotonic()
-    while time.monotonic() - since < seconds:
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(seconds / 10)
-        if (current := value()) != last:
-            last, since = current, time.monotonic()
-
-
-def pause(seconds: float) -> None:
-    """The pace of what a test simulates, such as a slow compiler. To wait for something, use `wait_for`."""
-    time.sleep(seconds)
 
 
 class FunctionGate:

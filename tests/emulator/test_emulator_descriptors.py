@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from faas_runtime.emulator.serve import descriptor_budget
 
-from tests.emulator.support import Emulator, wait_for
+from tests.emulator.support import Emulator
 from tests.support import not_there
+from tests.waiting import wait_until
 
 Serve = Callable[..., Emulator]
 END_S = 15.0
@@ -51,7 +52,7 @@ def test_it_serves_again_when_there_are_descriptors(emulated: Path) -> None:
     with limited(emulated, 40) as emulator:
         with ThreadPoolExecutor(10) as executor:
             list(executor.map(lambda _: call(emulator), range(10)))
-        wait_for(lambda: call(emulator) == 200, "it does not serve any more")
+        wait_until(lambda: call(emulator) == 200, "it does not serve any more")
         assert emulator.end() == 0
 
 

@@ -19,18 +19,9 @@ from types import SimpleNamespace
 import pytest
 from faas_runtime.sandbox.process import RuntimeProcess
 
-from tests.emulator.support import (
-    INVOKE,
-    STREAM,
-    TIMEOUT_S,
-    Emulator,
-    FunctionGate,
-    lives,
-    read_all,
-    wait_for,
-    wait_until_steady,
-)
+from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate, lives, read_all
 from tests.runtime.support import RUNTIME
+from tests.waiting import TIMEOUT_S, wait_until, wait_until_steady
 
 Serve = Callable[..., Emulator]
 HEALTH = "/_faas/health"
@@ -61,15 +52,15 @@ def test_a_process_that_dies_is_reported_and_replaced(serve: Serve, event: bytes
 
 def test_a_process_that_times_out_is_killed_and_replaced(serve: Serve) -> None:
     emulator = serve("nap", "--timeout", "1", "--concurrency", "1")
-    wait_for(lambda: "x-amz-function-error" not in emulator.invoke(b"0").headers, "it does not start")
+    wait_until(lambda: "x-amz-function-error" not in emulator.invoke(b"0").headers, "it does not start")
     before = emulator.invoke(b"0").json
     response = emulator.invoke(b"30000")
     identity = response.headers["x-amzn-requestid"]
     assert (response.status, response.headers["x-amz-function-error"]) == (200, "Unhandled")
     message = f"RequestId: {identity} Error: Task timed out after 1.00 seconds"
     assert response.json == {"errorType": "Sandbox.Timedout", "errorMessage": message}
-    wait_for(lambda: before not in emulator.children, "it is running")
-    wait_for(lambda: "x-amz-function-error" not in emulator.invoke(b"0").headers, "it does not start again")
+    wait_until(lambda: before not in emulator.children, "it is running")
+    wait_until(lambda: "x-amz-function-error" not in emulator.invoke(b"0").headers, "it does not start again")
     assert emulator.invoke(b"0").json != before
     assert "hangs" not in emulator.err, "the runtime itself reported it"
     assert re.search(rf"REPORT RequestId: {identity}\tDuration: 1000.00 ms\tBilled Duration: 1000 ms\t", emulator.out)
@@ -99,10 +90,10 @@ def test_nothing_that_a_function_starts_outlives_its_process(serve: Serve) -> No
     emulator.invoke(b"30000")
     found = re.search(r"spawned ([0-9]+)\.", emulator.err)
     assert found
-    wait_for(lambda: not lives(int(found[1])), "it runs after a timeout")
+    wait_until(lambda: not lives(int(found[1])), "it runs after a timeout")
     pid = emulator.invoke(b"0").json
     assert emulator.end() == 0
-    wait_for(lambda: not lives(pid), "it runs after the end")
+    wait_until(lambda: not lives(pid), "it runs after the end")
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="not run: only Linux has subreapers")
@@ -117,9 +108,9 @@ def test_orphans_are_collected(emulated: Path) -> None:
     with Emulator(f"{emulated}.orphan", "--concurrency", "1", before=before) as emulator:
         pids = [emulator.invoke().json for _ in range(5)]
         (own,) = {pid for pid, _ in pids}
-        wait_for(lambda: emulator.children == [own], "zombies are left")
+        wait_until(lambda: emulator.children == [own], "zombies are left")
         os.kill(own, signal.SIGKILL)
-        wait_for(
+        wait_until(
             lambda: (
                 f"process {own} ended between invocations: Runtime exited with error: signal: killed" in emulator.err
             ),
@@ -162,7 +153,7 @@ def test_web_pages_cannot_use_the_runtime_api(serve: Serve, gate: FunctionGate, 
     host, _, port = variables[b"AWS_LAMBDA_RUNTIME_API"].decode().partition(":")
     with ThreadPoolExecutor() as executor:
         response = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: emulator.out.count("START") == 2, "it was not started")
+        wait_until(lambda: emulator.out.count("START") == 2, "it was not started")
         identity = emulator.out.split("START RequestId: ")[2].split()[0]
         for method, path in (
             ("GET", "invocation/next"), ("POST", f"invocation/{identity}/response"), ("POST", "init/error")
@@ -180,7 +171,7 @@ def test_a_failed_init_is_reported_with_its_error_and_tried_again(serve: Serve, 
     fault = tmp_path / "fault"
     fault.touch()
     emulator = serve("echo", INIT_FILE=str(fault))
-    wait_for(lambda: emulator.request("GET", HEALTH).json["status"] == "failed", "it did not fail")
+    wait_until(lambda: emulator.request("GET", HEALTH).json["status"] == "failed", "it did not fail")
     assert "the database is away" in emulator.request("GET", HEALTH).json["error"]
     response = emulator.invoke()
     assert (response.status, response.json["errorType"]) == (200, "Function.NoDatabase")
@@ -210,7 +201,7 @@ def test_an_init_that_hangs_is_killed(serve: Serve) -> None:
     emulator = serve("echo", "--timeout", "0.5", INIT="hangs")
     response = emulator.invoke()
     assert (response.status, response.json["errorType"]) == (200, "Sandbox.Timedout")
-    wait_for(lambda: not emulator.children, "its process lives")
+    wait_until(lambda: not emulator.children, "its process lives")
 
 
 def test_a_missing_symbol_is_explained(serve: Serve) -> None:
@@ -229,8 +220,8 @@ def test_a_process_that_dies_between_invocations_is_reported_and_replaced(serve:
     emulator = serve("nap")
     pid = emulator.invoke(b"0").json
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: f"process {pid} ended between invocations" in emulator.err, "nothing reports it")
-    wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "no other process is started")
+    wait_until(lambda: f"process {pid} ended between invocations" in emulator.err, "nothing reports it")
+    wait_until(lambda: emulator.request("GET", HEALTH).status == 200, "no other process is started")
     assert emulator.invoke(b"0").json != pid
 
 
@@ -238,12 +229,12 @@ def test_a_process_that_dies_again_and_again_is_not_started_in_a_loop(serve: Ser
     emulator = serve("echo")
     killed = 0
     while killed < 10 and emulator.request("GET", HEALTH).json["status"] != "failed":
-        wait_for(lambda: emulator.request("GET", HEALTH).status == 200, "it does not start")
+        wait_until(lambda: emulator.request("GET", HEALTH).status == 200, "it does not start")
         (pid,) = emulator.children
         os.kill(pid, signal.SIGKILL)
         killed += 1
         message = f"process {pid} ended between invocations"
-        wait_for(lambda message=message: message in emulator.err, "nothing reports the end")  # type: ignore[misc]
+        wait_until(lambda message=message: message in emulator.err, "nothing reports the end")  # type: ignore[misc]
     assert killed < 10, "each process that dies at once is replaced"
     assert emulator.invoke().status == 200
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import Emulator, wait_for
-from tests.runtime.support import LAUNCHER, PYTHON, TIMEOUT_S
+from tests.emulator.support import Emulator
+from tests.runtime.support import LAUNCHER, PYTHON
+from tests.waiting import TIMEOUT_S, wait_until
 
 Serve = Callable[..., Emulator]
 Shared = Callable[[str], Emulator]
@@ -109,5 +110,5 @@ def test_control_characters_do_not_reach_the_terminal(shared: Shared, case: str)
     before = len(emulator.err)
     emulator.raw(f"POST /2015-03-31/functions/function/invocations HTTP/1.1\r\n{head}\r\n".encode("latin-1"))
     if case in ("origin", "host"):
-        wait_for(lambda: "a request was refused" in emulator.err[before:], "it is not reported")
+        wait_until(lambda: "a request was refused" in emulator.err[before:], "it is not reported")
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", emulator.err[before:])

@@ -15,8 +15,9 @@ from faas_runtime.http_server.request_head import RequestRefused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.emulator.support import INVOKE, Emulator, read_all, statuses, wait_for
+from tests.emulator.support import INVOKE, Emulator, read_all, statuses
 from tests.runtime.support import FUZZ_FACTOR
+from tests.waiting import wait_until
 
 Serve = Callable[..., Emulator]
 Shared = Callable[[str], Emulator]
@@ -50,7 +51,7 @@ def test_tls_is_named(shared: Shared) -> None:
     emulator = shared("echo")
     received = emulator.raw(CLIENT_HELLO)
     assert b"http://" in received
-    wait_for(lambda: "TLS" in emulator.err, "it is not reported")
+    wait_until(lambda: "TLS" in emulator.err, "it is not reported")
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

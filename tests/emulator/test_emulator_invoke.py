@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from faas_runtime.emulator.event_input import SAMPLES, sample_names
 
-from tests.emulator.support import EMULATOR_FUNCTIONS, wait_for
-from tests.runtime.support import FUNCTIONS, LAUNCHER, PYTHON, SUFFIX, TIMEOUT_S, compile_c, compile_library
+from tests.emulator.support import EMULATOR_FUNCTIONS
+from tests.runtime.support import FUNCTIONS, LAUNCHER, PYTHON, SUFFIX, compile_c, compile_library
+from tests.waiting import TIMEOUT_S, wait_until
 
 OPTIONS = ("-std=gnu99", "-shared", "-fPIC", "-pthread")
 COMMAND = (*PYTHON, str(LAUNCHER), "invoke")
@@ -285,7 +286,7 @@ def test_a_signal_ends_the_command_with_its_child(
     code, _, log = call.end()
     assert code == 128 + number
     assert "Traceback" not in log
-    wait_for(lambda: not is_running(int(child[1])), "the child is running")
+    wait_until(lambda: not is_running(int(child[1])), "the child is running")
 
 
 def test_a_reader_that_goes_away_is_not_a_failure(root: Path) -> None:

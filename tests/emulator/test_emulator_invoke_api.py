@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, ClientResponse, Emulator, wait_for
+from tests.emulator.support import INVOKE, STREAM, ClientResponse, Emulator
+from tests.waiting import wait_until
 
 Serve = Callable[..., Emulator]
 Shared = Callable[[str], Emulator]
@@ -244,7 +245,7 @@ def test_a_streamed_answer_has_the_limit_of_any_other(serve: Serve) -> None:
     response = emulator.invoke(b"1")
     assert (response.status, response.headers["x-amz-function-error"]) == (200, "Unhandled")
     assert response.json["errorType"] == "Function.ResponseSizeTooLarge"
-    wait_for(lambda: "wrote 512" in emulator.err, "the function was not run to its end")
+    wait_until(lambda: "wrote 512" in emulator.err, "the function was not run to its end")
     assert len(emulator.invoke(b"1", STREAM).body) > 512 * 65536
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate
+from tests.waiting import wait_until
 
 Shared = Callable[[str], Emulator]
 Serve = Callable[..., Emulator]
@@ -194,7 +195,7 @@ def test_refused_requests_have_an_error_type(shared: Shared) -> None:
 def test_log_lines_are_those_of_the_emulator_of_aws(serve: Serve) -> None:
     emulator = serve("talk", "--concurrency", "1")
     first, second = (emulator.invoke(event).headers["x-amzn-requestid"] for event in (b"1", b"2"))
-    wait_for(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
+    wait_until(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
     found = re.fullmatch(
         rf"START RequestId: (\S+) Version: \$LATEST\nout: 1\nEND RequestId: (\S+)\n{REPORT}"
         rf"START RequestId: (\S+) Version: \$LATEST\nout: 2\nEND RequestId: (\S+)\n{REPORT}",
@@ -239,14 +240,14 @@ def test_an_asynchronous_invocation_is_accepted_before_it_is_run(serve: Serve, g
     response = emulator.invoke(gate.event, X_Amz_Invocation_Type="Event")
     assert (response.status, response.body) == (202, b"")
     gate.open()
-    wait_for(lambda: f"REPORT RequestId: {response.headers['x-amzn-requestid']}" in emulator.out, "it was not run")
+    wait_until(lambda: f"REPORT RequestId: {response.headers['x-amzn-requestid']}" in emulator.out, "it was not run")
 
 
 def test_an_asynchronous_invocation_that_fails_is_reported_and_not_repeated(serve: Serve) -> None:
     emulator = serve("fail")
     identity = emulator.invoke(X_Amz_Invocation_Type="Event").headers["x-amzn-requestid"]
     message = f"request {identity} failed: Function.OutOfCoffee: no coffee"
-    wait_for(lambda: message in emulator.err, "nothing reports it")
+    wait_until(lambda: message in emulator.err, "nothing reports it")
     emulator.invoke()
     assert emulator.out.count("START") == 2
 
@@ -255,14 +256,14 @@ def test_parallel_invocations_get_a_process_each(serve: Serve, gate: FunctionGat
     emulator = serve("gate", "--concurrency", "3")
     with ThreadPoolExecutor(3) as executor:
         responses = [executor.submit(emulator.invoke, gate.event) for _ in range(3)]
-        wait_for(lambda: emulator.out.count("START") == 3, "they do not run at once")
+        wait_until(lambda: emulator.out.count("START") == 3, "they do not run at once")
         for _ in range(5):
             assert emulator.invoke(gate.event, X_Amz_Invocation_Type="Event").status == 202
         assert emulator.invoke(X_Amz_Invocation_Type="DryRun").status == 204
         assert emulator.out.count("START") == 3, "more invocations run than there may be processes"
         gate.open()
         pids = {response.result().json for response in responses}
-    wait_for(lambda: emulator.out.count("REPORT") == 8, "not all have run")
+    wait_until(lambda: emulator.out.count("REPORT") == 8, "not all have run")
     assert len(pids) == 3
     assert set(emulator.children) == pids
 
@@ -284,7 +285,7 @@ def test_a_process_with_a_busy_and_a_free_connection_gets_the_next_invocation(se
     emulator = serve("late_gate", AWS_LAMBDA_MAX_CONCURRENCY="2")
     with ThreadPoolExecutor(1) as executor:
         held = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: "START" in emulator.out, "it was not started")
+        wait_until(lambda: "START" in emulator.out, "it was not started")
         pids = {emulator.invoke().json for _ in range(5)}
         gate.open()
         assert pids == {held.result().json}
@@ -295,7 +296,7 @@ def test_a_runtime_can_take_several_invocations_at_once(serve: Serve, gate: Func
     emulator = serve("gate", "--concurrency", "4", AWS_LAMBDA_MAX_CONCURRENCY="4")
     with ThreadPoolExecutor(4) as executor:
         responses = [executor.submit(emulator.invoke, gate.event) for _ in range(4)]
-        wait_for(lambda: emulator.out.count("START") == 4, "they do not run at once")
+        wait_until(lambda: emulator.out.count("START") == 4, "they do not run at once")
         gate.open()
     assert len({response.result().body for response in responses}) == 1
 
@@ -304,9 +305,9 @@ def test_a_client_that_goes_away_does_not_end_the_invocation(serve: Serve) -> No
     emulator = serve("nap")
     with emulator.connect() as connection:
         connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n200" % INVOKE.encode())
-        wait_for(lambda: "START" in emulator.out, "it was not started")
+        wait_until(lambda: "START" in emulator.out, "it was not started")
     pid = emulator.invoke(b"0").json
-    wait_for(lambda: emulator.out.count("REPORT") == 2, "it was not finished")
+    wait_until(lambda: emulator.out.count("REPORT") == 2, "it was not finished")
     assert pid in emulator.children
     assert "Traceback" not in emulator.err
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import Emulator, lives, refuses, wait_for
-from tests.runtime.support import LAUNCHER, PYTHON, TIMEOUT_S
+from tests.emulator.support import Emulator, lives, refuses
+from tests.runtime.support import LAUNCHER, PYTHON
+from tests.waiting import TIMEOUT_S, wait_until
 
 Serve = Callable[..., Emulator]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="subreapers and /proc are of Linux")
@@ -37,9 +38,9 @@ def test_daemons_do_not_outlive_a_second_signal(serve: Serve) -> None:
     emulator = serve("daemonise", SHUTDOWN="hangs")
     daemon = emulator.invoke(b"0").json
     emulator.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: refuses(emulator.port), "it listens")
+    wait_until(lambda: refuses(emulator.port), "it listens")
     assert emulator.end() == 128 + signal.SIGTERM
-    wait_for(lambda: not lives(daemon), "the daemon lives")
+    wait_until(lambda: not lives(daemon), "the daemon lives")
 
 
 def test_daemons_of_a_process_that_crashed_do_not_outlive_serve(serve: Serve) -> None:
@@ -64,7 +65,7 @@ def test_the_memory_of_a_process_that_has_exited(serve: Serve, size: int, limits
     emulator = serve("hoard")
     for _ in range(2):
         emulator.invoke(str(size).encode())
-    wait_for(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
+    wait_until(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
     found = [int(each) for each in re.findall(r"Max Memory Used: ([0-9]+) MB", emulator.out)]
     assert all(limits[0] <= each <= limits[1] for each in found), found
 
@@ -73,7 +74,7 @@ def test_the_memory_is_not_that_of_what_has_started_the_emulator(emulated: Path)
     large = "import os, sys; x = b'x' * 300_000_000; os.execvp(sys.argv[1], sys.argv[1:])"
     with Emulator(f"{emulated}.hoard", before=(sys.executable, "-c", large)) as emulator:
         emulator.invoke(b"-100")
-        wait_for(lambda: "REPORT" in emulator.out, "no REPORT")
+        wait_until(lambda: "REPORT" in emulator.out, "no REPORT")
         assert 90 <= reported_mb(emulator.out) <= 200
 
 
@@ -82,7 +83,7 @@ def test_the_memory_is_that_of_each_process(serve: Serve) -> None:
     emulator = serve("hoard")
     emulator.invoke(b"-300")
     emulator.invoke(b"-80")
-    wait_for(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
+    wait_until(lambda: emulator.out.count("REPORT") == 2, "no REPORT")
     assert 80 <= reported_mb(emulator.out) <= 150
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.building import LibraryBuilder
-from tests.emulator.support import Emulator, wait_for
+from tests.emulator.support import Emulator
 from tests.runtime.support import SUFFIX
+from tests.waiting import wait_until
 
 HEALTH_S = 2.0
 
@@ -78,7 +79,7 @@ def test_the_emulator_stays_awake(
         shutil.copyfile(builder.version(1), library)
     with Emulator(str(library), "--watch", "--timeout", "3") as emulator:
         if not there_first:
-            wait_for(lambda: "x-amz-function-error" not in emulator.invoke().headers, "it does not start")
+            wait_until(lambda: "x-amz-function-error" not in emulator.invoke().headers, "it does not start")
             library.unlink()
             kind(library)
         connection = emulator.connect()
@@ -92,7 +93,7 @@ def test_the_emulator_stays_awake(
             emulator.request("GET", "/_faas/health")
             slowest = max(slowest, time.monotonic() - asked)
         assert slowest < HEALTH_S
-        wait_for(lambda: str(library) in emulator.err, "it is not reported")
+        wait_until(lambda: str(library) in emulator.err, "it is not reported")
         status = Path(f"/proc/{emulator.process.pid}/status").read_text() if Path("/proc").is_dir() else ""
         peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
         assert peak_kib < 500_000
@@ -102,7 +103,7 @@ def test_the_emulator_stays_awake(
         else:
             library.unlink()
         shutil.copyfile(builder.version(2), library)
-        wait_for(lambda: "x-amz-function-error" not in emulator.invoke().headers, "the library is not taken")
+        wait_until(lambda: "x-amz-function-error" not in emulator.invoke().headers, "the library is not taken")
         assert emulator.invoke().json[0] == 2
         assert emulator.end() == 0
         assert "Traceback" not in emulator.err

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate, read_all, refuses, wait_for
+from tests.emulator.support import INVOKE, STREAM, Emulator, FunctionGate, read_all, refuses
+from tests.waiting import wait_until
 
 Serve = Callable[..., Emulator]
 CROWD = 10_000
@@ -53,7 +54,7 @@ def test_thousands_of_connections_do_not_stop_new_ones(serve: Serve, descriptors
                 assert emulator.invoke(b"%d" % number).body == b"%d" % number
     assert emulator.invoke(b"1").body == b"1"
     lines = [line for line in emulator.err.splitlines() if "refused" in line]
-    wait_for(
+    wait_until(
         lambda: re.search(r"faas-runtime: [0-9]+ more requests were refused\n", emulator.err), "nothing counts them"
     )
     assert 0 < len(lines) < FLOODS
@@ -84,7 +85,7 @@ def test_too_few_descriptors_for_the_concurrency_are_reported(emulated: Path, ga
             "faas-runtime: only 16 connections at once are possible; for more, raise the limit of open" in emulator.err
         )
         responses = [executor.submit(emulator.invoke, gate.event) for _ in range(16)]
-        wait_for(lambda: emulator.out.count("START") == 16, "they do not run at once")
+        wait_until(lambda: emulator.out.count("START") == 16, "they do not run at once")
         with pytest.raises(ConnectionError):
             emulator.invoke()
         assert "a request was refused (503): all 16 connections are busy; for more, raise the limit" in emulator.err
@@ -108,7 +109,7 @@ def test_functions_have_the_original_limit_of_descriptors(emulated: Path, descri
 
 def test_the_queue_of_invocations_has_a_limit(serve: Serve) -> None:
     emulator = serve("nap", "--concurrency", "1")
-    wait_for(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not start")
+    wait_until(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not start")
     event = b"600000"
     head = f"POST {INVOKE} HTTP/1.1\r\nHost: localhost\r\nX-Amz-Invocation-Type: Event\r\nContent-Length: 6\r\n"
     request = head.encode() + b"\r\n" + event
@@ -126,10 +127,10 @@ def test_the_queue_of_invocations_has_a_limit(serve: Serve) -> None:
         assert response.json["Type"] == "User"
     assert emulator.request("GET", "/").status == 503
     assert emulator.request("GET", "/_faas/health").status == 200
-    wait_for(lambda: "more requests were refused\n" in emulator.err, "nothing counts them")
+    wait_until(lambda: "more requests were refused\n" in emulator.err, "nothing counts them")
     seconds = emulator.err.count(" more requests were refused\n") + 1
     assert emulator.err.count("a request was refused (429): too many") <= MESSAGES_PER_SECOND * seconds
     emulator.process.send_signal(signal.SIGTERM)
-    wait_for(lambda: refuses(emulator.port), "it is listening")
+    wait_until(lambda: refuses(emulator.port), "it is listening")
     assert emulator.end() == 128 + signal.SIGTERM
     assert emulator.err.count(" was not run, because the emulator is being stopped\n") == MESSAGES_PER_SECOND

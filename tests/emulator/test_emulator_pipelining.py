@@ -11,7 +11,7 @@ from faas_runtime.sandbox.invocation_log import InvocationLog
 from faas_runtime.sandbox.options import LaunchCommand, SandboxOptions
 from faas_runtime.sandbox.pool import Pool
 
-from tests.emulator.support import TIMEOUT_S
+from tests.waiting import TIMEOUT_S
 
 # It answers with how the receipt and the event have arrived. HOW: in which pieces it sends.
 RUNTIME = r"""

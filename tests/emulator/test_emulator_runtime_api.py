@@ -15,17 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.emulator.support import (
-    INVOKE,
-    STREAM,
-    TIMEOUT_S,
-    ClientResponse,
-    Emulator,
-    FunctionGate,
-    read_until,
-    wait_for,
-)
+from tests.emulator.support import INVOKE, STREAM, ClientResponse, Emulator, FunctionGate, read_until
 from tests.runtime.support import FUZZ_FACTOR
+from tests.waiting import TIMEOUT_S, wait_until
 
 Serve = Callable[..., Emulator]
 STREAMED = "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n"
@@ -59,7 +51,7 @@ def held(emulator: Emulator, gate: FunctionGate, path: str) -> Iterator[Held]:
         seen = emulator.out.count("START")
         response = executor.submit(emulator.invoke, gate.event, path)
         try:
-            wait_for(lambda: emulator.out.count("START") > seen, "it was not started")
+            wait_until(lambda: emulator.out.count("START") > seen, "it was not started")
             (pid,) = emulator.children
             variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
             (address,) = [each.partition(b"=")[2] for each in variables if each.startswith(b"AWS_LAMBDA_RUNTIME_API=")]
@@ -86,7 +78,7 @@ def test_a_second_answer_beside_a_stream_is_refused(serve: Serve, gate: Function
     emulator = serve("gate", "--concurrency", "1", "--timeout", "30")
     with held(emulator, gate, path) as invocation, invocation.connect() as one, invocation.connect() as two:
         invocation.post(one, "response", STREAMED, b"4\r\none,\r\n")
-        wait_for(lambda: path == INVOKE or not invocation.response.done(), "it has ended")
+        wait_until(lambda: path == INVOKE or not invocation.response.done(), "it has ended")
         one.sendall(b"4\r\ntwo,\r\n")
         kind, fields, body = SECOND[second]
         invocation.post(two, kind, fields, body)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, TIMEOUT_S, Emulator, FunctionGate, lives, read_all, refuses, wait_for
+from tests.emulator.support import INVOKE, Emulator, FunctionGate, lives, read_all, refuses
+from tests.waiting import TIMEOUT_S, wait_until
 
 Serve = Callable[..., Emulator]
 HEALTH = "/_faas/health"
@@ -22,11 +23,11 @@ def test_ctrl_c_lets_running_invocations_end(serve: Serve, gate: FunctionGate) -
     emulator = serve("gate")
     with ThreadPoolExecutor() as executor:
         response = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: "START" in emulator.out, "it was not started")
+        wait_until(lambda: "START" in emulator.out, "it was not started")
         os.killpg(emulator.process.pid, signal.SIGINT)
         (pid,) = emulator.children
         assert os.getpgid(pid) == pid, "the function gets the signal, too"
-        wait_for(lambda: refuses(emulator.port), "it is listening")
+        wait_until(lambda: refuses(emulator.port), "it is listening")
         gate.open()
         assert response.result().status == 200
         assert emulator.process.wait(TIMEOUT_S) == 0
@@ -55,7 +56,7 @@ def test_a_client_that_does_not_read_does_not_delay_the_end(serve: Serve) -> Non
     with emulator.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n6000000" % INVOKE.encode())
-        wait_for(lambda: "REPORT" in emulator.out, "it was not run")
+        wait_until(lambda: "REPORT" in emulator.out, "it was not run")
         assert emulator.end() == 0
 
 
@@ -72,9 +73,9 @@ def test_a_running_invocation_may_end(serve: Serve, gate: FunctionGate) -> None:
     emulator = serve("gate")
     with ThreadPoolExecutor() as executor:
         response = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: "START" in emulator.out, "it was not started")
+        wait_until(lambda: "START" in emulator.out, "it was not started")
         emulator.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: refuses(emulator.port), "it is listening")
+        wait_until(lambda: refuses(emulator.port), "it is listening")
         gate.open()
         assert emulator.process.wait(TIMEOUT_S) == 0
         assert response.result().status == 200
@@ -85,12 +86,12 @@ def test_a_second_signal_ends_everything_at_once(serve: Serve) -> None:
     emulator = serve("nap")
     with emulator.connect() as connection:
         connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n60000" % INVOKE.encode())
-        wait_for(lambda: "START" in emulator.out, "it was not started")
+        wait_until(lambda: "START" in emulator.out, "it was not started")
         (pid,) = emulator.children
         emulator.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: refuses(emulator.port), "it is listening")
+        wait_until(lambda: refuses(emulator.port), "it is listening")
         assert emulator.end() == 128 + signal.SIGTERM
-        wait_for(lambda: not lives(pid), "the function is running")
+        wait_until(lambda: not lives(pid), "the function is running")
         read_all(connection)
 
 
@@ -106,8 +107,8 @@ def test_a_response_that_is_being_sent_arrives(serve: Serve) -> None:
     with emulator.connect() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         connection.sendall(b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Length: 7\r\n\r\n6000000" % INVOKE.encode())
-        wait_for(lambda: "REPORT" in emulator.out, "it was not run")
+        wait_until(lambda: "REPORT" in emulator.out, "it was not run")
         emulator.process.send_signal(signal.SIGTERM)
-        wait_for(lambda: refuses(emulator.port), "it is listening")
+        wait_until(lambda: refuses(emulator.port), "it is listening")
         assert len(read_all(connection).partition(b"\r\n\r\n")[2]) == 6_000_000
     assert emulator.process.wait(TIMEOUT_S) == 0

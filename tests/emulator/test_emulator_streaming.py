@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, read_until, wait_for, wait_until_steady
+from tests.emulator.support import INVOKE, STREAM, Emulator, read_all, read_until
+from tests.waiting import wait_until, wait_until_steady
 
 Serve = Callable[..., Emulator]
 
@@ -119,7 +120,7 @@ def test_a_function_waits_for_a_slow_client(serve: Serve) -> None:
             received += len(data)
     assert written < 8, "32 MiB went somewhere"
     assert 512 * 65536 < received < 513 * 65536
-    wait_for(lambda: "wrote 512" in emulator.err, "it did not run to its end")
+    wait_until(lambda: "wrote 512" in emulator.err, "it did not run to its end")
 
 
 def test_a_client_that_goes_away_lets_the_function_run_to_its_end(serve: Serve) -> None:
@@ -127,12 +128,12 @@ def test_a_client_that_goes_away_lets_the_function_run_to_its_end(serve: Serve) 
     with emulator.connect() as connection:
         connection.sendall(_request("/", b"1"))
         read_until(connection, b"yyy")
-    wait_for(lambda: "wrote 512" in emulator.err, "it hangs")
+    wait_until(lambda: "wrote 512" in emulator.err, "it hangs")
     assert len(emulator.invoke(b"1", "/").body) == 512 * 65536
 
 
 def _wait_for_floods(emulator: Emulator, count: int) -> None:
-    wait_for(lambda: emulator.err.count("wrote 512") == count, "it hangs")
+    wait_until(lambda: emulator.err.count("wrote 512") == count, "it hangs")
 
 
 def test_the_stream_for_a_head_request_is_run_to_its_end(serve: Serve) -> None:
@@ -149,7 +150,7 @@ def test_clients_that_go_away_early_let_the_function_run_to_its_end(serve: Serve
     for count, path in enumerate((INVOKE, STREAM, "/")):
         with emulator.connect() as connection:
             connection.sendall(_request(path, b"1"))
-            wait_for(lambda count=count: emulator.out.count("START") > 2 * count, "it is not run")  # type: ignore[misc]
+            wait_until(lambda count=count: emulator.out.count("START") > 2 * count, "it is not run")  # type: ignore[misc]
         with emulator.connect() as connection:
             connection.sendall(_request(path, b"1"))
             connection.shutdown(socket.SHUT_WR)
@@ -160,7 +161,7 @@ def test_clients_that_go_away_early_let_the_function_run_to_its_end(serve: Serve
 def test_the_stream_of_an_asynchronous_invocation_is_run_to_its_end(serve: Serve) -> None:
     emulator = serve("flood")
     assert emulator.invoke(b"1", X_Amz_Invocation_Type="Event").status == 202
-    wait_for(lambda: "wrote 512" in emulator.err, "it hangs")
+    wait_until(lambda: "wrote 512" in emulator.err, "it hangs")
 
 
 def test_a_prelude_gives_status_and_headers_of_the_response(serve: Serve) -> None:
@@ -182,6 +183,6 @@ def test_a_missing_prelude_is_reported_and_the_function_runs_to_its_end(serve: S
         response = emulator.request("GET", path)
         assert (response.status, response.json) == (502, {"message": "Internal Server Error"})
         assert re.search(rf"request \S+ was answered with 502: .*{why}", emulator.err)
-    wait_for(lambda: "wrote 512" in emulator.err, "it hangs")
+    wait_until(lambda: "wrote 512" in emulator.err, "it hangs")
     assert emulator.request("GET", "/").status == 202
     assert "Traceback" not in emulator.err

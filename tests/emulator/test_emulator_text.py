@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.emulator.support import INVOKE, Emulator, read_until
-from tests.runtime.support import FUZZ_FACTOR, LAUNCHER, PYTHON, TIMEOUT_S
+from tests.runtime.support import FUZZ_FACTOR, LAUNCHER, PYTHON
+from tests.waiting import TIMEOUT_S
 
 Serve = Callable[..., Emulator]
 Shared = Callable[[str], Emulator]

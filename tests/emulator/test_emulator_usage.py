@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.support import TIMEOUT_S, Emulator
+from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON, SUFFIX
+from tests.waiting import TIMEOUT_S
 
 Serve = Callable[..., Emulator]
 

@@ -18,8 +18,9 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.building import WAYS, LibraryBuilder, overwrite, rename
-from tests.emulator.support import INVOKE, TIMEOUT_S, ClientResponse, Emulator, FunctionGate, pause, wait_for
+from tests.emulator.support import INVOKE, ClientResponse, Emulator, FunctionGate
 from tests.runtime.support import SUFFIX
+from tests.waiting import TIMEOUT_S, pause, wait_until
 
 INVOKES = 10_000
 CALLERS = 16
@@ -77,7 +78,7 @@ def test_the_first_request_after_a_save_sees_the_new_code(
             build(builder.version(number), library)
         assert version(emulator.invoke()) == number
         assert version(emulator.invoke()) == number
-    wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "old processes or their copies are left")
+    wait_until(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "old processes or their copies are left")
     (copy,) = copies.rglob(f"*{SUFFIX}")
     assert copy.name == library.name
     assert copy.read_bytes() == builder.version(4).read_bytes()
@@ -89,7 +90,7 @@ def test_a_new_process_starts_before_the_first_request(
     emulator.invoke()
     before = emulator.children
     rename(builder.version(2), library)
-    wait_for(lambda: len(emulator.children) == 1 and emulator.children != before, "nothing is started")
+    wait_until(lambda: len(emulator.children) == 1 and emulator.children != before, "nothing is started")
     assert version(emulator.invoke()) == 2
 
 
@@ -97,14 +98,14 @@ def test_running_invocations_are_completed_by_the_old_code(emulated: Path, tmp_p
     library = Path(shutil.copyfile(emulated, tmp_path / emulated.name))
     with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch") as emulator:
         old = executor.submit(emulator.invoke, gate.event)
-        wait_for(lambda: "START" in emulator.out, "it was not started")
+        wait_until(lambda: "START" in emulator.out, "it was not started")
         (pid,) = emulator.children
         overwrite(emulated, library)
         assert emulator.invoke().json != pid
         assert not old.done()
         gate.open()
         assert old.result().json == pid
-        wait_for(lambda: pid not in emulator.children, "the old process is running")
+        wait_until(lambda: pid not in emulator.children, "the old process is running")
 
 
 def test_old_processes_with_several_connections_end(
@@ -115,14 +116,14 @@ def test_old_processes_with_several_connections_end(
     environment = {"TMPDIR": str(copies), "AWS_LAMBDA_MAX_CONCURRENCY": "4"}
     with ThreadPoolExecutor() as executor, Emulator(f"{library}.gate", "--watch", environment=environment) as emulator:
         olds = [executor.submit(emulator.invoke, gate.event) for _ in range(2)]
-        wait_for(lambda: emulator.out.count("START") == 2, "they were not started")
+        wait_until(lambda: emulator.out.count("START") == 2, "they were not started")
         pids = set(emulator.children)
         overwrite(emulated, library)
         assert emulator.invoke().json not in pids
         gate.open()
         assert {old.result().json for old in olds} <= pids
-        wait_for(lambda: not pids & set(emulator.children), "old processes are running")
-        wait_for(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "its copy is left")
+        wait_until(lambda: not pids & set(emulator.children), "old processes are running")
+        wait_until(lambda: len(list(copies.rglob(f"*{SUFFIX}"))) == 1, "its copy is left")
 
 
 def test_requests_wait_for_a_missing_library(builder: LibraryBuilder, library: Path, emulator: Emulator) -> None:
@@ -130,7 +131,7 @@ def test_requests_wait_for_a_missing_library(builder: LibraryBuilder, library: P
         emulator.invoke()
         library.unlink()
         response = executor.submit(emulator.invoke)
-        wait_for(lambda: f"faas-runtime: waiting for {library}\n" in emulator.err, "nothing reports it")
+        wait_until(lambda: f"faas-runtime: waiting for {library}\n" in emulator.err, "nothing reports it")
         assert not response.done()
         overwrite(builder.version(2), library)
         assert version(response.result()) == 2
@@ -141,7 +142,7 @@ def test_a_library_may_be_built_after_the_start(builder: LibraryBuilder, tmp_pat
     with Emulator("mine", "--watch", environment=environment) as emulator, ThreadPoolExecutor() as executor:
         assert health(emulator) == 503
         response = executor.submit(emulator.invoke)
-        wait_for(
+        wait_until(
             lambda: f"faas-runtime: waiting for {tmp_path}/libmine{SUFFIX}\n" in emulator.err, "nothing reports it"
         )
         overwrite(builder.version(2), tmp_path / f"libmine{SUFFIX}")

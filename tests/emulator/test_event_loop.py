@@ -19,7 +19,8 @@ from faas_runtime.event_loop.loop import EventLoop, running_loop
 from faas_runtime.event_loop.tasks import Cancelled, Future, Task, run, run_in_background, run_in_thread, sleep, wait
 from faas_runtime.event_loop.transport import SocketTransport
 
-from tests.emulator.support import TIMEOUT_S, read_all
+from tests.emulator.support import read_all
+from tests.waiting import TIMEOUT_S
 
 
 @pytest.fixture(params=["best", "select"])

@@ -9,7 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.emulator.support import INVOKE, Emulator, read_all, read_until, statuses, wait_for
+from tests.emulator.support import INVOKE, Emulator, read_all, read_until, statuses
+from tests.waiting import wait_until
 
 Shared = Callable[[str], Emulator]
 Serve = Callable[..., Emulator]
@@ -168,7 +169,7 @@ def test_a_client_that_closes_its_half_gets_all_responses(shared: Shared) -> Non
 
 def test_the_health_path_never_reaches_the_function(serve: Serve) -> None:
     emulator = serve("echo")
-    wait_for(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not start")
+    wait_until(lambda: emulator.request("GET", "/_faas/health").status == 200, "it does not start")
     response = emulator.request("GET", "/_faas/health?x=1")
     assert (response.status, response.json) == (200, {"status": "ready"})
     assert emulator.out == ""

@@ -17,7 +17,8 @@ from faas_runtime.http_server.listener import AcceptedConnection, HttpServer, Re
 from faas_runtime.http_server.messages import HttpRequest, HttpResponse
 from faas_runtime.http_server.request_head import RequestHead
 
-from tests.emulator.support import TIMEOUT_S, pause, read_all, statuses, wait_for
+from tests.emulator.support import read_all, statuses
+from tests.waiting import TIMEOUT_S, pause, wait_until
 
 
 class _Echo(RequestHandler):
@@ -128,7 +129,7 @@ def test_a_request_waits_until_the_client_has_read_the_last_response(monkeypatch
     with running_server() as (server, port, loop), connect(port, buffer=4096) as client:
         get = b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n"
         client.sendall(get % b"" * 2 + get % b"Connection: close\r\n")
-        wait_for(lambda: unsent(server), "it does not respond")
+        wait_until(lambda: unsent(server), "it does not respond")
         for _ in range(100):  # steps of the event loop, in which the server could answer the next request
             stepped = threading.Event()
             loop.call_soon_threadsafe(stepped.set)
@@ -163,8 +164,8 @@ def test_a_client_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(response_writer, "STALL_S", 0.5)
     with running_server() as (server, port, _), connect(port, buffer=4096) as client:
         client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_for(lambda: server.connections, "it does not accept")
-        wait_for(lambda: not server.connections, "it is still connected")
+        wait_until(lambda: server.connections, "it does not accept")
+        wait_until(lambda: not server.connections, "it is still connected")
         with pytest.raises(ConnectionError):
             read_to_the_end(client)
 

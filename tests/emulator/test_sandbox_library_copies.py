@@ -18,8 +18,8 @@ from faas_runtime.sandbox.library_copies import LIMIT_S, LibraryCopies, LibraryU
 from faas_runtime.sandbox.options import WatchedLibrary
 
 from tests.emulator.building import overwrite, rename, rename_older, unlink_and_create
-from tests.emulator.support import pause
-from tests.runtime.support import FUNCTIONS, SUFFIX, TIMEOUT_S, compile_library
+from tests.runtime.support import FUNCTIONS, SUFFIX, compile_library
+from tests.waiting import TIMEOUT_S, pause
 
 SHORT_LIMIT_S = 0.2  # where the library never gets complete
 

@@ -24,7 +24,7 @@ from faas_runtime.sandbox.pool import Pool
 from faas_runtime.sandbox.process import RuntimeProcess
 from faas_runtime.sandbox.runtime_api import RuntimeConnection
 
-from tests.emulator.support import TIMEOUT_S
+from tests.waiting import TIMEOUT_S
 
 ANOTHER_RUNTIME = """
 import http.client, os

@@ -21,8 +21,8 @@ from faas_runtime.sandbox.options import LaunchCommand, SandboxOptions
 from faas_runtime.sandbox.pool import Pool
 from faas_runtime.sandbox.windows_process import WindowsProcess
 
-from tests.emulator.support import TIMEOUT_S
 from tests.emulator.test_sandbox_pool import ANOTHER_RUNTIME
+from tests.waiting import TIMEOUT_S
 
 CTRL_BREAK_EVENT = 1
 

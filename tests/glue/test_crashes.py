@@ -12,16 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.glue.support import HERE, call, zig
-from tests.runtime.support import (
-    ACCEPTED,
-    PYTHON,
-    SUFFIX,
-    TIMEOUT_S,
-    Runtime,
-    ScriptedServer,
-    invocation,
-)
+from tests.runtime.support import ACCEPTED, PYTHON, SUFFIX, Runtime, ScriptedServer, invocation
 from tests.support import ROOT, not_there
+from tests.waiting import TIMEOUT_S
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 MODULE = ROOT / "runtime" / "crate" / "src" / "crashes.rs"

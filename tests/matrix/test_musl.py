@@ -16,7 +16,8 @@ from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.glue.support import INCLUDE, MACHINE, OLD_GLIBC, call, zig
 from tests.matrix.roots import HOME, PythonRoot
 from tests.runtime.check_command import check
-from tests.runtime.support import ACCEPTED, TIMEOUT_S, Runtime, ScriptedServer, invocation
+from tests.runtime.support import ACCEPTED, Runtime, ScriptedServer, invocation
+from tests.waiting import TIMEOUT_S
 
 TASK_ROOT = Path("/var/task")
 OTHER = {"x86_64": "aarch64", "aarch64": "x86_64"}[MACHINE]

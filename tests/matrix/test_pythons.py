@@ -16,17 +16,8 @@ import pytest
 from ci.core.runtime_api_stub import RuntimeApiStub, RuntimeResult
 from tests.emulator.support import STREAM, Emulator
 from tests.matrix.roots import PythonRoot
-from tests.runtime.support import (
-    ACCEPTED,
-    OVER,
-    TIMEOUT_S,
-    VERSION,
-    RecordedRequest,
-    Runtime,
-    ScriptedServer,
-    invocation,
-    status,
-)
+from tests.runtime.support import ACCEPTED, OVER, VERSION, RecordedRequest, Runtime, ScriptedServer, invocation, status
+from tests.waiting import TIMEOUT_S
 
 TASK_ROOT = Path("/var/task")
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}

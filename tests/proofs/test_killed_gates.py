@@ -24,7 +24,8 @@ import pytest
 
 from tests.proofs.test_reproduce_mutants import mounts, processes_of
 from tests.prove.support import committed_checkout
-from tests.support import program, run_ci, search_path, wait_for
+from tests.support import program, run_ci, search_path
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -115,7 +116,7 @@ def test_gates_that_are_killed_leave_nothing(place: GateCheckout) -> None:
             except subprocess.TimeoutExpired:
                 run.send_signal(number := chosen.choice([signal.SIGKILL, signal.SIGTERM]))
                 killed |= {run.pid} if number == signal.SIGKILL else set()
-        wait_for(lambda: not place.processes(), f"no process is left (seed {seed})", PATIENCE)
+        wait_until(lambda: not place.processes(), f"processes are left (seed {seed})", PATIENCE)
         assert mounts() == before, f"seed {seed}"
         assert Path("/etc/passwd").read_bytes() == accounts, f"seed {seed}"
         assert place.stored() <= killed, f"seed {seed}"
@@ -126,9 +127,9 @@ def test_gates_that_are_killed_leave_nothing(place: GateCheckout) -> None:
 def test_what_a_killed_run_has_left_with_the_engine_is_removed_by_the_next(place: GateCheckout) -> None:
     before = mounts()
     with place.verifying([IMAGE]) as run:
-        wait_for(lambda: f"verify-{run.pid}-" in place.containers(), "there is a container", PATIENCE)
+        wait_until(lambda: f"verify-{run.pid}-" in place.containers(), "there is no container", PATIENCE)
         run.kill()
-    wait_for(lambda: not place.processes(), "no process is left", PATIENCE)
+    wait_until(lambda: not place.processes(), "processes are left", PATIENCE)
     assert mounts() == before
     assert place.stored() == {run.pid}
     require_nothing_after_the_next(place, "after SIGKILL")
@@ -136,7 +137,7 @@ def test_what_a_killed_run_has_left_with_the_engine_is_removed_by_the_next(place
 
 def test_an_interrupted_run_removes_its_container_itself(place: GateCheckout) -> None:
     with place.verifying([IMAGE]) as run:
-        wait_for(lambda: f"verify-{run.pid}-" in place.containers(), "there is a container", PATIENCE)
+        wait_until(lambda: f"verify-{run.pid}-" in place.containers(), "there is no container", PATIENCE)
         run.terminate()
     assert not place.processes()
     assert place.stored() == set()

@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.prove.support import committed_checkout, without_images
-from tests.support import run_ci, wait_for
+from tests.support import run_ci
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -129,7 +130,7 @@ def test_a_run_that_is_killed_leaves_nothing(tmp_path: Path, fast: dict[str, str
                 run.wait(chosen.uniform(0, 12))
             except subprocess.TimeoutExpired:
                 run.send_signal(chosen.choice([signal.SIGKILL, signal.SIGTERM]))
-        wait_for(lambda: not processes_of(checkout), f"no process is left (seed {seed})")
+        wait_until(lambda: not processes_of(checkout), f"processes are left (seed {seed})")
         assert mounts() == before, f"seed {seed}"
         assert Path("/etc/passwd").read_bytes() == accounts
     done = run_ci(checkout, "reproduce", env=fast)

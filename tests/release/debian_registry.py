@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support import program, wait_for
+from tests.support import program
+from tests.waiting import wait_until
 
 CONFIG = """\
 version: 0.1
@@ -33,7 +34,7 @@ def serving(folder: Path) -> Iterator[str]:
     log = (folder / "log").open("wb")
     with log, subprocess.Popen([server, "serve", config], stdout=log, stderr=log) as child:
         try:
-            wait_for(lambda: child.poll() is not None or answers(address), "the registry answers")
+            wait_until(lambda: child.poll() is not None or answers(address), "the registry does not answer")
             assert child.poll() is None, (folder / "log").read_text()
             yield address
         finally:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import ROOT, copy_checkout, search_path, wait_for
+from tests.support import ROOT, copy_checkout, search_path
+from tests.waiting import wait_until
 
 BOOTSTRAP = ROOT / "ci" / "bootstrap"
 # What the script itself is made of; everything else counts as missing.
@@ -206,7 +207,7 @@ def test_nox_hands_signals_on_and_waits(tmp_path: Path, number: signal.Signals, 
     (checkout / "ci" / "__main__.py").write_text(STAND_IN_CI)
     argv = [sys.executable, "-m", "nox", "-s", "snapshot", "--", *(["handles"] if handles else [])]
     with subprocess.Popen(argv, cwd=checkout, start_new_session=True) as nox:
-        wait_for((checkout / "begun").exists, "nox has started the program")
+        wait_until((checkout / "begun").exists, "nox has not started the program")
         nox.send_signal(number)
         code = nox.wait(20)
     assert code == (130 if handles else 128 + number)

@@ -29,7 +29,8 @@ from ci.pipeline.jobs import Job, Options, Output, Project, Verdict, Workspace
 from ci.pipeline.plan import StepState, make_plan, require_tools, with_needed
 from ci.pipeline.report import Status
 from ci.pipeline.scheduler import Outcome, OutcomeState, Scheduler
-from tests.support import ROOT, wait_for
+from tests.support import ROOT
+from tests.waiting import wait_until
 
 TO_BUILD, UP_TO_DATE = StepState.TO_BUILD, StepState.UP_TO_DATE
 DONE, FAILED, LEFT_OUT = OutcomeState.DONE, OutcomeState.FAILED, OutcomeState.LEFT_OUT
@@ -381,7 +382,7 @@ def test_an_interrupt_ends_the_programs_that_run(project: Project, tmp_path: Pat
 
     thread = threading.Thread(target=sleeps)
     thread.start()
-    wait_for(lambda: (tmp_path / "log").exists() and children._running, "the program runs")
+    wait_until(lambda: (tmp_path / "log").exists() and children._running, "the program does not run")
     children.end_all()
     thread.join(timeout=20)
     assert not thread.is_alive()
@@ -508,7 +509,7 @@ def test_an_interrupted_run_ends_its_programs(project: Project) -> None:
         work.run("sh", "-c", f"echo $$ > {pid}; exec sleep 1000")
 
     def interrupts(work: Workspace) -> None:
-        wait_for(lambda: pid.exists() and pid.read_text().strip(), "the program runs")
+        wait_until(lambda: pid.exists() and pid.read_text().strip(), "the program does not run")
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -16,7 +16,8 @@ from nox.virtualenv import uv_version
 
 import noxfile
 from noxfile import alone
-from tests.support import ROOT, wait_for
+from tests.support import ROOT
+from tests.waiting import wait_until
 
 
 class StandInSession:
@@ -87,7 +88,7 @@ def test_one_session_at_a_time_makes_an_environment(tmp_path: Path) -> None:
     with alone(tmp_path / ".nox" / "lock"):
         thread = threading.Thread(target=second)
         thread.start()
-        wait_for(lambda: order or waits_for(tmp_path / ".nox" / "lock"), "the second one waits")
+        wait_until(lambda: order or waits_for(tmp_path / ".nox" / "lock"), "the second one does not wait")
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]

@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.runtime.support import LAUNCHER, PYTHON, TIMEOUT_S
+from tests.runtime.support import LAUNCHER, PYTHON
+from tests.waiting import TIMEOUT_S
 
 LAUNCH = (*PYTHON, str(LAUNCHER))
 

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import pytest
+
+from tests.waiting import TIMEOUT_S, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = ROOT / "runtime"
@@ -28,16 +30,6 @@ FUNCTIONS = Path(__file__).resolve().parent / "functions"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
 PYTHON = (os.environ.get("FAAS_TEST_PYTHON", sys.executable), "-I", "-S")  # the runtime may run on another one
 FUZZ_FACTOR = int(os.environ.get("FAAS_FUZZ_FACTOR", "1"))  # `nox -s fuzz` tries that many times as much
-TIMEOUT_S = 60  # ends a test that hangs; no test expects something within a shorter time
-POLL_S = 0.01
-
-
-def wait_until(condition: Callable[[], object], timeout_s: float = TIMEOUT_S) -> None:
-    """Wait until a condition is true; fails if it is not in time."""
-    over = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < over, "the condition is still false"
-        time.sleep(POLL_S)
 
 
 def compile_c(source: Path, output: Path, *options: str) -> Path:

@@ -14,15 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runtime.check_command import LAUNCH, check
-from tests.runtime.support import (
-    FUNCTIONS,
-    FUZZ_FACTOR,
-    RUNTIME,
-    SUFFIX,
-    TIMEOUT_S,
-    compile_c,
-    compile_library,
-)
+from tests.runtime.support import FUNCTIONS, FUZZ_FACTOR, RUNTIME, SUFFIX, compile_c, compile_library
+from tests.waiting import TIMEOUT_S
 
 
 def test_good_library(functions: Path) -> None:

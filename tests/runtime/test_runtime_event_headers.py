@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.support import ROOT, RUNTIME, TIMEOUT_S
+from tests.runtime.support import ROOT, RUNTIME
+from tests.waiting import TIMEOUT_S
 
 TABLE = "TEXT_HEADERS = (\n"
 END_OF_FIELDS = ')\n"""The fields of `faas_request`, '

@@ -12,18 +12,8 @@ import pytest
 from faas_runtime.watcher import DEADLINE_GRACE_S
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import (
-    ACCEPTED,
-    SUFFIX,
-    TIMEOUT_S,
-    Early,
-    Runtime,
-    ScriptedServer,
-    accept_runtime,
-    invocation,
-    status,
-    wait_until,
-)
+from tests.runtime.support import ACCEPTED, SUFFIX, Early, Runtime, ScriptedServer, accept_runtime, invocation, status
+from tests.waiting import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 STOPS = [signal.SIGTERM, signal.SIGINT]

@@ -21,14 +21,13 @@ from tests.runtime.support import (
     LAUNCHER,
     PYTHON,
     SUFFIX,
-    TIMEOUT_S,
     RecordedRequest,
     RequestReader,
     Runtime,
     invocation,
     status,
-    wait_until,
 )
+from tests.waiting import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 REGISTER = "/2020-01-01/extension/register"

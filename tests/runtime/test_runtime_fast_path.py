@@ -15,15 +15,14 @@ from tests.runtime.support import (
     ACCEPTED,
     NO_PIPELINING,
     OVER,
-    TIMEOUT_S,
     RequestReader,
     Runtime,
     ScriptedServer,
     accept_runtime,
     invocation,
     status,
-    wait_until,
 )
+from tests.waiting import TIMEOUT_S, wait_until
 
 WARM = [invocation(b"warm"), ACCEPTED] * 3  # the first is parsed; the second shows the usual receipt
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import SUFFIX, TIMEOUT_S, Runtime
+from tests.runtime.support import SUFFIX, Runtime
+from tests.waiting import TIMEOUT_S
 
 
 def init_error(task_root: Path, handler: str, **environment: str) -> tuple[str, str]:

@@ -13,7 +13,8 @@ from faas_runtime.connection import RuntimeApiConnection
 from faas_runtime.environment import Endpoint
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import TIMEOUT_S, RequestReader, Runtime, accept_runtime, invocation, status
+from tests.runtime.support import RequestReader, Runtime, accept_runtime, invocation, status
+from tests.waiting import TIMEOUT_S
 
 RECEIPT = status(202)
 

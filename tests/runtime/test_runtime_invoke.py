@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ci.core.runtime_api_stub import NoResult, RuntimeApiStub
-from tests.runtime.support import LAUNCHER, TIMEOUT_S, VERSION, Runtime
+from tests.runtime.support import LAUNCHER, VERSION, Runtime
+from tests.waiting import TIMEOUT_S
 
 FIVE_MB = 5 * 1024 * 1024
 

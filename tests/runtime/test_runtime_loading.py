@@ -14,8 +14,9 @@ from faas_runtime.binary import inspection
 
 from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.check_command import LAUNCH, check
-from tests.runtime.support import FUNCTIONS, LAUNCHER, SUFFIX, TIMEOUT_S, Runtime, compile_c
+from tests.runtime.support import FUNCTIONS, LAUNCHER, SUFFIX, Runtime, compile_c
 from tests.support import not_there
+from tests.waiting import TIMEOUT_S
 
 MACHINE = 18  # e_machine of an ELF file
 AARCH64 = (183).to_bytes(2, "little")

@@ -16,14 +16,13 @@ from tests.runtime.support import (
     LAUNCHER,
     OVER,
     PYTHON,
-    TIMEOUT_S,
     Runtime,
     ScriptedServer,
     compile_library,
     invocation,
     status,
-    wait_until,
 )
+from tests.waiting import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors and signals of POSIX")
 MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}

@@ -19,7 +19,6 @@ from tests.runtime.support import (
     ACCEPTED,
     NO_PIPELINING,
     OVER,
-    TIMEOUT_S,
     RecordedRequest,
     RequestReader,
     Runtime,
@@ -27,8 +26,8 @@ from tests.runtime.support import (
     accept_runtime,
     invocation,
     status,
-    wait_until,
 )
+from tests.waiting import TIMEOUT_S, wait_until
 
 MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}

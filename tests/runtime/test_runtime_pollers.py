@@ -14,18 +14,9 @@ from pathlib import Path
 import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import (
-    ACCEPTED,
-    LAUNCHER,
-    OVER,
-    PYTHON,
-    RUNTIME,
-    TIMEOUT_S,
-    Runtime,
-    ScriptedServer,
-    invocation,
-)
+from tests.runtime.support import ACCEPTED, LAUNCHER, OVER, PYTHON, RUNTIME, Runtime, ScriptedServer, invocation
 from tests.support import not_there
+from tests.waiting import TIMEOUT_S
 
 EIGHT = {"AWS_LAMBDA_MAX_CONCURRENCY": "8"}
 MANAGED = {"AWS_LAMBDA_INITIALIZATION_TYPE": "lambda-managed-instances"}

@@ -11,7 +11,8 @@ import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub, RuntimeResult
 from tests.runtime.conftest import bake
-from tests.runtime.support import TIMEOUT_S, Runtime
+from tests.runtime.support import Runtime
+from tests.waiting import TIMEOUT_S
 
 NOT_JSON = "the payload is not JSON"
 

@@ -11,7 +11,8 @@ from faas_runtime import reports
 from faas_runtime.errors import FunctionError
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import ACCEPTED, OVER, TIMEOUT_S, Runtime, ScriptedServer, invocation
+from tests.runtime.support import ACCEPTED, OVER, Runtime, ScriptedServer, invocation
+from tests.waiting import TIMEOUT_S
 
 TYPE = b"Lambda-Runtime-Function-Error-Type: "
 CAUSE = b"Lambda-Runtime-Function-XRay-Error-Cause: "

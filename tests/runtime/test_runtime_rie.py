@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.runtime import rie
-from tests.runtime.support import LAUNCHER, NO_PIPELINING, PYTHON, RUNTIME, SUFFIX, TIMEOUT_S, wait_until
+from tests.runtime.support import LAUNCHER, NO_PIPELINING, PYTHON, RUNTIME, SUFFIX
 from tests.support import not_there
+from tests.waiting import TIMEOUT_S, wait_until
 
 INVOKES = 200
 EVENTS = [b'{"number":%d}' % number for number in range(INVOKES)]

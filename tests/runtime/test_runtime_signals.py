@@ -16,17 +16,9 @@ from pathlib import Path
 import pytest
 
 from ci.core.runtime_api_stub import NoResult, RuntimeApiStub
-from tests.runtime.support import (
-    LAUNCHER,
-    PYTHON,
-    TIMEOUT_S,
-    Runtime,
-    ScriptedServer,
-    accept_runtime,
-    status,
-    wait_until,
-)
+from tests.runtime.support import LAUNCHER, PYTHON, Runtime, ScriptedServer, accept_runtime, status
 from tests.support import not_there
+from tests.waiting import TIMEOUT_S, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 STOPS = [signal.SIGTERM, signal.SIGINT]

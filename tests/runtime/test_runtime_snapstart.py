@@ -8,16 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.support import (
-    ACCEPTED,
-    OVER,
-    RecordedRequest,
-    Runtime,
-    ScriptedServer,
-    invocation,
-    status,
-    wait_until,
-)
+from tests.runtime.support import ACCEPTED, OVER, RecordedRequest, Runtime, ScriptedServer, invocation, status
+from tests.waiting import wait_until
 
 SNAP_START = {"AWS_LAMBDA_INITIALIZATION_TYPE": "snap-start"}
 

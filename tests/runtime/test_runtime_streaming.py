@@ -13,7 +13,6 @@ from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import (
     ACCEPTED,
     OVER,
-    TIMEOUT_S,
     Early,
     RecordedRequest,
     Runtime,
@@ -22,6 +21,7 @@ from tests.runtime.support import (
     invocation,
     status,
 )
+from tests.waiting import TIMEOUT_S
 
 INTEGRATION = "application/vnd.awslambda.http-integration-response"
 

@@ -13,7 +13,7 @@ from faas_runtime.environment import Endpoint
 from faas_runtime.invocation import Invocation
 from faas_runtime.watcher import DEADLINE_GRACE_S, HANG_EXIT_CODE, SHORTEST_INTERVAL_S, Watcher
 
-from tests.runtime.support import wait_until
+from tests.waiting import wait_until
 
 
 class Ended(Exception):

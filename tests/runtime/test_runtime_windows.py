@@ -13,7 +13,8 @@ from faas_runtime import command_line, library
 from faas_runtime.binary import inspection
 from faas_runtime.commands import check
 
-from tests.runtime.support import FUNCTIONS, PYTHON, RUNTIME, SUFFIX, TIMEOUT_S, compile_library
+from tests.runtime.support import FUNCTIONS, PYTHON, RUNTIME, SUFFIX, compile_library
+from tests.waiting import TIMEOUT_S
 
 ACCESS_VIOLATION = 0xC0000005
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from tests.glue.support import STRICT, call
-from tests.runtime.support import TIMEOUT_S
 from tests.support import program
+from tests.waiting import TIMEOUT_S
 from tests.windows import windows_python
 
 HERE = Path(__file__).resolve().parent

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from ci.core.runtime_api_stub import TRACE_ID, RuntimeApiStub
-from tests.runtime.support import TIMEOUT_S, Runtime
+from tests.runtime.support import Runtime
+from tests.waiting import TIMEOUT_S
 from tests.windows.support import ACCESS_VIOLATION, Wine, windows_path
 
 pytestmark = pytest.mark.long
