@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from ci.core.openpgp import Gpg, end_agent, throw_away_home
 from ci.core.run import Runner
 from ci.pipeline.jobs import Signing
@@ -62,6 +64,13 @@ def signing_keys(folder: Path) -> Iterator[SigningKeys]:
         yield found
     finally:
         end_agent(found.home, Runner(log=found.log))
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKeys]:
+    """The keys, for the modules that import this; each of them has its own."""
+    with signing_keys(tmp_path_factory.mktemp("keys") / "keys") as found:
+        yield found
 
 
 def _generate(folder: Path) -> None:

@@ -12,6 +12,9 @@ from ci.bench.server import Command, Native
 from ci.core.errors import CommandFailed
 from ci.core.run import Runner
 from tests.bench.conftest import CommandOf
+from tests.fixtures import run
+
+__all__ = ["run"]
 
 CORE = max(os.sched_getaffinity(0))
 
@@ -20,11 +23,6 @@ CORE = max(os.sched_getaffinity(0))
 def program(native: Native, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("starts")
     return starts.compile_program(Runner(log=folder / "log"), folder)
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    return Runner(log=tmp_path / "log")
 
 
 def test_measures_the_first_and_the_warm_answers(run: Runner, program: Path, command: CommandOf) -> None:

@@ -6,7 +6,6 @@ import dataclasses
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,10 @@ from ci.core.errors import CommandFailed, HostError, UnavailableError, Verificat
 from ci.core.key_list import parse
 from ci.core.openpgp import Gpg
 from ci.core.run import Runner
-from tests.keys import EPOCH, PASSPHRASE, SigningKeys, generate, signing_keys
+from tests.fixtures import run
+from tests.keys import EPOCH, PASSPHRASE, SigningKeys, generate, keys, signing_keys
 
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKeys]:
-    with signing_keys(tmp_path_factory.mktemp("keys") / "k") as found:
-        yield found
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    return Runner(log=tmp_path / "log")
+__all__ = ["keys", "run"]
 
 
 @pytest.fixture

@@ -23,17 +23,14 @@ from ci.core.errors import CommandFailed, ToolError
 from ci.core.files import unpack
 from ci.core.run import Program, Runner, ask, pasteable
 from ci.core.tools import Tool, Toolbox
+from tests.fixtures import run
 from tests.waiting import wait_until
+
+__all__ = ["run"]
 
 # Notes its own process number once it ignores what would end it.
 STUBBORN = "trap '' TERM; echo $$ > \"$1\"; while :; do sleep 0.1; done"
 PARENT = 'sh -c "$1" x "$2" & wait'
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    """A runner with a log of its own."""
-    return Runner(log=tmp_path / "log")
 
 
 def is_running(process: int) -> bool:

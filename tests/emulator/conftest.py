@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.emulator.building import LibraryBuilder
 from tests.emulator.support import EMULATOR_FUNCTIONS, Emulator, FunctionGate
 from tests.runtime.support import RUNTIME, compile_library
 
@@ -53,3 +54,8 @@ def serve(emulated: Path) -> Iterator[Callable[..., Emulator]]:
             return stack.enter_context(Emulator(f"{emulated}.{handler}", *options, environment=environment))
 
         yield start
+
+
+@pytest.fixture(scope="module")
+def builder(tmp_path_factory: pytest.TempPathFactory) -> LibraryBuilder:
+    return LibraryBuilder(tmp_path_factory.mktemp("built"))

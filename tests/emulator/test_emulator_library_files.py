@@ -18,11 +18,6 @@ from tests.waiting import wait_until
 HEALTH_S = 2.0
 
 
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> LibraryBuilder:
-    return LibraryBuilder(tmp_path_factory.mktemp("built"))
-
-
 def fifo(path: Path) -> None:
     os.mkfifo(path)
 

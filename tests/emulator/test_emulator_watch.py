@@ -28,11 +28,6 @@ LASTING_S = 8.0
 BUILD_EACH_S = 1.0
 
 
-@pytest.fixture(scope="module")
-def builder(tmp_path_factory: pytest.TempPathFactory) -> LibraryBuilder:
-    return LibraryBuilder(tmp_path_factory.mktemp("built"))
-
-
 @pytest.fixture
 def library(tmp_path: Path, builder: LibraryBuilder) -> Path:
     """The library that the author builds."""

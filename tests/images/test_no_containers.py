@@ -24,18 +24,16 @@ from ci.pipeline.jobs import Options, Output, Variant, Verdict
 from ci.pipeline.report import Artifact, Status
 from ci.verify import container
 from ci.verify.check import BuiltFunction, Check
+from tests.fixtures import run
 from tests.images.conftest import require_engine
 from tests.packages.support import open_project
 from tests.support import ROOT
 
+__all__ = ["run"]
+
 COMPLAINT = "cannot create cgroup: read-only file system"
 # The start of a container, by what it is called; everything else works.
 STARTS = {"buildah": "run", "podman": "run|--runtime*", "docker": "run"}
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    return Runner(log=tmp_path / "log")
 
 
 @pytest.fixture

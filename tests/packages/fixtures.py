@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from ci.bake.render import bake
-from ci.core.run import Runner
-from ci.manifest.reader import load
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Project
 from ci.verify.check import BuiltFunction
 from tests.cache import once_per_run
+from tests.fixtures import release, run
 from tests.packages.support import build, build_function, checkout_of, open_project, with_version
 from tests.support import ROOT
+
+__all__ = ["release", "run"]
 
 OLDER = "0.0.9"
 
@@ -32,12 +33,6 @@ def _tools_of_the_environment() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
         yield
-
-
-@pytest.fixture(scope="session")
-def release() -> Release:
-    """The release of the repository's own manifest."""
-    return load(ROOT / "release.yaml")
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +72,3 @@ def older(tmp_path_factory: pytest.TempPathFactory, release: Release) -> Project
 def c_function(tmp_path_factory: pytest.TempPathFactory, release: Release) -> BuiltFunction:
     """The function in C that artefacts are invoked with, built by the snapshot's own job."""
     return build_function(open_project(ROOT, tmp_path_factory.mktemp("functions"), release), "function-c")
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    """A runner with a log of its own."""
-    return Runner(log=tmp_path / "log")

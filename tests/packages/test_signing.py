@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,17 +22,13 @@ from ci.prove import signatures
 from ci.prove.rpm_contents import difference
 from ci.verify import rpm as verify_rpm
 from ci.verify.check import BuiltFunction
-from tests.keys import SigningKeys, signing_keys
+from tests.keys import SigningKeys, keys
 from tests.packages.support import build, check_of, main_rpm
+
+__all__ = ["keys"]
 
 KEY_FILE = "ci/keys/packages.asc"
 KINDS = ("rpm", "rpm-devel", "srpm")
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKeys]:
-    with signing_keys(tmp_path_factory.mktemp("keys") / "k") as found:
-        yield found
 
 
 def with_options(built: Project, dist: Path, options: Options) -> Project:

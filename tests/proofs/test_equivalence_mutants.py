@@ -10,7 +10,9 @@ import pytest
 from ci.pipeline.jobs import Project
 from ci.verify.equivalence import compare
 from ci.verify.equivalence.record import Record
-from tests.verify.records import recorded
+from tests.verify.records import good, recorded
+
+__all__ = ["good"]
 
 pytestmark = pytest.mark.long
 
@@ -49,11 +51,6 @@ FAULTS = {
     "another version": ("_version.py", "0.1.0", "0.1.1", r"(small|empty): headers"),
     "a trailer cut short": ("reports.py", "TRAILER_LIMIT = 2700", "TRAILER_LIMIT = 94", r"stream-that-breaks: headers"),
 }
-
-
-@pytest.fixture(scope="module")
-def good(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    return recorded(built, tmp_path_factory.mktemp("equivalence") / "good")
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -8,15 +8,16 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from tests.prove.support import committed_checkout, without_images
+from tests.prove.support import committed_checkout, fast
 from tests.support import run_ci
 from tests.waiting import wait_until
+
+__all__ = ["fast"]
 
 pytestmark = pytest.mark.long
 
@@ -68,12 +69,6 @@ MUTANTS: dict[str, tuple[dict[str, list[tuple[str, str]]], str, str]] = {
         "rpm/faas-runtime-0.1.0-1.noarch.rpm", "BUILDHOST",
     ),
 }  # fmt: skip
-
-
-@pytest.fixture(scope="session")
-def fast() -> Iterator[dict[str, str]]:
-    with without_images() as environment:
-        yield environment
 
 
 @pytest.mark.parametrize("fault", sorted(MUTANTS))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,11 @@ from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
 from ci.verify.in_root import Root, unpack
 from tests.gates import place_root
-from tests.keys import SigningKeys, signing_keys
+from tests.keys import keys
 from tests.support import program
-from tests.trees.packages import Key, making
+from tests.trees.packages import Key, key, making
+
+__all__ = ["key", "keys"]
 
 pytestmark = pytest.mark.long
 
@@ -29,17 +30,6 @@ ENVIRONMENT = "ucrt64"
 URL = Path("/", in_dnf.TREES)
 DNF_SUITES = ("bullseye", "bookworm", "sid")
 PACMAN_SUITES = ("bookworm", "sid")
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKeys]:
-    with signing_keys(tmp_path_factory.mktemp("keys") / "keys") as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def key(keys: SigningKeys) -> Key:
-    return Key(keys=keys, fingerprint=keys.fingerprint, public=keys.public)
 
 
 @pytest.fixture(scope="module")

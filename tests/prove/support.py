@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.support import copy_checkout, search_path
 
 # Images take most of the time, and their programs need the network.
@@ -46,3 +48,10 @@ def without_programs(*names: str) -> Iterator[dict[str, str]]:
     with tempfile.TemporaryDirectory(dir="/run" if os.geteuid() == 0 else None) as name:
         Path(name).chmod(0o755)
         yield {"PATH": str(search_path(Path(name, "bin"), without=names))}
+
+
+@pytest.fixture(scope="session")
+def fast() -> Iterator[dict[str, str]]:
+    """The environment of runs that make no images."""
+    with without_images() as environment:
+        yield environment

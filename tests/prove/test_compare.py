@@ -18,16 +18,14 @@ from ci.manifest.release import Budgets
 from ci.pipeline import finished
 from ci.prove import compare, header, previous
 from ci.prove.compare import Comparison, Difference
+from tests.fixtures import run
 from tests.prove.dists import HEADER, image_settings, image_tree, listed, write_image, write_sdist
+
+__all__ = ["run"]
 
 IMAGE = "images/faas-runtime-0.1.0-micro-amd64.oci.tar"
 BUDGETS = Budgets(image=5, package=10)
 Settings = dict[str, Any]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    return Runner(log=tmp_path / "log")
 
 
 def images(tmp_path: Path, run: Runner, plant: Callable[[FileTree, Settings], object]) -> Comparison:

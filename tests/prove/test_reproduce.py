@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import jsonschema
@@ -17,20 +16,16 @@ import pytest
 from ci.pipeline.jobs import Options
 from tests.keys import signing_keys
 from tests.packages.support import build, open_project
-from tests.prove.support import committed_checkout, without_images
+from tests.prove.support import committed_checkout, fast
 from tests.support import ROOT, copy_checkout, run_ci
+
+__all__ = ["fast"]
 
 FORMULA = "formulae/faas-runtime.rb"
 _COPY = "    shutil.copyfile(formula, work.out / name)\n"
 _HOST_NAME = (
     '    with (work.out / name).open("a") as file:\n        file.write("# " + __import__("socket").gethostname())\n'
 )
-
-
-@pytest.fixture(scope="module")
-def fast() -> Iterator[dict[str, str]]:
-    with without_images() as environment:
-        yield environment
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from ci.bake.render import bake
 from ci.commands.running import jobs_of, probe
@@ -19,7 +22,7 @@ from ci.manifest.reader import load
 from ci.pipeline.jobs import Job, Project
 from ci.release import keys
 from ci.release.preflight_keys import PrivateKeys
-from tests.keys import EPOCH, SigningKeys
+from tests.keys import EPOCH, SigningKeys, signing_keys
 from tests.packages.support import build, checkout_of, open_project
 
 TAG = "v0.1.0"
@@ -109,3 +112,11 @@ def make(folder: Path, openpgp: SigningKeys) -> SignedCheckout:
     commit(checkout)
     tag(checkout, openpgp, openpgp.fingerprint)
     return SignedCheckout(checkout=checkout, openpgp=openpgp, attestation=private)
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedCheckout]:
+    """A checkout that can be released."""
+    folder = tmp_path_factory.mktemp("signed")
+    with signing_keys(folder / "openpgp") as openpgp:
+        yield make(folder, openpgp)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,9 @@ from ci.core.errors import CommandFailed
 from ci.core.run import Runner
 from ci.release.package_signatures import sign_pacman
 from ci.verify.in_pacman import python_stub
-from tests.keys import SigningKeys, signing_keys
+from tests.keys import SigningKeys, keys
+
+__all__ = ["keys"]
 
 CONFIG = """\
 [options]
@@ -20,12 +22,6 @@ Architecture = auto
 SigLevel = Required TrustedOnly
 LocalFileSigLevel = Required TrustedOnly
 """
-
-
-@pytest.fixture(scope="module")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SigningKeys]:
-    with signing_keys(tmp_path_factory.mktemp("keys") / "k") as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,20 +20,13 @@ from ci.pipeline.jobs import Job, Options, Output, Project, Variant
 from ci.pipeline.plan import make_plan
 from ci.release import preflight, preflight_inputs, preflight_seen, preflight_tree
 from ci.release.preflight_keys import PrivateKeys
-from tests.keys import signing_keys
 from tests.packages.support import open_project
 from tests.release import signing, toys
-from tests.release.signing import SignedCheckout, git
+from tests.release.signing import SignedCheckout, git, signed
+
+__all__ = ["signed"]
 
 TODAY = dt.date(2026, 11, 24)
-
-
-@pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedCheckout]:
-    """A checkout that can be released."""
-    folder = tmp_path_factory.mktemp("signed")
-    with signing_keys(folder / "openpgp") as openpgp:
-        yield signing.make(folder, openpgp)
 
 
 def opened(checkout: Path, dist: Path, **options: object) -> tuple[Project, list[Job]]:

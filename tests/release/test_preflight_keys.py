@@ -20,20 +20,14 @@ from ci.release.preflight_keys import PrivateKeys
 from tests.keys import EPOCH, PASSPHRASE, SigningKeys, generate, signing_keys
 from tests.packages.support import open_project
 from tests.release import signing
-from tests.release.signing import SignedCheckout, git
+from tests.release.signing import SignedCheckout, git, signed
+
+__all__ = ["signed"]
 
 TODAY = dt.date(2026, 11, 24)
 FILE = "ci/keys/packages-2026.asc"
 STATEMENTS = "ci/keys/attestations-2026.pub"
 LATER = "20260301T000000"
-
-
-@pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SignedCheckout]:
-    """A checkout that can be released."""
-    folder = tmp_path_factory.mktemp("signed")
-    with signing_keys(folder / "openpgp") as openpgp:
-        yield signing.make(folder, openpgp)
 
 
 @dataclass(kw_only=True)

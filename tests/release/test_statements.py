@@ -16,22 +16,19 @@ from securesystemslib.exceptions import VerificationError as Unverified
 from securesystemslib.signer import SSlibKey
 
 from ci.core.errors import UsageError, VerificationError
-from ci.manifest.reader import load
 from ci.manifest.release import Release
 from ci.pipeline.inputs import PythonPackage
 from ci.release import envelopes, provenance, statements
 from ci.release.envelopes import PrivateKey
+from tests.fixtures import release
 from tests.release import sets
 from tests.release.sets import COMMIT, write_json
 from tests.support import ROOT
 
+__all__ = ["release"]
+
 HASH = "7" * 64
 SUMS = f"{HASH}  artifacts.json\n{'8' * 64}  faas-runtime-0.1.0-1.noarch.rpm\n"
-
-
-@pytest.fixture(scope="module")
-def release() -> Release:
-    return load(ROOT / "release.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from ci.core import tars
-from ci.core.run import Runner
 from ci.images import oci
+from tests.fixtures import run
 from tests.scanner import scanned
+
+__all__ = ["run"]
 
 EPOCH = 1_700_000_000
 PAYLOAD = "usr/lib/faas-runtime/"
@@ -20,11 +20,6 @@ LABELS = {
     "org.opencontainers.image.version": "0.1.0",
     "org.opencontainers.image.licenses": "Apache-2.0",
 }
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Runner:
-    return Runner(log=tmp_path / "log")
 
 
 def write_image(path: Path, files: Mapping[str, bytes], *above: Mapping[str, bytes]) -> Path:

@@ -9,6 +9,8 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from ci.core.openpgp import Gpg
 from ci.core.run import Runner
 from ci.manifest.release import Release
@@ -96,3 +98,9 @@ def msys2(folder: Path, release: Release, run: Runner, key: Key | None, prefix: 
 def released(release: Release, version: str, days: int = 0) -> Release:
     """The same release under another version, some days later."""
     return dataclasses.replace(with_version(release, version), date=release.date + dt.timedelta(days=days))
+
+
+@pytest.fixture(scope="session")
+def key(keys: SigningKeys) -> Key:
+    """The first of the keys."""
+    return Key(keys=keys, fingerprint=keys.fingerprint, public=keys.public)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from ci.core.masking import PROCESS, Masks
 from ci.core.run import Runner
 from ci.pipeline.jobs import Project, Variant
@@ -40,3 +42,9 @@ def recorded(
         assert old in text, f"{old} is not in {file}"
         (top / file).write_text(text.replace(old, new))
     return dataclasses.replace(record(run, name, ready), group="Python 3, glibc")
+
+
+@pytest.fixture(scope="module")
+def good(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Record:
+    """The record of a runtime without a fault."""
+    return recorded(built, tmp_path_factory.mktemp("equivalence") / "good")

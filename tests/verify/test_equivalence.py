@@ -20,14 +20,11 @@ from ci.verify import in_root, roots
 from ci.verify.equivalence import compare, gate, normal
 from ci.verify.equivalence.events import ANSWERED, ENDING
 from ci.verify.equivalence.record import EventResult, Record, document, read
-from tests.verify.records import recorded
+from tests.verify.records import good, recorded
+
+__all__ = ["good"]
 
 LOGGED = ("faas_runtime/log.py", 'f"faas-runtime: {message}"', 'f"faas_runtime: {message}"')
-
-
-@pytest.fixture(scope="module")
-def good(built: Project, tmp_path_factory: pytest.TempPathFactory) -> Record:
-    return recorded(built, tmp_path_factory.mktemp("equivalence") / "good")
 
 
 def other(record: Record, group: str = "") -> Record:
