@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from ci.core.errors import HostError
-from ci.core.run import Argument, Runner
+from ci.core.program_environment import Argument
+from ci.core.run import Runner
 
 SOURCES = Path(__file__).resolve().parent / "native"
 INCLUDE = SOURCES.parents[2] / "runtime" / "include"

@@ -22,7 +22,8 @@ from pathlib import Path
 from ci.core.errors import CommandFailed, HostError, ToolError, UnavailableError, VerificationError
 from ci.core.files import write_atomically
 from ci.core.key_list import KeyDescription, parse
-from ci.core.run import Argument, Runner
+from ci.core.program_environment import Argument
+from ci.core.run import Runner
 from ci.core.secrets import Secret, register
 
 DIGEST = "SHA512"

@@ -1,15 +1,13 @@
 """The one place that starts outside programs.
 
 Commands are lists and never pass through a shell. Each `Runner` writes to one log: the command as it can be
-pasted into a shell, what the program printed, its exit code and how long it took. Programs see a small, fixed
-environment, so that a caller's locale, time zone or build flags do not get into the bytes of an artefact. Secrets
-(`ci.core.secrets`) are masked in the log and in errors, and refused as arguments.
+pasted into a shell, what the program printed, its exit code and how long it took. Programs see the environment of
+`ci.core.program_environment`. Secrets (`ci.core.secrets`) are masked in the log and in errors, and refused as
+arguments.
 """
 
 from __future__ import annotations
 
-import os
-import shlex
 import shutil
 import signal
 import subprocess
@@ -23,43 +21,9 @@ from types import FrameType
 from ci.core.children import Children
 from ci.core.errors import CommandFailed, HostError, ReleaseError, ToolError
 from ci.core.masking import PROCESS, Masks
+from ci.core.program_environment import Argument, base_environment, pasteable
 from ci.core.program_log import ProgramLog, ProgramOutput
 
-Argument = str | Path
-
-# Where programs live, where they may write, and how they reach the network; nothing else is handed down.
-_PASSED_ON = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "TMPDIR",
-    "XDG_RUNTIME_DIR",
-    "XDG_CACHE_HOME",
-    "CARGO_HOME",
-    "RUSTUP_HOME",
-    "RUSTUP_TOOLCHAIN",
-    "DOCKER_HOST",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "REQUESTS_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "PIP_CERT",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS",
-    "PIP_INDEX_URL",
-    "PIP_PROXY",
-    "PIP_TRUSTED_HOST",
-    "SYSTEMROOT",
-)
-
-_FIXED = {"LC_ALL": "C.UTF-8", "TZ": "UTC"}
 _TAIL_LINES = 15
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _HANDING_OVER = (
@@ -68,35 +32,12 @@ _HANDING_OVER = (
 )
 
 
-def base_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment that every outside program starts from, with `extra` on top."""
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-    return {**environment, **_FIXED, **(extra or {})}
-
-
 def _path_of(program: Argument) -> str:
     """The program's absolute path, as it runs in another folder; or a `ToolError` that says how to get it."""
     found = shutil.which(str(program))
     if found is None:
         raise ToolError(f"{program}: not found on PATH", hint="install what the sessions need with: ci/bootstrap")
     return str(Path(found).absolute())
-
-
-def pasteable(
-    argv: Sequence[Argument],
-    *,
-    cwd: Path | None = None,
-    env: Mapping[str, str] | None = None,
-    masks: Masks = PROCESS,
-) -> str:
-    """The command as one line to paste into a POSIX shell: its folder, its arguments and all variables that are set.
-
-    It does the same there, with three exceptions that one line cannot hold: variables of that shell which a `Runner`
-    keeps from programs, such as CFLAGS; what the program was given on standard input; and secrets, which are masked.
-    """
-    words = [f"{name}={shlex.quote(masks.mask(value))}" for name, value in sorted({**_FIXED, **(env or {})}.items())]
-    words += [shlex.quote(masks.mask(str(word))) for word in argv]
-    return f"cd {shlex.quote(masks.mask(str(cwd or '/')))} && {' '.join(words)}"
 
 
 def ask(argv: Sequence[Argument], seconds: float) -> tuple[int, str]:

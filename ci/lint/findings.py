@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import CommandFailed
-from ci.core.run import Argument, Runner
+from ci.core.program_environment import Argument
+from ci.core.run import Runner
 from ci.manifest.release import Waiver
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from ci.core.architectures import MACHINES, host_name
 from ci.core.errors import VerificationError
-from ci.core.run import Runner, pasteable
+from ci.core.program_environment import pasteable
+from ci.core.run import Runner
 from ci.core.runtime_api_stub import NoResult, RuntimeApiStub, RuntimeResult
 from ci.pipeline.jobs import Job, Output, Project, Variant, Workspace
 

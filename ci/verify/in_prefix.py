@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import CommandFailed, VerificationError
-from ci.core.run import Argument
+from ci.core.program_environment import Argument
 from ci.pipeline.jobs import Project, Verdict
 from ci.verify.check import Check, launcher, require_answers
 

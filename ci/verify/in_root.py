@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ci.core.run import Argument, Runner
+from ci.core.program_environment import Argument
+from ci.core.run import Runner
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import roots
 from ci.verify.check import BuiltFunction, Check, built_function, can_run, check_of

@@ -21,7 +21,8 @@ from ci.core import run as run_module
 from ci.core.children import Children
 from ci.core.errors import CommandFailed, ToolError
 from ci.core.files import unpack
-from ci.core.run import Program, Runner, ask, pasteable
+from ci.core.program_environment import pasteable
+from ci.core.run import Program, Runner, ask
 from ci.core.tools import Tool, Toolbox
 from tests.fixtures import run
 from tests.waiting import wait_until

@@ -19,7 +19,8 @@ from ci.core import masking
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, HostError, ReleaseError
 from ci.core.masking import Masks
-from ci.core.run import Runner, pasteable
+from ci.core.program_environment import pasteable
+from ci.core.run import Runner
 from ci.core.secrets import Secret, register
 from tests.waiting import wait_until
 

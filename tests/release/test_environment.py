@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.core.run import base_environment
+from ci.core.program_environment import base_environment
 from ci.make_environment import clean_environment, pip_environment
 from tests.support import copy_checkout, run_ci
 
