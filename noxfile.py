@@ -145,7 +145,7 @@ SESSIONS: dict[str, str] = {
     "release": "Make the signed set of the tag that is checked out; -- --preflight only says what is in the way.",
     "publish": "Take the signed set to its targets; -- --rehearse, --dry-run, --only TARGET, --channel testing.",
     "promote": "Let what was published to testing go to everybody, unchanged; -- VERSION.",
-    "yank": 'Take a published version back as far as each target allows; -- VERSION --reason "TEXT".',
+    "yank": 'Yank a published version as far as each target allows; -- VERSION --reason "TEXT".',
     "keys": "Show the keys of releases and when they end; -- --rotate NEW announces a key, --switch lets it sign.",
     "pin": "Write the digests of the base images into release.yaml, and render; -- --dry-run shows the changes.",
     "source-hash": "Write the source tarball's sha256 into release.yaml, and render.",

@@ -15,7 +15,7 @@ their verification. From the first stage to the last:
               artefacts on other systems and compare them with each other
     prove     compares builds: a second one with the first, and a release with the one before it
     release   makes a release of a finished build: preflight, statements, signatures, the set of files to publish
-    publish   takes a finished set to the places that the manifest names, resumes, and takes back
+    publish   takes a finished set to the places that the manifest names, resumes, and yanks
     bench     the measurements of `nox -s bench`
 
     commands has the steps of each session, command_line its arguments, kinds.py the kinds of artefact.

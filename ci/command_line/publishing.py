@@ -1,4 +1,4 @@
-"""The arguments of the commands that publish a release, let it go to everybody, and take it back."""
+"""The arguments of the commands that publish a release, let it go to everybody, and yank it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def add(subparsers: Subparsers[CommandLine]) -> None:
     _add_version(promote)
     _add_only(promote)
     _add_set(promote)
-    yank = subparsers.add_parser("yank", help="take a published version back, as far as each target allows")
+    yank = subparsers.add_parser("yank", help="yank a published version, as far as each target allows")
     _add_version(yank)
     yank.add_argument("--reason", action=Once, required=True, metavar="TEXT", help="one line that users will read")
     add_once(yank, "--fixed-in", "VERSION", "the version that has the fix; an OpenVEX statement names it")

@@ -1,4 +1,4 @@
-"""What keeps a version from being taken back, found out before the first target is changed."""
+"""What keeps a version from being yanked, found out before the first target is changed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Checked:
         if self.faults:
             count = "one fault keeps" if len(self.faults) == 1 else f"{len(self.faults)} faults keep"
             raise PreflightError(
-                f"{count} this version from being taken back\n" + "\n".join(map(str, self.faults)),
+                f"{count} this version from being yanked\n" + "\n".join(map(str, self.faults)),
                 hint="do that, and run the same command again; nothing was changed",
             )
 

@@ -42,7 +42,7 @@ _WILL_DO = {
 
 @dataclass(frozen=True, kw_only=True)
 class Yank:
-    """A version that is taken back, why, and what signs the new metadata. The time of `gpg` is that of the yank."""
+    """A version that is yanked, why, and what signs the new metadata. The time of `gpg` is that of the yank."""
 
     found: Publication
     gpg: Gpg
@@ -67,10 +67,10 @@ def yank(root: Path, console: Console, chosen: argparse.Namespace) -> None:
         gpg = Gpg(home=home, passphrase=chosen.passphrase_file, epoch=time_of(found.ledger), run=found.run)
         one = Yank(found=found, gpg=gpg, key=key, reason=chosen.reason, fixed_in=chosen.fixed_in)
         with agent_ended(home, found.run) if home.is_dir() else contextlib.nullcontext():
-            take_back(one, targets, console, dry_run=chosen.dry_run)
+            yank_at(one, targets, console, dry_run=chosen.dry_run)
 
 
-def take_back(one: Yank, targets: Sequence[Target], console: Console, *, dry_run: bool = False) -> None:
+def yank_at(one: Yank, targets: Sequence[Target], console: Console, *, dry_run: bool = False) -> None:
     """Take a version back at each target, the last one first; with `dry_run`, only show what would be done.
 
     `PreflightError`, before anything is changed, has all that stands in the way. Whatever happens later, what was done
@@ -120,10 +120,10 @@ def _require_words(project: Project, chosen: argparse.Namespace) -> None:
 
 def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
     rows: list[list[str]] = []
-    title = f"What was done before taking {one.found.version} back stopped"
+    title = f"What was done before yanking {one.found.version} stopped"
     try:
         for number, target in enumerate(targets):
-            one.found.say(f"{target.name}: taking {one.found.version} back")
+            one.found.say(f"{target.name}: yanking {one.found.version}")
             try:
                 for what in _at(target, one):
                     rows.append([target.name, what])
@@ -131,7 +131,7 @@ def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
                 later = ", ".join(other.name for other in targets[number + 1 :])
                 begun_not = f"; not begun: {later}" if later else ""
                 raise run.longer(error, f"{target.name}: {error}{begun_not}") from error
-        title = f"{one.found.release.name} {one.found.version} was taken back"
+        title = f"{one.found.release.name} {one.found.version} was yanked"
     finally:
         console.table(title, ["target", "what was done"], rows)
 
@@ -145,7 +145,7 @@ def _at(target: Target, one: Yank) -> Iterator[str]:
         case Tree():
             yield from one.withdrawal(target).run()
         case _:
-            raise AssertionError(f"{target.name} cannot take anything back")
+            raise AssertionError(f"{target.name} cannot yank anything")
 
 
 def _plan(target: Target, one: Yank, checked: Checked) -> Iterator[list[str]]:

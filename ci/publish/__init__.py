@@ -1,4 +1,4 @@
-"""Publishes a finished set: takes its bytes to the places that the manifest names, resumes, and takes back.
+"""Publishes a finished set: takes its bytes to the places that the manifest names, resumes, and yanks.
 
 A target is a module with a class of `ci.publish.target.Target`. The truth is on its server: before each step the
 server is asked what is there. `dist/publish.json` only remembers what no server can be asked. This package knows the

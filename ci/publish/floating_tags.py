@@ -93,7 +93,7 @@ class FloatingTags:
         return next((one for one in found if self._stable(one)), None)
 
     def _stable(self, one: PublishedTag) -> bool:
-        """Whether a version was given to everybody, and not taken back."""
+        """Whether a version was given to everybody, and not yanked."""
         lines = [tag.of(one.version) for tag in self.tags.get(one.flavour, ()) if tag.line]
         return (not lines or any(self._reached(one, tag) for tag in lines)) and not self._deprecated(one)
 

@@ -55,7 +55,7 @@ class Marks:
         """
         page = self.api.public(tag)
         if page is None:
-            return f"{self.api.repository} has no public release of {tag}: there is nothing to take back"
+            return f"{self.api.repository} has no public release of {tag}: there is nothing to yank"
         latest = self.api.latest()
         mark = self._move_latest(page) if latest is not None and latest.id == page.id else ""
         reason, before = " ".join(reason.split()), is_yanked(page)

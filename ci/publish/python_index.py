@@ -26,7 +26,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Listed:
-    """A file that the index lists. `uploaded` is None if the index does not say when; `yanked` if it was taken back."""
+    """A file that the index lists. `uploaded` is None if the index does not say when."""
 
     name: str
     sha256: str

@@ -128,7 +128,7 @@ class Registry:
         self._refuse_other_versions()
         there = self._there()
         if not there:
-            return f"{self.release_set.version} is not in {self.repository}: there is nothing to take back"
+            return f"{self.release_set.version} is not in {self.repository}: there is nothing to yank"
         epoch = self._contents.epoch
         others = False
         for subject in self._contents.subjects(there):

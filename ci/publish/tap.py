@@ -2,7 +2,7 @@
 
 One commit for each version, and one push without force. The version in the tap only goes up, except by `yank`: a
 pre-release or an older version moves nothing. What the tap has is read from the formula there, and which versions were
-taken back from its history: those whose formula gave way to that of an older version.
+yanked from its history: those whose formula gave way to that of an older version.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ class Tap:
     def publish(self) -> None:
         """Put the formula into the tap, if its version is to be there, and read it back.
 
-        `VerificationError` if this version is there with other bytes, or was taken back. If somebody else pushes
+        `VerificationError` if this version is there with other bytes, or was yanked. If somebody else pushes
         meanwhile, it begins anew, three times.
         """
         if self.page:
@@ -136,12 +136,12 @@ class Tap:
         self.publish()
 
     def yank(self, reason: str) -> str:
-        """Bring the formula of the newest earlier version back that was not taken back itself, by a new commit.
+        """Bring the formula of the newest earlier version back that was not yanked itself, by a new commit.
 
         Without one, the formula is removed. If the tap has another version by now, nothing is done. Returns what was
         done, for a person.
         """
-        message = f"{self.formula} {self.version} is taken back\n\n{' '.join(reason.split())}\n"
+        message = f"{self.formula} {self.version} is yanked\n\n{' '.join(reason.split())}\n"
         done = ""
 
         def wanted(remote: Remote, head: str) -> Change | None:
@@ -150,8 +150,8 @@ class Tap:
             version = version_of(remote.text(there)) if there else None
             if version != self.version:
                 now = f"{version or 'no version'} is there"
-                self.say(f"tap: {self.path}: {now}, nothing to take back")
-                done = done or f"{now}: there was nothing to take back"
+                self.say(f"tap: {self.path}: {now}, nothing to yank")
+                done = done or f"{now}: there was nothing to yank"
                 return None
             blob = self._earlier(remote, head)
             back = version_of(remote.text(blob)) if blob else None
@@ -195,7 +195,7 @@ class Tap:
         if there and version is None:
             what = f"{self.path}: the version of the formula that is there cannot be read"
             return _Found(state=State.OTHER, note=what, hint="correct it by hand: its url must name the version")
-        if version != self.version and self.version in _taken_back(list(_versions(remote, head, self.path))):
+        if version != self.version and self.version in _yanked(list(_versions(remote, head, self.path))):
             what = f"{self.path}: {self.version} was yanked"
             return _Found(state=State.OTHER, note=what, hint="take the next version")
         if version is not None and version > self.version:
@@ -204,14 +204,14 @@ class Tap:
             what = f"{self.path}: {version} is there with other bytes"
             return _Found(state=State.OTHER, note=what, hint=_NEW_VERSION)
         if any(own in change for change in remote.history(head, self.path)):
-            what = f"{self.path}: {self.version} was there, and was taken back"
+            what = f"{self.path}: {self.version} was there, and was yanked"
             return _Found(state=State.OTHER, note=what, hint=_NEW_VERSION)
         return _Found(state=State.MISSING)
 
     def _earlier(self, remote: Remote, head: str) -> str | None:
-        """The content of the newest version before this one that was not taken back; None if there is none."""
+        """The content of the newest version before this one that was not yanked; None if there is none."""
         steps = list(_versions(remote, head, self.path))
-        back = _taken_back(steps)
+        back = _yanked(steps)
         found: dict[Version, str] = {}
         for _, (blob, version) in steps:  # the newest comes first
             if version is not None and version < self.version and version not in back:
@@ -248,7 +248,7 @@ class Tap:
 _Content = tuple[str, Version | None]
 
 
-def _taken_back(steps: Sequence[tuple[_Content, _Content]]) -> set[Version]:
+def _yanked(steps: Sequence[tuple[_Content, _Content]]) -> set[Version]:
     """The versions whose formula gave way to that of an older one, or to none."""
     return {old for (_, old), (_, new) in steps if old is not None and (new is None or new < old)}
 

@@ -102,7 +102,7 @@ def install_listed(client: Pacman, package: str, version: str, address: str) -> 
         return listed
     raise VerificationError(
         f"pacman: the database has {package} {listed}, and not {version}",
-        hint="was it published there, or taken back?",
+        hint="was it published there, or yanked?",
     )
 
 

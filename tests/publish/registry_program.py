@@ -10,7 +10,7 @@ from tests.publish.registry_support import target
 
 
 def run(action: str, origin: str, folder: str, ledger: str) -> None:
-    """Publish a set, or take it back."""
+    """Publish a set, or yank it."""
     registry = target(set_folder.read(Path(folder)), origin, Path(ledger))
     if action == "yank":
         registry.yank("it loses requests", b'{"@context":"https://openvex.dev/ns/v0.2.0"}')

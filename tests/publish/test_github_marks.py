@@ -72,9 +72,7 @@ def test_only_what_is_public_is_promoted_or_yanked(at: Rehearsal) -> None:
     before = at.end_state()
     with pytest.raises(UnavailableError, match=r"has no public release of v0\.2\.0"):
         at.target().promote()
-    assert at.target().yank("It breaks.") == (
-        f"{REPOSITORY} has no public release of v0.2.0: there is nothing to take back"
-    )
+    assert at.target().yank("It breaks.") == (f"{REPOSITORY} has no public release of v0.2.0: there is nothing to yank")
     assert at.end_state() == before
 
 

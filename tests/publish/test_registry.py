@@ -323,7 +323,7 @@ def test_yank(registry: RegistryServer, server: Server, sets: Path, tmp_path: Pa
     assert end_state(registry) == kept
     assert yank("0.1.1") == "every image has a note with the reason"
     assert tags(registry) == {**after, **dict.fromkeys(("latest", "0.1", "0.1-micro"), before["0.1.0-micro"])}
-    for version in ("0.2.0", "0.1.1"):  # what was taken back stays so
+    for version in ("0.2.0", "0.1.1"):  # what was yanked stays so
         with pytest.raises(VerificationError, match="this version was yanked"):
             publish_in_turn(server, sets, tmp_path, version)
     assert tags(registry)["latest"] == before["0.1.0-micro"]
@@ -345,9 +345,9 @@ def test_a_note_without_its_type_in_the_list_counts(sets: Path, tmp_path: Path) 
         assert said.count("there is no version before it") == 3
 
 
-def test_nothing_to_take_back(server: Server, sets: Path, tmp_path: Path) -> None:
+def test_nothing_to_yank(server: Server, sets: Path, tmp_path: Path) -> None:
     said = target(made(sets), server.origin, tmp_path / "ledger").yank(REASON)
-    assert said == "0.1.0 is not in faas-runtime/faas-runtime: there is nothing to take back"
+    assert said == "0.1.0 is not in faas-runtime/faas-runtime: there is nothing to yank"
     assert not changes(server)
 
 

@@ -1,4 +1,4 @@
-"""The formula in a tap on a real git server: one commit, only upwards, and taken back when it must be."""
+"""The formula in a tap on a real git server: one commit, only upwards, and yanked when it must be."""
 
 from __future__ import annotations
 
@@ -184,16 +184,16 @@ def test_yank_brings_the_earlier_formula_back(published: Served) -> None:
     assert target.yank("It crashes\non start.") == "the formula is that of 0.1.0 again"
     assert published.formula() == published.tap("0.1.0")._file().path.read_text()
     message = published.git("log", "-1", "--format=%B", "main")
-    assert message == "faas-runtime 0.2.0 is taken back\n\nIt crashes on start."
+    assert message == "faas-runtime 0.2.0 is yanked\n\nIt crashes on start."
     before = published.everything()
-    assert target.yank("It crashes.") == "0.1.0 is there: there was nothing to take back"
+    assert target.yank("It crashes.") == "0.1.0 is there: there was nothing to yank"
     assert published.everything() == before
     assert target.state()[0].state == State.OTHER
     published.tap("0.1.1").publish()  # the next version goes up again
     assert version_of(published.formula()) == parse("0.1.1")
 
 
-@pytest.mark.parametrize("later", ["", "0.3.0"], ids=["taken back", "and a later one is there"])
+@pytest.mark.parametrize("later", ["", "0.3.0"], ids=["yanked", "and a later one is there"])
 def test_a_yanked_version_is_never_published_or_promoted_again(published: Served, later: str) -> None:
     published.tap("0.2.0").publish()
     target = published.tap("0.2.0")
@@ -211,7 +211,7 @@ def test_a_yanked_version_is_never_published_or_promoted_again(published: Served
     assert published.everything() == before
 
 
-def test_yank_passes_over_what_was_taken_back_before(published: Served) -> None:
+def test_yank_passes_over_what_was_yanked_before(published: Served) -> None:
     for version in ("0.2.0", "0.3.0"):
         published.tap(version).publish()
         if version == "0.2.0":
@@ -228,12 +228,12 @@ def test_yank_passes_over_what_was_taken_back_before(published: Served) -> None:
     assert version_of(published.formula()) == parse("0.4.0")
 
 
-def test_yank_takes_nothing_else_back(published: Served) -> None:
+def test_yank_changes_nothing_else(published: Served) -> None:
     published.tap("0.2.0").publish()
     before = published.everything()
     for version in ("0.1.0", "0.3.0"):
         published.tap(version).yank("It crashes.")
-        assert published.said[-1] == f"tap: {PATH}: 0.2.0 is there, nothing to take back"
+        assert published.said[-1] == f"tap: {PATH}: 0.2.0 is there, nothing to yank"
     assert published.everything() == before
 
 

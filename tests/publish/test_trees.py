@@ -325,7 +325,7 @@ def test_replacing_a_tree(published: Path, second: Path, tmp_path: Path) -> None
     tree.replace(taken / "yum")
     assert snapshot(published) == after
     with pytest.raises(VerificationError, match=r"it shows yum-0\.2\.0"):
-        tree.publish()  # what was taken back does not return
+        tree.publish()  # what was yanked does not return
 
 
 def test_a_replacement_says_which_packages_go(published: Path, first: Path, second: Path, tmp_path: Path) -> None:

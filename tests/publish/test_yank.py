@@ -13,7 +13,7 @@ import pytest
 
 from ci.command_line import parse
 from ci.commands import yanking
-from ci.commands.yanking import Yank, key_named, take_back, time_of
+from ci.commands.yanking import Yank, key_named, time_of, yank_at
 from ci.core import tree_record
 from ci.core.console import Console
 from ci.core.errors import HostError, PreflightError, ReleaseError, UsageError
@@ -119,7 +119,7 @@ def yanked_names(tree: Path) -> set[str]:
 def test_a_tree_that_only_testing_shows_is_replaced(sets: Sets, place: Path, one: Yank, name: str) -> None:
     publish(sets, place, name, stable=OLD, testing=YANKED)
     before = channels(place, name)
-    take_back(one, [target(sets[YANKED], place, name)], Console())
+    yank_at(one, [target(sets[YANKED], place, name)], Console())
     after = channels(place, name)
     assert after["stable"] == before["stable"]
     assert yanked_names(after["testing"])
@@ -130,7 +130,7 @@ def test_a_tree_that_only_testing_shows_is_replaced(sets: Sets, place: Path, one
 def test_each_channel_gets_a_tree_on_top_of_its_own(sets: Sets, place: Path, one: Yank) -> None:
     publish(sets, place, "yum", stable=YANKED, testing=LATER)
     before = channels(place, "yum")
-    take_back(one, [target(sets[YANKED], place)], Console())
+    yank_at(one, [target(sets[YANKED], place)], Console())
     after = channels(place, "yum")
     assert [tree_record.read_record(tree)["version"] for tree in after.values()] == [OLD, LATER]
     for channel, tree in after.items():
@@ -154,11 +154,11 @@ def test_what_a_killed_run_left_is_finished_without_a_second_tree(
     with monkeypatch.context() as patched:
         patched.setattr(Place, "show", killed)
         with pytest.raises(KeyboardInterrupt):
-            take_back(one, [target(sets[YANKED], place)], Console())
+            yank_at(one, [target(sets[YANKED], place)], Console())
     held = set((place / ".trees").glob("yum-*"))
     again = dataclasses.replace(one, gpg=dataclasses.replace(one.gpg, epoch=NOW + later))
     for _ in range(2):
-        take_back(again, [target(sets[YANKED], place)], Console())
+        yank_at(again, [target(sets[YANKED], place)], Console())
         after = channels(place, "yum")
         assert after["stable"] == after["testing"]
         assert yanked_names(after["stable"])
@@ -170,7 +170,7 @@ def test_a_tree_that_another_key_has_signed_is_made_again(sets: Sets, place: Pat
     publish(sets, place, name, stable=YANKED)
     shown = channels(place, name)["stable"]
     tree = target(sets[YANKED], place, name)
-    take_back(one, [tree], Console())
+    yank_at(one, [tree], Console())
     held = one.withdrawal(tree)._held(shown)
     assert held == channels(place, name)["stable"]
     other = dataclasses.replace(one, key=one.found.release.keys.packages[1])
@@ -185,7 +185,7 @@ def test_a_repeated_run_has_the_time_of_the_first(
         web = tmp_path / f"web-{number}"
         web.mkdir()
         publish(sets, web, "yum", stable=YANKED)
-        take_back(yank, [target(sets[YANKED], web)], Console())
+        yank_at(yank, [target(sets[YANKED], web)], Console())
         trees.append(tree_record.listing(channels(web, "yum")["stable"]))
         assert time_of(PublicationLedger(tmp_path / "publish.json", YANKED)) == NOW
     assert trees[0] == trees[1]
@@ -198,7 +198,7 @@ def test_a_dry_run_shows_each_channel_and_changes_nothing(
     monkeypatch.setenv("COLUMNS", "400")
     publish(sets, place, "yum", stable=OLD, testing=YANKED)
     before = snapshot(place)
-    take_back(one, [target(sets[YANKED], place)], Console(), dry_run=True)
+    yank_at(one, [target(sets[YANKED], place)], Console(), dry_run=True)
     printed = capsys.readouterr().out
     assert "stable: nothing, the metadata of yum-0.0.9" in printed
     assert f"testing: leave faas-runtime-{YANKED}-1.noarch.rpm out of the metadata of yum-{YANKED}" in printed
@@ -251,7 +251,7 @@ def test_a_key_that_cannot_sign_stops_it_before_anything_is_changed(
     publish(sets, place, "yum", stable=YANKED)
     before = snapshot(place)
     with pytest.raises(PreflightError, match=said) as raised:
-        take_back(broken(one, tmp_path), [target(sets[YANKED], place)], Console())
+        yank_at(broken(one, tmp_path), [target(sets[YANKED], place)], Console())
     assert raised.value.exit_code == 19
     assert "gpg:" not in str(raised.value)
     assert snapshot(place) == before
@@ -276,7 +276,7 @@ class ToyPage(GitHub):
         if self.fails == "yank":
             raise HostError("it broke off", hint="wait")
         self.done.append(f"{self.name}: {reason}")
-        return "it was taken back"
+        return "it was yanked"
 
 
 def test_all_that_stands_in_the_way_is_told_at_once(
@@ -289,7 +289,7 @@ def test_all_that_stands_in_the_way_is_told_at_once(
     trees = [target(sets[YANKED], place, name) for name in ("yum", "pacman")]
     monkeypatch.setattr("shutil.which", lambda name: None if name in ("createrepo_c", "repo-add") else f"/bin/{name}")
     with pytest.raises(PreflightError) as raised:
-        take_back(without_home(one, tmp_path), [*toys, *trees], Console())
+        yank_at(without_home(one, tmp_path), [*toys, *trees], Console())
     for said in (
         "4 faults keep",
         "github: it is out",
@@ -305,11 +305,11 @@ def test_an_error_names_the_target_and_what_was_done_is_shown(one: Yank, capsys:
     done: list[str] = []
     toys = [ToyPage("github", done), ToyPage("registry", done, "yank"), ToyPage("tap", done)]
     with pytest.raises(ReleaseError, match="registry: it broke off; not begun: github") as raised:
-        take_back(one, toys, Console())
+        yank_at(one, toys, Console())
     assert raised.value.hint == "wait"
     assert done == ["tap: It crashes."]
     printed = capsys.readouterr().out
-    assert "What was done before taking 0.1.0 back stopped" in printed
+    assert "What was done before yanking 0.1.0 stopped" in printed
     assert "tap" in printed
 
 
