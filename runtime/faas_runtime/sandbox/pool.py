@@ -7,11 +7,12 @@ code.
 
 import time
 
-from ..event_loop.loop import running_loop
 from ..event_loop.tasks import Future, Task, run_in_background, sleep, wait
 from . import error_documents
 from .environment import KILL_DELAY_S, STARTING, ExecutionEnvironment
-from .generation import RETURN_S, Generations
+from .generation import Generations
+from .growth import Growth
+from .idle_connections import IdleConnections, environment_of
 from .invocation import InvocationOutcome, OutcomeKind
 from .invocation_queue import InvocationQueue
 from .library_copies import LIMIT_S, LibraryCopies
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-    from ..event_loop.loop import Timer
     from .generation import Generation
     from .invocation import PendingInvocation
     from .invocation_log import InvocationLog
-    from .options import LaunchCommand, SandboxOptions
+    from .options import SandboxOptions
     from .runtime_api import RuntimeConnection
 
 WATCH_S = 0.5  # between two checks of the library
@@ -45,14 +45,17 @@ class Pool:
         library = options.library
         copies = None if library is None else LibraryCopies(library, min(LIMIT_S, options.timeout_s))
         self._generations = Generations(copies, log.print_message)
-        self._idle: list[RuntimeConnection] = []
+        self._idle = IdleConnections()
         self._queue = InvocationQueue()
+        self._growth = Growth(
+            self, options, log, self._generations, self._queue,
+            prepare=self._begin_to_prepare, in_background=self._create_task,
+        )  # fmt: skip
         self._not_run = RateLimit(log.print_message, "requests were not run")
         self._tasks: set[Task] = set()
         self._watch_task: Task | None = None
         self._prepare_task: Task | None = None
         self._first_start: Future | None = None
-        self._growth_timer: Timer | None = None
         self._is_stopping = False
 
     async def start(self) -> None:
@@ -60,7 +63,7 @@ class Pool:
         self._first_start = Future()
         if self._options.library is not None:
             self._watch_task = self._create_task(self._watch())
-        self._grow(1)
+        self._growth.grow(1)
         await self._first_start
 
     async def invoke(self, invocation: "PendingInvocation") -> InvocationOutcome:
@@ -86,13 +89,10 @@ class Pool:
         if self._generations.are_outdated:
             self._renew()
         invocation.generation = self._current.number
-        if not self._run_in_idle_environment(invocation):
+        if not self._idle.run(invocation):
             invocation.queued = time.monotonic()
             self._queue.append(invocation)
-            returning = self._current.returning_capacity
-            self._grow(len(self._queue) - returning)
-            if returning and self._growth_timer is None:
-                self._growth_timer = running_loop().call_later(RETURN_S, self._grow_for_queue)
+            self._growth.grow_for_queue()
 
     async def stop(self) -> None:
         """Let running and queued invocations end, then end all processes: SIGTERM, two seconds later SIGKILL."""
@@ -163,7 +163,7 @@ class Pool:
 
     def next_requested(self, connection: "RuntimeConnection") -> None:
         """A connection waits: it gets the first queued invocation, if its generation is new enough for that."""
-        environment = _environment_of(connection)
+        environment = environment_of(connection)
         generation = environment.generation
         if generation == self._current.number:
             self._current.failure = None
@@ -171,14 +171,13 @@ class Pool:
         if self._queue and self._queue.first.generation <= generation and environment.is_active:
             environment.run(connection, self._queue.pop_first())
         elif generation == self._current.number and environment.is_active:
-            self._idle.append(connection)
+            self._idle.add(connection)
         else:
             environment.end_if_idle()
 
     def next_cancelled(self, connection: "RuntimeConnection") -> None:
         """An idle connection is closed."""
-        if connection in self._idle:
-            self._idle.remove(connection)
+        self._idle.discard(connection)
 
     def environment_idle(self, environment: ExecutionEnvironment) -> None:
         """An environment runs nothing any more: an old one ends, unless it may run the first queued invocation."""
@@ -188,7 +187,7 @@ class Pool:
 
     def environment_ended(self, environment: ExecutionEnvironment) -> None:
         """A process has ended: others replace it if they are needed."""
-        self._idle = [connection for connection in self._idle if connection.handler is not environment]
+        self._idle.discard_all_of(environment)
         generation = self._generations.remove(environment)
         if environment.failure is not None:
             if not environment.has_logged_failure:
@@ -200,7 +199,7 @@ class Pool:
             if environment.failure is not None:
                 self._fail_for_environment(generation, environment.failure)
                 return
-        self._grow(max(len(self._queue), 1 if self._needs_replacement(environment) else 0))
+        self._growth.grow(max(len(self._queue), 1 if self._needs_replacement(environment) else 0))
 
     # Environments
 
@@ -220,53 +219,6 @@ class Pool:
     @property
     def _unfinished(self) -> "list[PendingInvocation]":
         return [*self._queue, *(each for environment in self._environments for each in environment.invocations)]
-
-    def _run_in_idle_environment(self, invocation: "PendingInvocation") -> bool:
-        while self._idle:
-            connection = self._idle.pop()  # the one that was used last: its memory is warm, and others may sleep
-            environment = _environment_of(connection)
-            if connection.is_waiting and environment.is_active:
-                environment.run(connection, invocation)
-                return True
-        return False
-
-    def _grow_for_queue(self) -> None:
-        """Start environments if no busy one has taken the first queued invocation for a while."""
-        self._growth_timer = None
-        if not self._queue:
-            return
-        left = self._queue.first.queued + RETURN_S - time.monotonic()
-        if left <= 0:
-            self._grow(len(self._queue))
-        self._growth_timer = running_loop().call_later(left if left > 0 else RETURN_S, self._grow_for_queue)
-
-    def _grow(self, wanted: int) -> None:
-        """Start environments for this many invocations that have no free one, within the limit."""
-        generation = self._current
-        if wanted <= 0 or generation.is_preparing:
-            return
-        if self._generations.needs_copy:
-            generation.is_preparing = True
-            self._prepare_task = self._create_task(self._prepare())
-            return
-        starting, capacity = generation.starting_capacity, generation.capacity
-        while starting < wanted and (capacity < self._options.concurrency or not capacity):
-            self._start_environment(generation)
-            starting += self._options.invocations_per_process
-            capacity += self._options.invocations_per_process
-
-    def _start_environment(self, generation: "Generation") -> None:
-        options = self._options
-        command = options.launch_command(generation.copy)
-        environment = ExecutionEnvironment(
-            self,
-            generation.number,
-            self._log,
-            timeout_s=options.timeout_s,
-            capacity=options.invocations_per_process,
-        )
-        generation.environments.append(environment)
-        self._create_task(_start(environment, command))
 
     def _needs_replacement(self, environment: ExecutionEnvironment) -> bool:
         """Whether to replace an environment without a request: never twice in a row if the first one did nothing."""
@@ -301,7 +253,7 @@ class Pool:
             await sleep(WATCH_S)
             if self._generations.is_library_there and self._generations.are_outdated:
                 self._renew()
-                self._grow(1)
+                self._growth.grow(1)
 
     def _renew(self) -> None:
         """The library has changed: from now on, the existing processes get no new invocation."""
@@ -309,14 +261,15 @@ class Pool:
         if old is None:
             return
         self._log.print_message("the library has changed; it is loaded again")
-        idle, self._idle = self._idle, []
-        for connection in idle:
-            _environment_of(connection).end_if_idle()
+        self._idle.end_all()
         if not self._queue:
             for environment in old.active:
                 if environment.state is STARTING:
                     environment.end_if_idle()
         self._generations.forget_if_empty(old)
+
+    def _begin_to_prepare(self) -> None:
+        self._prepare_task = self._create_task(self._prepare())
 
     async def _prepare(self) -> None:
         """Copy the library for the newest generation, then start the environments that are needed."""
@@ -334,7 +287,7 @@ class Pool:
             self._fail_queued(generation.failure)
             self._set_first_start()
         else:
-            self._grow(max(1, len(self._queue)))
+            self._growth.grow(max(1, len(self._queue)))
 
     def _create_task(self, coroutine: "Coroutine[Any, Any, None]") -> Task:
         task = run_in_background(coroutine)
@@ -343,23 +296,7 @@ class Pool:
         return task
 
 
-async def _start(environment: ExecutionEnvironment, command: "LaunchCommand") -> None:
-    """Start an environment, or end it if that fails: otherwise invocations, and `Pool.stop`, would wait for it."""
-    try:
-        await environment.start(command)
-    except Exception as error:
-        environment.abandon(error)
-        if not isinstance(error, (OSError, ValueError)):  # ValueError: a NUL in a variable
-            raise
-
-
 def _stopping_outcome() -> InvocationOutcome:
     error_type = "Runtime.Stopped"
     document = error_documents.error_document(error_type, STOPPING)
     return InvocationOutcome(OutcomeKind.STOPPED, document, error_type=error_type)
-
-
-def _environment_of(connection: "RuntimeConnection") -> ExecutionEnvironment:
-    environment = connection.handler
-    assert isinstance(environment, ExecutionEnvironment)
-    return environment
