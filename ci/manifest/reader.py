@@ -18,9 +18,6 @@ from ci.manifest.release import (
     Base,
     Budgets,
     ChangelogEntry,
-    Copr,
-    FloatingTag,
-    GitHubPage,
     Homebrew,
     Images,
     Keys,
@@ -28,15 +25,20 @@ from ci.manifest.release import (
     Micro,
     Msys2,
     PackageKey,
-    PyPIAccess,
-    RegistryAccess,
     Release,
-    Repositories,
     Rpm,
     Source,
+    Waiver,
+)
+from ci.manifest.targets import (
+    Copr,
+    FloatingTag,
+    GitHubPage,
+    PyPIAccess,
+    RegistryAccess,
+    Repositories,
     TapAccess,
     Targets,
-    Waiver,
 )
 from ci.manifest.text import LARGEST_BYTES, ManifestFault, decode, raise_for
 from ci.manifest.yaml_nodes import KeyPath, YamlDocument, key_text
