@@ -14,7 +14,7 @@ from ci.manifest.yaml_nodes import KeyPath, YamlDocument, key_text
 
 
 def edited(path: Path, values: Mapping[KeyPath, str]) -> tuple[str, str]:
-    """The text of the manifest as it is, and with other values. A value is written as it stands in YAML, with quotes.
+    """The text of the manifest as it is, and with other values. A value is written as in YAML, with quotes.
 
     A key that is not there gets a line of its own, below the mapping's other keys. Raises `ManifestError` if the
     manifest cannot be read, or if there is no such mapping.

@@ -29,7 +29,7 @@ def allowances(facts: Documents) -> Html:
         parts.append(paragraph("Not complete. These artefacts are missing, as --allow-missing allowed:"))
         parts.append(items(Html(f"{code(one['name'])}: {text(one['reason'])}") for one in missing))
     if stand_ins:
-        parts.append(paragraph("A rehearsal, not fit for publishing. These images stand on another base (--base):"))
+        parts.append(paragraph("A rehearsal, not fit for publishing. These images have another base (--base):"))
         parts.append(items(Html(f"{text(one['flavour'])}: {code(one['reference'])}") for one in stand_ins))
     return element("aside", *parts, class_="alarm bad") if parts else Html("")
 

@@ -48,7 +48,7 @@ def opened(text: str) -> str:
 
 
 def section(text: str, version: Version) -> str:
-    """What stands below the heading of a version, without the links at the end; empty without such a heading."""
+    """What is below the heading of a version, without the links at the end; empty without such a heading."""
     found = re.search(rf"(?ms)^## \[{re.escape(str(version))}\][^\n]*\n(.*?)(?=^## |^\[[^\]\n]+\]: |\Z)", text)
     return found[1].replace("\r", "").strip() if found else ""
 

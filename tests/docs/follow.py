@@ -25,7 +25,7 @@ class Reader:
     """A reader with two terminals: the first runs one command after the other, the second one that keeps running."""
 
     def __init__(self, folder: Path, variables: Mapping[str, str], *, instead: tuple[str, str] = ("", "")) -> None:
-        """Sit down in a folder, with these environment variables, and read one text for another wherever it stands."""
+        """Sit down in a folder, with these environment variables, and read one text for another wherever it is."""
         self.folder = folder
         self._instead = instead
         self._kept = folder / ".kept"  # what the next shell takes over from this one

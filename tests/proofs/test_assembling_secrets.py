@@ -117,7 +117,7 @@ def test_no_secret_is_in_a_set_its_logs_or_its_bundle(
 def test_a_key_that_cannot_be_read_is_not_shown(
     built: Project, finished: Path, keys: OwnerKeys, tmp_path: Path
 ) -> None:
-    """A line of it that somebody has added is the mistake; the key itself stands below that."""
+    """A line of it that somebody has added is the mistake; the key itself is below that."""
     broken = tmp_path / "broken.pem"
     broken.write_text(keys.attestations.read_text().replace("\n", "\nnot a line of base64\n", 1))
     made = assemble_without_gpg(tmp_path, prepare(tmp_path, finished, keys, built), keys, broken)

@@ -16,7 +16,7 @@ __all__ = ["good"]
 
 pytestmark = pytest.mark.long
 
-# From the name of a fault to the file, a text in it, what stands there instead, and what the gate says.
+# From the name of a fault to the file, a text in it, what replaces it, and what the gate says.
 FAULTS = {
     "usage errors end with 1": ("errors.py", "exit_code = 2", "exit_code = 1", r"no-runtime-api: exit code"),
     "a time-out ends with 5": ("watcher.py", "HANG_EXIT_CODE = 4", "HANG_EXIT_CODE = 5", r"time-out: exit code"),

@@ -74,7 +74,7 @@ Spoil = Callable[[Request, Callable[[Request], Reply]], Reply]
 
 @dataclass
 class Rehearsal:
-    """A server, and what was said. `spoil` stands between the server and whoever asks it."""
+    """A server, and what was said. `spoil` is between the server and whoever asks it."""
 
     folder: Path
     github: GitHubServer

@@ -55,7 +55,7 @@ def test_a_rehearsal_on_another_base_is_told(release_set: Path, keys: OwnerKeys,
     done = verify(release_set, keys.public)
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"^not checked +base +ubi stands on localhost/u:1: this is a rehearsal$", done.stdout, re.MULTILINE
+        r"^not checked +base +ubi is built on localhost/u:1: this is a rehearsal$", done.stdout, re.MULTILINE
     )
 
 

@@ -640,7 +640,9 @@ class Verification:
         if missing:
             self.table.leave_out("artefacts", f"this release was made without {', '.join(missing)}")
         for one in objects("artifacts.json", self.artifacts, "stand_in_bases"):
-            self.table.leave_out("base", f"{one.get('flavour')} stands on {one.get('reference')}: this is a rehearsal")
+            self.table.leave_out(
+                "base", f"{one.get('flavour')} is built on {one.get('reference')}: this is a rehearsal"
+            )
 
     def trees(self) -> None:
         """The files of the package repositories, where they are here, and the signatures beside them."""

@@ -34,7 +34,7 @@ class Field:
     """What is replaced by what, in logs, headers and documents, and the reason.
 
     `pattern` may be a function from what is known to the pattern, and `replacement` one from what was found and what is
-    known to the text that stands there instead. A pattern of None finds nothing.
+    known to the text that is there instead. A pattern of None finds nothing.
     """
 
     pattern: re.Pattern[str] | Callable[[Known], re.Pattern[str] | None]
