@@ -28,7 +28,7 @@ MOST_FOR_TOKIO_MS = 0.3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Function:
+class MeasuredFunction:
     """One handler: its library was built with a feature of the crate, or with none."""
 
     key: str
@@ -38,9 +38,9 @@ class Function:
 
 
 HANDLERS = (
-    Function(key="value", title="fn(&Value)", feature="", handler="value"),
-    Function(key="typed", title="fn(Text)", feature="", handler="typed"),
-    Function(key="async", title="async fn(Text)", feature="tokio", handler="asynchronous"),
+    MeasuredFunction(key="value", title="fn(&Value)", feature="", handler="value"),
+    MeasuredFunction(key="typed", title="fn(Text)", feature="", handler="typed"),
+    MeasuredFunction(key="async", title="async fn(Text)", feature="tokio", handler="asynchronous"),
 )
 AWS = "rust"
 

@@ -44,7 +44,7 @@ def free_address() -> str:
         return f"127.0.0.1:{listener.getsockname()[1]}"
 
 
-class Emulator(http.client.HTTPConnection):
+class RieConnection(http.client.HTTPConnection):
     """A connection to the emulator."""
 
     def __init__(self, address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -69,7 +69,7 @@ class Emulator(http.client.HTTPConnection):
 
 
 @contextmanager
-def running(command: Sequence[str], address: str, environment: Mapping[str, str], log: Path) -> Iterator[Emulator]:
+def running(command: Sequence[str], address: str, environment: Mapping[str, str], log: Path) -> Iterator[RieConnection]:
     """The emulator, and a connection to it."""
     variables = {"PATH": os.environ["PATH"], "_HANDLER": "probe.echo", **environment}
     with (
@@ -79,7 +79,7 @@ def running(command: Sequence[str], address: str, environment: Mapping[str, str]
         try:
             wait_until(lambda: process.poll() is not None or accepts(address))
             assert process.poll() is None, log.read_text()
-            yield Emulator(address, process, log)
+            yield RieConnection(address, process, log)
         except OSError as error:
             raise AssertionError(log.read_text()) from error
         finally:
