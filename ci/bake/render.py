@@ -1,12 +1,15 @@
 """Renders `recipes/packages` with the values of a release. The only module that uses cookiecutter.
 
 Rendered files are committed. `drift` compares them with a fresh rendering: texts, missing and surplus files, modes.
+
+A few files are not rendered as a whole: some are copies, and in cargo's own only one version is written.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+import re
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -33,6 +36,13 @@ FILES = (
 )
 # Files that are copied from elsewhere in the repository: a project in C must build without other files.
 COPIES = {"recipes/c-function/{{cookiecutter.name}}/faas.h": "runtime/include/faas.h"}
+# Files of cargo, of which only the version of this crate is rendered: cargo itself writes the rest of the locks.
+CRATE = "faas-function"
+STAMPED = (
+    "runtime/crate/Cargo.lock",
+    "runtime/crate/Cargo.toml",
+)
+_STAMP = re.compile(rf'(?m)^(name = "{CRATE}"\nversion = )"[^"\n]*"$')
 # Each rendered file has this line in a comment, at any place: the first line may have to be a shebang, for example.
 MARKER = "Generated from recipes/packages and release.yaml by `nox -s bake`: edit those"
 
@@ -94,8 +104,8 @@ def _render(root: Path, release: Release) -> list[Baked]:
 
     # cookiecutter reads a list as choices, so the model is passed as one private variable.
     template = root / TEMPLATE
-    templates = [*tree_files(template), *linked_folders(template), *(root / source for source in COPIES.values())]
-    require_own_files(root, templates)
+    others = [root / source for source in (*COPIES.values(), *STAMPED)]
+    require_own_files(root, [*tree_files(template), *linked_folders(template), *others])
     with tempfile.TemporaryDirectory(prefix="bake-") as scratch:
         try:
             variables = json.loads((template / "cookiecutter.json").read_bytes())
@@ -105,7 +115,7 @@ def _render(root: Path, release: Release) -> list[Baked]:
             raise ManifestError(f"release.yaml: {error}", hint="change that text") from error
         except (CookiecutterException, TemplateError, ValueError) as error:  # ValueError: no JSON, or not UTF-8
             raise ReleaseError(f"{TEMPLATE}: {error}", hint="fix the template") from error
-        return [*_collect(Path(scratch, variables["tree"])), *_copied(root)]
+        return [*_collect(Path(scratch, variables["tree"])), *_copied(root), *_stamped(root, release)]
 
 
 def _generate(template: Path, context: dict[str, Any], target: Path, *, accept_hooks: bool) -> Path:
@@ -133,6 +143,15 @@ def _copied(root: Path) -> Iterator[Baked]:
         yield Baked(path=path, data=(root / source).read_bytes(), mode=0o644)
 
 
+def _stamped(root: Path, release: Release) -> Iterator[Baked]:
+    for path in STAMPED:
+        text = (root / path).read_bytes().decode() if (root / path).is_file() else ""
+        stamped, found = _STAMP.subn(rf'\1"{release.version.cargo}"', text)
+        if found != 1:
+            raise ReleaseError(f"{path}: {found} versions of {CRATE} were found in it, and one is expected")
+        yield Baked(path=path, data=stamped.encode(), mode=0o644)
+
+
 def _has_marker(data: bytes) -> bool:
     return MARKER.encode() in data
 
@@ -152,7 +171,7 @@ def _inside(target: Path, path: str) -> Path:
 def _candidates(target: Path) -> list[str]:
     """The existing files that are rendered, or are in a folder for rendered files alone."""
     found = [file for folder in FOLDERS if (target / folder).is_dir() for file in tree_files(target / folder)]
-    found += [target / file for file in (*FILES, *COPIES) if (target / file).is_file()]
+    found += [target / file for file in (*FILES, *COPIES, *STAMPED) if (target / file).is_file()]
     return [file.relative_to(target).as_posix() for file in found]
 
 

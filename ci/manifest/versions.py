@@ -89,6 +89,22 @@ class Version:
         return f"{text}.pre{dev}" if pre or post is not None else f"{text}a0.a{dev}"
 
     @property
+    def cargo(self) -> str:
+        """The version of the crate, with three numbers as cargo wants them: `1.2.0-rc.1` of `1.2rc1`.
+
+        Cargo has no post-releases: what follows a plus sign does not count, so such a crate cannot be published. `dev`
+        of a pre-release sorts after it, which does not matter: a version under development is not released.
+        """
+        pre, post, dev = self._parts
+        numbers = [*self.release.split("."), "0", "0"][: max(3, len(self._parsed.release))]
+        before = [*(str(part) for part in self._parsed.pre or ()), *(["dev", str(dev)] if dev is not None else [])]
+        if before and not pre:
+            before.insert(0, "0")  # a number sorts before `a`, `b` and `rc`
+        after = [*numbers[3:], *(["post", str(post)] if post is not None else [])]
+        text = ".".join(numbers[:3]) + (f"-{'.'.join(before)}" if before else "")
+        return f"{text}+{'.'.join(after)}" if after else text
+
+    @property
     def is_open(self) -> bool:
         """Whether it is under development, with a `dev` part: such a version is not released."""
         return self._parsed.is_devrelease

@@ -51,6 +51,23 @@ def test_spelling(pep440: str, rpm: str, pacman: str, homebrew: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("pep440", "cargo"),
+    [
+        ("0.1.0", "0.1.0"),
+        ("1.2", "1.2.0"),
+        ("1.2.0rc1", "1.2.0-rc.1"),
+        ("1.2.0a1", "1.2.0-a.1"),
+        ("1.2.0.dev3", "1.2.0-0.dev.3"),
+        ("1.2.0b1.dev3", "1.2.0-b.1.dev.3"),
+        ("1.2.0.post1", "1.2.0+post.1"),
+        ("1.2.3.4rc1.post1", "1.2.3-rc.1+4.post.1"),
+    ],
+)
+def test_spelling_for_cargo(pep440: str, cargo: str) -> None:
+    assert versions.parse(pep440).cargo == cargo
+
+
+@pytest.mark.parametrize(
     ("text", "wrong"),
     [
         ("1.2+local.1", 'has a local part "+local.1", which cannot be published; write "1.2"'),
@@ -187,6 +204,8 @@ def test_each_spelling_is_legal_in_its_ecosystem(text: str) -> None:
     assert re.fullmatch(r"[A-Za-z0-9._+]+", version.pacman)
     assert re.fullmatch(r"[A-Za-z0-9._]+", version.homebrew)
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", version.oci)
+    number = r"(0|[1-9][0-9]*)"
+    assert re.fullmatch(rf"{number}(\.{number}){{2}}(-[a-z0-9.]+)?(\+[a-z0-9.]+)?", version.cargo)
 
 
 @given(text=st.text(max_size=70))

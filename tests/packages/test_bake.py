@@ -6,11 +6,12 @@ import dataclasses
 import json
 import os
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from ci.bake.render import COPIES, FILES, FOLDERS, MARKER, bake, drift
+from ci.bake.render import COPIES, FILES, FOLDERS, MARKER, STAMPED, bake, drift
 from ci.core.errors import HostError, ManifestError, ReleaseError
 from ci.manifest.release import Release
 from tests.packages.support import checkout_of, with_version
@@ -33,12 +34,13 @@ def test_a_bake_into_an_empty_folder_holds_the_baked_places_alone(tmp_path: Path
     written = bake(ROOT, release, tmp_path)
     found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {path.relative_to(tmp_path).as_posix() for path in written}
-    assert {*FILES, *COPIES} <= found
-    assert {path.partition("/")[0] for path in found - {*FILES, *COPIES}} == set(FOLDERS)
+    single = {*FILES, *COPIES, *STAMPED}
+    assert single <= found
+    assert {path.partition("/")[0] for path in found - single} == set(FOLDERS)
     for path in written:
         assert path.stat().st_mode & 0o777 in (0o644, 0o755)
-        source = COPIES.get(path.relative_to(tmp_path).as_posix())
-        if source:
+        place = path.relative_to(tmp_path).as_posix()
+        if source := COPIES.get(place, place if place in STAMPED else ""):
             assert path.read_bytes() == (ROOT / source).read_bytes()
         else:
             assert MARKER in path.read_text()
@@ -99,6 +101,35 @@ def test_a_header_that_the_recipe_does_not_follow_is_drift(checkout: Path, relea
     assert "+/* more */\n" in drift(checkout, release)
     bake(checkout, release, checkout)
     assert drift(checkout, release) == ""
+
+
+def test_only_the_version_of_the_crate_is_rendered(checkout: Path, release: Release) -> None:
+    before = {path: (checkout / path).read_text() for path in STAMPED}
+    newer = with_version(release, "7.8.0rc1")
+    for path, text in before.items():
+        assert text.count('name = "faas-function"\nversion = "0.1.0"\n') == 1
+        assert f"--- a/{path}\n" in drift(checkout, newer)
+    bake(checkout, newer, checkout)
+    for path, text in before.items():
+        stamped = text.replace('"faas-function"\nversion = "0.1.0"', '"faas-function"\nversion = "7.8.0-rc.1"')
+        assert (checkout / path).read_text() == stamped
+
+
+def test_a_file_without_the_version_of_the_crate_is_refused(checkout: Path, release: Release) -> None:
+    manifest = checkout / "runtime" / "crate" / "Cargo.toml"
+    manifest.write_text('[package]\nname = "other"\nversion = "1.0.0"\n')
+    said = "0 versions of faas-function were found in it, and one is expected"
+    with pytest.raises(ReleaseError, match=said):
+        drift(checkout, release)
+    manifest.unlink()
+    with pytest.raises(ReleaseError, match=said):
+        drift(checkout, release)
+
+
+def test_the_crate_says_what_the_release_says(release: Release) -> None:
+    package = tomllib.loads((ROOT / "runtime" / "crate" / "Cargo.toml").read_text())["package"]
+    assert (package["license"], package["homepage"]) == (release.license, release.home)
+    assert (ROOT / "runtime" / "crate" / "LICENSE").read_bytes() == (ROOT / "runtime" / "LICENSE").read_bytes()
 
 
 def test_drift_shows_a_surplus_file_even_an_empty_one(checkout: Path, release: Release) -> None:

@@ -127,6 +127,8 @@ def test_one_commit_and_one_annotated_tag(checkout: Path, capfd: pytest.CaptureF
     assert (release.rpm.release, release.msys2.release) == (1, 1)
     assert drift(checkout, release) == ""
     assert "0.2.0" in (checkout / "runtime" / "faas_runtime" / "_version.py").read_text()
+    for name in ("Cargo.toml", "Cargo.lock"):
+        assert 'name = "faas-function"\nversion = "0.2.0"\n' in (checkout / "runtime" / "crate" / name).read_text()
     assert f"\n## [0.2.0] - {DATE}\n\n{ITEM}\n## [0.1.0] - 2026-11-23\n" in (checkout / "CHANGELOG.md").read_text()
     # The commit is complete, its only parent is the one before, and the branch is where it was.
     assert git(checkout, "status", "--porcelain") == ""
