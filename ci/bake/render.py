@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ci.bake.quoting import Unquotable
+from ci.core import rust_crate
 from ci.core.checkout import require_own_files
 from ci.core.errors import HostError, ManifestError, ReleaseError
 from ci.core.files import linked_folders, tree_files, write_atomically
@@ -37,12 +38,11 @@ FILES = (
 # Files that are copied from elsewhere in the repository: a project in C must build without other files.
 COPIES = {"recipes/c-function/{{cookiecutter.name}}/faas.h": "runtime/include/faas.h"}
 # Files of cargo, of which only the version of this crate is rendered: cargo itself writes the rest of the locks.
-CRATE = "faas-function"
 STAMPED = (
-    "runtime/crate/Cargo.lock",
-    "runtime/crate/Cargo.toml",
+    f"{rust_crate.FOLDER}/Cargo.lock",
+    f"{rust_crate.FOLDER}/Cargo.toml",
 )
-_STAMP = re.compile(rf'(?m)^(name = "{CRATE}"\nversion = )"[^"\n]*"$')
+_STAMP = re.compile(rf'(?m)^(name = "{rust_crate.NAME}"\nversion = )"[^"\n]*"$')
 # Each rendered file has this line in a comment, at any place: the first line may have to be a shebang, for example.
 MARKER = "Generated from recipes/packages and release.yaml by `nox -s bake`: edit those"
 
@@ -148,7 +148,7 @@ def _stamped(root: Path, release: Release) -> Iterator[Baked]:
         text = (root / path).read_bytes().decode() if (root / path).is_file() else ""
         stamped, found = _STAMP.subn(rf'\1"{release.version.cargo}"', text)
         if found != 1:
-            raise ReleaseError(f"{path}: {found} versions of {CRATE} were found in it, and one is expected")
+            raise ReleaseError(f"{path}: {found} versions of {rust_crate.NAME} were found in it, and one is expected")
         yield Baked(path=path, data=stamped.encode(), mode=0o644)
 
 

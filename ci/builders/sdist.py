@@ -2,8 +2,9 @@
 
 The wheel then gets an SBOM of its files.
 
-They are built from a copy of the files that ship: `runtime/`, with the recipes for function authors inside its package.
-In the repository the recipes are below `recipes/`, where cookiecutter looks for them in a clone.
+They are built from a copy of the files that ship: `runtime/`, with the recipes for function authors inside its package,
+and beside the recipes the crate that the one for Rust uses. In the repository the recipes are below `recipes/`, where
+cookiecutter looks for them in a clone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ci.core import rust_crate
 from ci.core.checkout import is_checkout, require_own_files, tracked
 from ci.core.errors import DriftError, VerificationError
 from ci.core.files import linked_folders, sha256_of, tree_files
@@ -31,6 +33,7 @@ PROGRAMS = ("bin/faas-runtime",)
 # From folders of the repository to their places in the source tarball.
 _PLACES = {
     "runtime": "",
+    rust_crate.FOLDER: f"{RECIPES}/{rust_crate.NAME}/",
     "recipes/c-function": f"{RECIPES}/c-function/",
     "recipes/rust-function": f"{RECIPES}/rust-function/",
 }
@@ -108,12 +111,21 @@ def sources(root: Path) -> dict[str, Path]:
         place + file.relative_to(root / folder).as_posix(): file
         for folder, place in _PLACES.items()
         for file in _listed(root, folder)
+        if _ships(root, folder, file)
     }
     _require_names(found)
     require_own_files(root, found.values())
     _require_presence(found)
     _require_modes(found)
     return dict(sorted(found.items()))
+
+
+def _ships(root: Path, folder: str, file: Path) -> bool:
+    """Of the crate, only what is published ships, and only beside the recipes."""
+    crate = root / rust_crate.FOLDER
+    if folder == rust_crate.FOLDER:
+        return rust_crate.is_published(file.relative_to(crate).as_posix())
+    return not file.is_relative_to(crate)
 
 
 def _require_names(files: Mapping[str, Path]) -> None:

@@ -110,6 +110,7 @@ def test_a_name_that_not_every_package_can_have_is_refused(tmp_path: Path, name:
         "recipes/c-function/{{cookiecutter.name}}/README.md",
         "recipes/rust-function/{{cookiecutter.name}}/src/lib.rs",
         "recipes/rust-function/cookiecutter.json",
+        "runtime/crate/src/lib.rs",
     ],
 )
 @pytest.mark.parametrize("mode", [0o755, 0o654])

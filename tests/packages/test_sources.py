@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import tarfile
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from ci.builders.sdist import RECIPES, jobs, probe, sources
+from ci.core import rust_crate
 from ci.core.errors import CommandFailed, VerificationError
 from ci.manifest.release import Release
 from ci.pipeline.ledger import tree_hash
@@ -45,6 +47,19 @@ def test_what_git_does_not_track_does_not_ship(clone: Path, release: Release) ->
     assert {"faas_runtime/emulator/__init__.py", f"{RECIPES}/rust-function/cookiecutter.json"} <= names
     assert f"{RECIPES}/rust-function/{{{{cookiecutter.name}}}}/.cargo/config.toml" in names
     assert not {Path(stray).name for stray in strays} & {Path(name).name for name in names}
+
+
+def test_of_the_crate_ships_what_is_published(clone: Path) -> None:
+    crate = clone / rust_crate.FOLDER
+    place = f"{RECIPES}/faas-function/"
+    shipped = {path.removeprefix(place) for path in sources(clone) if path.startswith(place)}
+    assert {"Cargo.toml", "LICENSE", "README.md", "rustfmt.toml", "src/lib.rs", "src/export.rs"} <= shipped
+    assert {path.partition("/")[0] + "/" * ("/" in path) for path in shipped} == set(rust_crate.PUBLISHED)
+    include = tomllib.loads((crate / "Cargo.toml").read_text())["package"]["include"]
+    assert {"Cargo.toml", *(path.strip("/") for path in include)} == {path.strip("/") for path in rust_crate.PUBLISHED}
+    assert {file.relative_to(crate).as_posix() for file in rust_crate.published(clone)} == shipped
+    assert (crate / "tests").is_dir()
+    assert not [path for path in sources(clone) if path.startswith("crate/")]
 
 
 def test_files_ship_as_they_are_now(clone: Path) -> None:
@@ -98,7 +113,10 @@ def test_the_note_about_git_goes_when_git_comes_back(clone: Path, release: Relea
 def test_without_git_all_files_ship_and_the_note_says_so(tmp_path: Path, release: Release) -> None:
     checkout = checkout_of(tmp_path / "archive")
     (checkout / "runtime" / "faas_runtime" / "more.py").write_text('"""More."""\n')
+    (checkout / "runtime" / "crate" / "target").mkdir()
+    (checkout / "runtime" / "crate" / "target" / "CACHEDIR.TAG").touch()
     assert "faas_runtime/more.py" in sources(checkout)
+    assert not [path for path in sources(checkout) if "CACHEDIR" in path]
     git(tmp_path, "init")  # a repository around the checkout knows nothing of its files
     assert "faas_runtime/more.py" in sources(checkout)
 

@@ -31,7 +31,7 @@ buildapi.build_wheel(sys.argv[1])
 def build(folder: Path, mode: int, time: int) -> Path:
     """Build both from a copy of the runtime whose files have this mode and this time."""
     copy = folder / "runtime"
-    shutil.copytree(RUNTIME, copy, ignore=shutil.ignore_patterns("__pycache__", "dist"))
+    shutil.copytree(RUNTIME, copy, ignore=shutil.ignore_patterns("__pycache__", "crate", "dist"))
     for path in copy.rglob("*"):
         os.utime(path, (time, time))
         path.chmod(path.stat().st_mode & mode)

@@ -60,6 +60,7 @@ CHANGED = [
     *("runtime/faas_runtime/serving.py", "runtime/faas_runtime/http_server/messages.py"),
     *("runtime/include/faas.h", "runtime/LICENSE", "runtime/man/faas-runtime.1"),
     *("recipes/c-function/cookiecutter.json", "recipes/rust-function/{{cookiecutter.name}}/Cargo.lock"),
+    "runtime/crate/src/export.rs",
 ]
 
 

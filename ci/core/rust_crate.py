@@ -1,0 +1,26 @@
+"""Where the crate for functions in Rust is, and which of its files are published: a copy of these is a crate, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ci.core.files import tree_files
+
+NAME = "faas-function"
+FOLDER = "runtime/crate"
+PUBLISHED = ("Cargo.toml", "LICENSE", "README.md", "rustfmt.toml", "src/")
+"""As `include` in its Cargo.toml has them. A path that ends in a slash stands for all below it."""
+
+
+def is_published(path: str) -> bool:
+    """Whether a file is published, by its path in the crate."""
+    return any(path == one or (one.endswith("/") and path.startswith(one)) for one in PUBLISHED)
+
+
+def published(root: Path) -> Iterator[Path]:
+    """The files of a checkout's crate that are published, sorted by folder."""
+    folder = root / FOLDER
+    for file in tree_files(folder):
+        if is_published(file.relative_to(folder).as_posix()):
+            yield file
