@@ -1,4 +1,4 @@
-"""What crates of the Rust recipe depend on, compiled once."""
+"""What crates of the Rust recipe depend on, compiled once: also with tokio, as the tutorial uses it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from ci.core import rust_crate
 from tests.cache import kept, key_of
 from tests.support import ROOT, program
 
@@ -21,7 +22,9 @@ def warm_target(folder: Path) -> Path:
     It is the test's own: nothing that is built in it is seen by another test.
     """
     versions = (_run(program("rustc"), "-vV"), _run(program("cargo"), "-V"))
-    made = kept("rust-target", key_of(_CRATE / "Cargo.toml", _CRATE / "Cargo.lock", *versions), _compile)
+    made = kept(
+        "rust-target", key_of(Path(__file__), _CRATE / "Cargo.toml", _CRATE / "Cargo.lock", *versions), _compile
+    )
     return Path(shutil.copytree(made, folder, symlinks=True, dirs_exist_ok=True))
 
 
@@ -36,8 +39,31 @@ def _compile(target: Path) -> None:
         _run(*cargo, "test", "--no-run", *options, cwd=crate)
         if shutil.which("cargo-clippy"):
             _run(*cargo, "clippy", "--all-targets", *options, cwd=crate)
-        _run(*cargo, "clean", "--package", crate.name, *options, cwd=crate)
-        _run(*cargo, "clean", "--release", "--package", crate.name, *options, cwd=crate)
+        _add_tokio(crate / "Cargo.toml")
+        _run_from_cache(*cargo, "test", "--no-run", *options[1:], cwd=crate)
+        for package in (crate.name, rust_crate.NAME):  # they are in other folders elsewhere
+            _run(*cargo, "clean", "--package", package, *options, cwd=crate)
+            _run(*cargo, "clean", "--release", "--package", package, *options, cwd=crate)
+
+
+def _add_tokio(manifest: Path) -> None:
+    """Let a crate use the feature `tokio`, and tokio itself."""
+    text = manifest.read_text()
+    feature = text.replace('{ path = "faas-function" }', '{ path = "faas-function", features = ["tokio"] }')
+    assert feature != text
+    tokio = '[dependencies]\ntokio = { version = "1", features = ["macros", "rt", "time"] }\n'
+    manifest.write_text(feature.replace("[dependencies]\n", tokio))
+
+
+def _run_from_cache(*command: str, cwd: Path) -> None:
+    """Run cargo with the crates that it has, or else with those of the registry.
+
+    Afterwards it has all, so the tests need no network.
+    """
+    try:
+        _run(*command, "--offline", cwd=cwd)
+    except AssertionError:
+        _run(*command, cwd=cwd)
 
 
 def _run(*command: str, cwd: Path | None = None) -> str:

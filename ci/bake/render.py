@@ -39,6 +39,7 @@ FILES = (
 COPIES = {"recipes/c-function/{{cookiecutter.name}}/faas.h": "runtime/include/faas.h"}
 # Files of cargo, of which only the version of this crate is rendered: cargo itself writes the rest of the locks.
 STAMPED = (
+    "recipes/rust-function/{{cookiecutter.name}}/Cargo.lock",
     f"{rust_crate.FOLDER}/Cargo.lock",
     f"{rust_crate.FOLDER}/Cargo.toml",
 )
@@ -91,7 +92,7 @@ def bake_recipe(recipe: Path, target: Path, name: str = "") -> Path:
     try:
         given = {"name": name} if name else {}
         context = generate_context(str(recipe / "cookiecutter.json"), extra_context=given)
-        context["cookiecutter"] = prompt_for_config(context, no_input=True)
+        context["cookiecutter"] = {**prompt_for_config(context, no_input=True), "_repo_dir": str(recipe.absolute())}
         return _generate(recipe, context, target, accept_hooks=True)
     except CookiecutterException as error:
         raise ReleaseError(f"{recipe}: {error}", hint="fix the recipe") from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ci.core import rust_crate
 from ci.core.architectures import host_name, named
 from ci.core.files import unpack
 from ci.core.tools import Tool
@@ -82,7 +83,7 @@ def _rust_job(project: Project, variant: Variant) -> Job:
         outputs=_outputs(name),
         build=_build_rust,
         tools=() if missing else (_CARGO,),
-        inputs=(project.root / "recipes" / "rust-function",),
+        inputs=(project.root / "recipes" / "rust-function", *rust_crate.published(project.root)),
         values={"architecture": variant.architecture},
         unavailable=missing,
     )
@@ -100,7 +101,7 @@ def _build_c(work: Workspace, *, compiler: Tool) -> None:
 
 def _build_rust(work: Workspace) -> None:
     folder = _project_of(work, "rust-function")
-    # One target folder for all runs, so that the crate's only dependency is compiled once.
+    # One target folder for all runs, so that what the crate depends on is compiled once.
     target = work.project.dist / ".cache" / "cargo"
     work.run("cargo", "build", "--release", "--locked", "--target-dir", target, *_kept_crates(work), cwd=folder)
     shutil.copyfile(target / "release" / LIBRARY, work.out / LIBRARY)

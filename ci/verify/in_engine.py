@@ -177,7 +177,7 @@ def _require_answer(check: Check, function: BuiltFunction, code: int, answer: by
             f"{check.output.path}: no answer of the {function.language} function in the container, exit code {code}\n"
             f"{shown[-2000:]}"
         ) from None
-    expected = expected_answer(request)
+    expected = expected_answer(function, request)
     check.require_equal((code, answer.rstrip(b"\n")), (0, expected), f"answer of the {function.language} function")
 
 

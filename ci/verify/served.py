@@ -33,7 +33,7 @@ def require_serves(check: Check, engine: Engine, image: str, name: str, task: Pa
     status, *lines = head.split("\r\n")
     headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     check.require_equal(status, "HTTP/1.1 200 OK", f"status at port {PORT}")
-    check.require_equal(body, expected_answer(headers.get("x-amzn-requestid", "")), f"answer at port {PORT}")
+    check.require_equal(body, expected_answer(function, headers.get("x-amzn-requestid", "")), f"answer at port {PORT}")
 
 
 def served(

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from ci.bake.render import bake_recipe
+from ci.core import rust_crate
 from ci.core.files import tree_files
 from tests.cache import CACHE, lock
 from tests.rust import warm_target
@@ -27,6 +28,7 @@ from tests.support import ROOT, not_there, program
 
 HERE = Path(__file__).resolve().parent
 INCLUDE = ROOT / "runtime" / "include"
+CRATE = ROOT / rust_crate.FOLDER
 STRICT = ("-Wall", "-Wextra", "-Wpedantic", "-Werror", f"-I{INCLUDE}")
 MACHINE = platform.machine()
 OLD_GLIBC = f"{MACHINE}-linux-gnu.2.28"
@@ -116,9 +118,17 @@ def cargo(
             script.write_text(f'#!/bin/sh\nexec {shlex.join(linker)} "$@"\n')
             script.chmod(0o755)
             env[f"CARGO_TARGET_{MACHINE.upper()}_UNKNOWN_LINUX_{libc}_LINKER"] = str(script)
-        # cargo takes crates with the same name in different folders for one: this one has to look changed.
-        (project / "src" / "lib.rs").touch()
+        # cargo takes crates with the same name in different folders for one: these have to look changed.
+        for file in (project / "src" / "lib.rs", project / rust_crate.NAME / "src" / "lib.rs"):
+            file.touch()
         return call(*rust.cargo, *arguments, cwd=project, env=env)
+
+
+def crate_cargo(*arguments: str, **variables: str) -> str:
+    """Run cargo in the crate itself, with a target folder of its own that stays from one run to the next."""
+    with lock("crate"):
+        env = {"CARGO_TARGET_DIR": str(CACHE / "crate"), **variables}
+        return call(program("cargo"), *arguments, cwd=CRATE, env=env)
 
 
 def rust_function(

@@ -9,7 +9,7 @@ import pytest
 from tests.glue.support import HERE, STRICT, call, zig
 from tests.support import ROOT, program
 
-LAYOUT_64 = ROOT / "recipes/rust-function/{{cookiecutter.name}}/src/faas/tests/layout-64.txt"
+LAYOUT_64 = ROOT / "runtime" / "crate" / "tests" / "layout-64.txt"
 LAYOUT_32 = HERE / "layout-32.txt"
 TARGETS_64 = (
     *("x86_64-linux-gnu", "aarch64-linux-gnu", "x86_64-linux-musl", "aarch64-linux-musl"),

@@ -1,4 +1,4 @@
-"""The recipes make functions that build, pass their own tests and give the same responses."""
+"""The recipes make functions that build, pass their own tests and answer events."""
 
 from __future__ import annotations
 
@@ -25,17 +25,43 @@ def invoke(task_root: Path, handler: str, payload: bytes, **headers: str) -> Run
 
 
 @pytest.mark.parametrize("payload", ['{"a":[1,2.5,null],"b":"Grüße \\"x\\""}', "[]", '"text"', ""])
-def test_both_recipes_answer_the_same(c_recipe: Path, rust_recipe: Path, payload: str) -> None:
+def test_the_recipe_for_c_returns_the_event(c_recipe: Path, payload: str) -> None:
     event = payload or "null"
     expected = f'{{"event":{event},"function":"simple_handler","request_id":"r-1"}}'.encode()
     assert invoke(c_recipe, "simple_handler.handle", payload.encode()).body == expected
+
+
+@pytest.mark.parametrize(
+    ("payload", "name"),
+    [
+        ('{"name":"Gr\\u00fc\\u00dfe \\"x\\""}', 'Grüße \\"x\\"'),
+        ('{"other":[1,2.5]}', "world"),
+        ('{"name":null}', "world"),
+    ],
+)
+def test_the_recipe_for_rust_greets(rust_recipe: Path, payload: str, name: str) -> None:
+    expected = f'{{"greeting":"Hello, {name}.","request_id":"r-1"}}'.encode()
     assert invoke(rust_recipe, "simple_handler.handle", payload.encode()).body == expected
 
 
+def test_the_recipe_for_rust_says_what_does_not_fit(rust_recipe: Path) -> None:
+    result = invoke(rust_recipe, "simple_handler.handle", b'{"name":7}')
+    document = json.loads(result.body)
+    assert document["errorType"] == "Function.InvalidPayload"
+    assert document["errorMessage"].startswith("the event does not fit: name: invalid type: integer `7`")
+
+
+def test_the_recipe_for_rust_answers_its_sample_events(rust_project: Path, rust_recipe: Path) -> None:
+    events = rust_project / "events"
+    for name, greeted in (("sample.json", "Zoë"), ("http.json", "world")):
+        answer = json.loads(invoke(rust_recipe, "simple_handler.handle", (events / name).read_bytes()).body)
+        assert answer["greeting"] == f"Hello, {greeted}."
+
+
 def test_sample_events_are_compact_and_sorted(c_recipe: Path, rust_project: Path) -> None:
-    sample = (c_recipe / "events" / "sample.json").read_text().rstrip("\n")
-    assert sample == json.dumps(json.loads(sample), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
-    assert (rust_project / "events" / "sample.json").read_text().rstrip("\n") == sample
+    for project in (c_recipe, rust_project):
+        sample = (project / "events" / "sample.json").read_text().rstrip("\n")
+        assert sample == json.dumps(json.loads(sample), separators=(",", ":"), sort_keys=True, ensure_ascii=False)
 
 
 def test_crate_is_formatted_and_clean(rust_project: Path, cargo_environment: dict[str, str]) -> None:

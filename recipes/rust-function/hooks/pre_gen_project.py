@@ -7,14 +7,14 @@ import sys
 
 NAME = {{ cookiecutter.name | tojson }}
 
-# Keywords of Rust, the compiler's own crates, cargo's folders, the crates in Cargo.lock, device names of Windows.
+# Keywords of Rust, the compiler's own crates, cargo's folders, crates of Cargo.lock, tokio, device names of Windows.
 RESERVED = """
     abstract as async await become box break const continue crate do dyn else enum extern false final fn for
     gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super
     trait true try type typeof unsafe unsized use virtual where while yield
     alloc core proc_macro std test
     build deps examples incremental
-    itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn unicode_ident zmij
+    faas_function itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn tokio unicode_ident zmij
     aux con nul prn
     com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9
 """.split()

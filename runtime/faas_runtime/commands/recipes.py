@@ -13,14 +13,14 @@ RESERVED_BY_WINDOWS = """
     aux con nul prn
     com1 com2 com3 com4 com5 com6 com7 com8 com9 lpt1 lpt2 lpt3 lpt4 lpt5 lpt6 lpt7 lpt8 lpt9
 """
-# Keywords, the compiler's own crates, cargo's folders, the crates in the recipe's Cargo.lock.
+# Keywords, the compiler's own crates, cargo's folders, the crates in the recipe's Cargo.lock, and tokio.
 RESERVED_BY_RUST = """
     abstract as async await become box break const continue crate do dyn else enum extern false final fn for
     gen if impl in let loop macro match mod move mut override priv pub ref return self static struct super
     trait true try type typeof unsafe unsized use virtual where while yield
     alloc core proc_macro std test
     build deps examples incremental
-    itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn unicode_ident zmij
+    faas_function itoa memchr proc_macro2 quote serde serde_core serde_derive serde_json syn tokio unicode_ident zmij
 """
 
 
@@ -42,8 +42,8 @@ RECIPES = {
         "crate",
         f"{RESERVED_BY_RUST} {RESERVED_BY_WINDOWS}",
         "Rust, Windows or a dependency uses it already",
-        "cargo build --release",
-        "target/release/",
+        "cargo build",
+        "target/debug/",
     ),
     "c": Recipe("c-function", "folder", RESERVED_BY_WINDOWS, "Windows uses it already", "make", "./"),
 }

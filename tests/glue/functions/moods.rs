@@ -1,8 +1,8 @@
-//! A function that uses all of the glue: replaces `src/lib.rs` of the recipe.
+//! A function that uses much of the crate: replaces `src/lib.rs` of the recipe.
 
-pub mod faas;
+use faas_function as faas;
 
-use faas::{Error, LambdaContext};
+use faas::{BoxError, Error, LambdaContext};
 use serde_json::{json, Value};
 use std::io::Write;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -40,16 +40,17 @@ mod hooks {
     }
 }
 
-fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, Error> {
+fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, BoxError> {
     match payload["mood"].as_str() {
         Some("panic") => panic!("in a bad mood"),
         Some("value") => std::panic::panic_any(vec![0_u8; 64]),
         Some("error") => Err("not\0today".into()),
-        Some("type") => Err(Error::new("Function.OutOfStock", "none left")),
+        Some("type") => Err(Error::new("Function.OutOfStock", "none left").into()),
         Some("number") => Ok(json!("x".parse::<u8>()?)),
         Some("stream") => {
             let mut out = context.stream("text/plain")?;
             out.write_all("Grüße".as_bytes())?;
+            out.flush()?;
             write!(out, " {}", 1)?;
             Ok(payload["last"].clone())
         }

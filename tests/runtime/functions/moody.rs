@@ -1,6 +1,6 @@
 //! A function that fails in each way that Rust has: replaces `src/lib.rs` of the recipe.
 
-pub mod faas;
+use faas_function as faas;
 
 use faas::LambdaContext;
 use serde_json::{json, Value};

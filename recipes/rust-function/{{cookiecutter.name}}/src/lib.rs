@@ -1,21 +1,32 @@
 //! {{ cookiecutter.name }}: a function for faas-runtime.
 
-pub mod faas;
+use faas_function as faas;
 
 use faas::LambdaContext;
-use serde_json::{json, Value};
+use serde::{Deserialize, Serialize};
 
 faas::export!(handle);
 
-const NAME: &str = env!("CARGO_PKG_NAME");
+/// What the function reads of an event. It may have more fields.
+#[derive(Deserialize)]
+struct Event {
+    name: Option<String>,
+}
 
-/// Returns the event, the name of the function and the request id.
-fn handle(payload: &Value, context: &LambdaContext) -> Result<Value, String> {
-    Ok(json!({
-        "event": payload,
-        "function": NAME,
-        "request_id": context.request_id,
-    }))
+/// The response.
+#[derive(Serialize)]
+struct Answer {
+    greeting: String,
+    request_id: String,
+}
+
+/// Greets whom the event names.
+fn handle(event: Event, context: &LambdaContext) -> Result<Answer, faas::BoxError> {
+    let name = event.name.as_deref().unwrap_or("world");
+    Ok(Answer {
+        greeting: format!("Hello, {name}."),
+        request_id: context.request_id.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -23,13 +34,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn returns_the_event_and_the_request_id() {
+    fn greets_by_name() {
+        let event = serde_json::from_str(r#"{"name":"Ada","age":36}"#).unwrap();
         let context = LambdaContext {
             request_id: "r-1".to_string(),
             ..LambdaContext::default()
         };
-        let response = handle(&json!({"a": 1}), &context);
-        let expected = json!({"event": {"a": 1}, "function": NAME, "request_id": "r-1"});
-        assert_eq!(response, Ok(expected));
+        let answer = handle(event, &context).unwrap();
+        assert_eq!(answer.greeting, "Hello, Ada.");
+        assert_eq!(answer.request_id, "r-1");
     }
 }
