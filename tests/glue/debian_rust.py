@@ -45,7 +45,7 @@ def debian_rust() -> Toolchain:
             shutil.rmtree(part, ignore_errors=True)
             part.mkdir(parents=True)
             _unpack(part)
-            for stale in CACHE.glob("rust-*"):
+            for stale in CACHE.glob(f"rust-{'[0-9a-f]' * len(key)}"):  # and no other cache
                 shutil.rmtree(stale)
             part.rename(home)
     libraries = next((home / "usr" / "lib").glob("*-linux-gnu"))
