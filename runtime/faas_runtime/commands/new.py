@@ -3,50 +3,61 @@
 import argparse
 import errno
 import os
-import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 
-from .._version import HOME, TAG
 from .recipes import RECIPES, Recipe, fault_of, find_template
+from .rust_project import RustProject
+from .templating import FAILED, bake, find_cookiecutter, how_to_install, quoted
+from .update import Refused, update
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 USAGE = 2
-FAILED = 1
 DESCRIPTION = """\
 Makes a folder NAME with a small project: a function that answers events, its unit test, its build file,
 a Containerfile and sample events. cookiecutter has to be installed.
 
 NAME has small letters and digits with single dashes or underscores between them; my-function gives the library
 libmy_function and the handler my_function.handle.
+
+A project in Rust uses the crate faas-function, and gets a copy of it. Inside a cargo workspace, the project becomes a
+member, and all members share one copy.
 """
 
 
 def new(arguments: "Sequence[str]") -> int:
     """Make the project. Returns 0; 2 for wrong usage, after which nothing is written; 1 if cookiecutter failed."""
     chosen = _parse(arguments)
+    if chosen.update:
+        return _update(os.path.normpath(os.path.join(chosen.output, chosen.name or ".")))
     recipe = RECIPES[chosen.language]
     target = os.path.normpath(os.path.join(chosen.output, chosen.name))
     fault = fault_of(recipe, chosen.name)
     if not fault and os.path.lexists(target):
         fault = f"{target} already exists. Choose another name, another --output, or remove it"
+    rust = RustProject(os.path.abspath(target), chosen.registry) if chosen.language == "rust" and not fault else None
+    if rust:
+        fault = rust.fault()
     if fault:
         return _refuse(fault)
+    values = [f"name={chosen.name}", *(rust.values() if rust else ())]
     template = find_template(recipe)
     program = find_cookiecutter()
     if not template or not program:
-        return _refuse(_hint(recipe, chosen.name, chosen.output, template))
+        return _refuse(how_to_install(recipe, values, chosen.output, template))
+    return _make(chosen, target, [*program, *_options(chosen.output), template, *values], rust)
+
+
+def _make(chosen: argparse.Namespace, target: str, command: "list[str]", rust: "RustProject | None") -> int:
     made = _missing(os.path.dirname(os.path.abspath(target)))
     try:
         os.makedirs(target)  # if this cannot be made, cookiecutter would print a traceback
         os.rmdir(target)
-        code = _bake([*program, *_arguments(template, chosen.name, os.path.abspath(chosen.output))])
+        code = bake(command)
     except OSError as error:
         _remove(made)
         where = error.filename or target
@@ -55,7 +66,28 @@ def new(arguments: "Sequence[str]") -> int:
         _remove(made)
         what = f"failed with exit code {code}" if code else f"did not make {target}"
         return _refuse(f"cookiecutter {what}; its own messages are above", FAILED)
-    _print(_next_steps(recipe, chosen.name, target, chosen.output if made else ""))
+    try:
+        said = rust.finish() if rust else []
+    except OSError as error:
+        shutil.rmtree(target)
+        _remove(made)
+        where = error.filename or target
+        return _refuse(f"{where} cannot be written: {error.strerror}. {target} was removed again", FAILED)
+    recipe = RECIPES[chosen.language]
+    output = f"{rust.target()}/debug/" if rust else recipe.output
+    lines = [f"{chosen.output} did not exist and was created."] if made else []
+    _print("\n".join((*lines, *_next_steps(recipe, chosen.name, target, output), *_with_gaps(said))))
+    return 0
+
+
+def _update(project: str) -> int:
+    try:
+        _print(update(project))
+    except Refused as refusal:
+        return _refuse(str(refusal))
+    except OSError as error:
+        where = error.filename or project
+        return _refuse(f"{where} cannot be written: {error.strerror}. The copy is as it was", FAILED)
     return 0
 
 
@@ -65,15 +97,20 @@ def _parse(arguments: "Sequence[str]") -> argparse.Namespace:
     chosen, unknown = parser.parse_known_args(arguments)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    if chosen.name is None:
+    if chosen.language is None or (chosen.name is None and not chosen.update):
         parser.error(f"the following arguments are required: {'NAME' if chosen.language else 'language, NAME'}")
+    if chosen.language != "rust" and (chosen.registry or chosen.update):
+        parser.error("--registry and --update are for rust: a project in C has all that it needs")
+    if chosen.registry and chosen.update:
+        parser.error("--update is for a copy of the crate, and --registry for a project without one")
     return chosen
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="faas-runtime new",
-        usage="%(prog)s [-h] [--output DIR] {c,rust} NAME",
+        usage="%(prog)s [-h] [--output DIR] [--registry] {c,rust} NAME\n"
+        "       %(prog)s [-h] [--output DIR] rust [NAME] --update",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -83,22 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--output", metavar="DIR", default=".", help="the parent of NAME, created if necessary (default: .)"
     )
+    parser.add_argument(
+        "--registry", action="store_true", help="take the crate from crates.io, by version, and make no copy of it"
+    )
+    parser.add_argument(
+        "--update",
+        action="store_true",
+        help="replace the copy of the crate in NAME, or in the current folder, with that of this installation",
+    )
     return parser
-
-
-def find_cookiecutter() -> "list[str]":
-    """The command that starts cookiecutter: beside our Python, on PATH, or a Python that has it; empty if none does."""
-    search = [os.path.dirname(sys.executable)] if sys.executable else []
-    search.append(os.environ.get("PATH", os.defpath))
-    program = shutil.which("cookiecutter", path=os.pathsep.join(search))
-    if program:
-        return [os.path.abspath(program)]
-    for name in ("python3", "python"):
-        python = shutil.which(name)
-        command = [os.path.abspath(python), "-m", "cookiecutter"] if python else []
-        if command and _run([*command, "--version"], quiet=True) == 0:
-            return command
-    return []
 
 
 def _missing(folder: str) -> "list[str]":
@@ -129,36 +159,8 @@ def _print(text: str) -> None:
         os.close(nowhere)
 
 
-def _arguments(template: str, name: str, output: str) -> "list[str]":
-    return ["--no-input", "--output-dir", output, template, f"name={name}"]
-
-
-def _bake(command: "list[str]") -> int:
-    """Run cookiecutter with its own folders in a temporary one: by default, it keeps its input in the home folder."""
-    with tempfile.TemporaryDirectory(prefix="faas-runtime-new-") as scratch:
-        settings = os.path.join(scratch, "settings.yaml")
-        places = scratch.replace("\\", "/") if os.name == "nt" else scratch  # a backslash would escape in YAML
-        with open(settings, "w", encoding="utf-8") as file:  # the simplest YAML, as versions up to 1.7 read no other
-            file.writelines(f'{name}: "{places}/{name}"\n' for name in ("cookiecutters_dir", "replay_dir"))
-        return _run(command, COOKIECUTTER_CONFIG=settings)
-
-
-def _run(command: "list[str]", quiet: bool = False, **variables: str) -> int:
-    """Run a program with additional variables; returns its exit code.
-
-    It runs in an empty folder, as -m would take files of the current one for modules.
-    """
-    output = subprocess.DEVNULL if quiet else None
-    environment = {**os.environ, **variables}
-    with tempfile.TemporaryDirectory(prefix="faas-runtime-new-") as folder:
-        try:
-            return subprocess.call(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-        except OSError as error:
-            if not quiet:
-                print(f"faas-runtime new: {command[0]} does not start: {error.strerror}", file=sys.stderr)
-            return FAILED
+def _options(output: str) -> "list[str]":
+    return ["--no-input", "--output-dir", os.path.abspath(output)]
 
 
 def _refuse(message: str, code: int = USAGE) -> int:
@@ -166,70 +168,25 @@ def _refuse(message: str, code: int = USAGE) -> int:
     return code
 
 
-def _next_steps(recipe: Recipe, name: str, target: str, made: str) -> str:
-    """What to do with the project; `made` is its parent if that was created."""
+def _next_steps(recipe: Recipe, name: str, target: str, output: str) -> "tuple[str, ...]":
+    """What to do with the project; `output` is where its library is once it is built."""
     library = name.replace("-", "_")
     suffix = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
     prefix = "" if sys.platform == "win32" and recipe.folder == "rust-function" else "lib"
-    return "\n".join(
-        (
-            *((f"{made} did not exist and was created.",) if made else ()),
-            f"{target} is ready. Next, in one terminal:",
-            "",
-            f"    cd {_quoted(target)}",
-            f"    {recipe.build}",
-            f"    faas-runtime serve {recipe.output}{prefix}{library}{suffix} --watch",
-            "",
-            "and in another one, in the same folder:",
-            "",
-            "    curl -d @events/sample.json http://127.0.0.1:8080/2015-03-31/functions/function/invocations",
-            "",
-            "README.md there has more: tests, images, Lambda.",
-        )
+    return (
+        f"{target} is ready. Next, in one terminal:",
+        "",
+        f"    cd {quoted(target)}",
+        f"    {recipe.build}",
+        f"    faas-runtime serve {quoted(f'{output}{prefix}{library}{suffix}')} --watch",
+        "",
+        "and in another one, in the same folder:",
+        "",
+        "    curl -d @events/sample.json http://127.0.0.1:8080/2015-03-31/functions/function/invocations",
+        "",
+        "README.md there has more: tests, images, Lambda.",
     )
 
 
-def _hint(recipe: Recipe, name: str, output: str, template: str) -> str:
-    """How to install cookiecutter, and its command line that does the same."""
-    if template:
-        source = [template]
-        lines = ["cookiecutter is not installed. Install it, then run the same command again:", ""]
-        lines += [f"    {line}" for line in _installations()]
-        lines += ["", "or run cookiecutter yourself where it is installed:", ""]
-    else:
-        source = [HOME, "--checkout", TAG, "--directory", f"recipes/{recipe.folder}"]
-        lines = ["this installation has no recipes. Run cookiecutter where it is installed:", ""]
-    options = [] if output == "." else ["--output-dir", output]
-    command = ["cookiecutter", "--no-input", *options, *source, f"name={name}"]
-    return "\n".join((*lines, f"    {' '.join(map(_quoted, command))}"))
-
-
-def _installations() -> "list[str]":
-    """The commands that install cookiecutter on this system, the most likely first."""
-    if sys.prefix != sys.base_prefix:  # a virtual environment
-        return [f"{_quoted(sys.executable)} -m pip install cookiecutter"]
-    mingw = os.environ.get("MINGW_PACKAGE_PREFIX", "")
-    managers = {
-        "brew": "brew install cookiecutter",
-        "pacman": f"pacman -S {mingw}-python-cookiecutter" if mingw else "pacman -S python-cookiecutter",
-        "apt-get": "apt-get install cookiecutter",
-        "dnf": "dnf install cookiecutter",
-    }
-    # A system may have the package managers of others, too; its own comes first.
-    order = ("brew", "pacman") if mingw or sys.platform != "linux" else ("apt-get", "dnf", "pacman", "brew")
-    found = [managers[name] for name in order if shutil.which(name)][:1]
-    if shutil.which("pipx"):
-        return [*found, "pipx install cookiecutter"]
-    if sys.platform == "win32" and not mingw:
-        return [*found, "python -m pip install --user cookiecutter"]
-    # Not --user: the Python of many systems refuses it (PEP 668).
-    folder = "~/.cookiecutter"
-    install = f"python3 -m venv {folder} && {folder}/bin/pip install cookiecutter"
-    return [*found, f'{install} && PATH="$PATH:$HOME/.cookiecutter/bin"']
-
-
-def _quoted(word: str) -> str:
-    """A word, quoted for the shell; those of Windows know double quotes only."""
-    if sys.platform == "win32" and not os.environ.get("MSYSTEM"):
-        return subprocess.list2cmdline([word])
-    return shlex.quote(word)
+def _with_gaps(said: "list[str]") -> "list[str]":
+    return [line for text in said for line in ("", text)]
