@@ -58,7 +58,10 @@ def variables(home: Path, *programs: Path, cargo: bool = False) -> dict[str, str
     With `cargo`, what the crates of the recipe depend on is compiled already: cargo has its intermediate files beside
     the home folder, and only what it is asked for in the crate's `target`. Before 1.91 it compiles all by itself.
     """
-    built = {"CARGO_BUILD_BUILD_DIR": str(warm_target(home.with_name("cargo")))} if cargo else {}
+    built = {}
+    if cargo:
+        built["CARGO_BUILD_BUILD_DIR"] = str(warm_target(home.with_name("cargo")))
+        built["CARGO_NET_OFFLINE"] = "true"
     kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
     user = Path.home()
     return kept | {
