@@ -198,7 +198,15 @@ pub(crate) fn frames(backtrace: &Backtrace) -> Vec<String> {
         "rust_begin_unwind",
         "faas_function::error::Error",
     ]));
-    frames.split_off(above.map_or(0, |index| index + 1))
+    let mut own = frames.split_off(above.map_or(0, |index| index + 1));
+    own.retain(|frame| !is_between(frame));
+    own
+}
+
+/// Whether a frame is of this crate or of the standard library, between those of the author.
+fn is_between(frame: &str) -> bool {
+    let name = frame.trim_start_matches('<');
+    frame.contains("faas_function::") || ["core::", "std::", "alloc::"].iter().any(|root| name.starts_with(root))
 }
 
 /// An error that a handler or a hook has returned.

@@ -263,6 +263,22 @@ fn panics_are_errors_with_a_place() {
     assert!(outcome.trace.is_some());
 }
 
+/// The frames are there if RUST_BACKTRACE asks for them.
+#[test]
+fn a_backtrace_has_only_frames_of_the_author() {
+    let _alone = HOOKS.lock();
+    let trace = invoke(symbols::panics, "\"text\"");
+    for outcome in [trace, invoke(symbols::own_type, "{}")] {
+        let strange: Vec<_> = outcome
+            .trace()
+            .into_iter()
+            .filter(|line| line.contains("faas_function::") || line.starts_with("core::"))
+            .map(String::from)
+            .collect();
+        assert_eq!(strange, [""; 0]);
+    }
+}
+
 #[test]
 fn panics_with_other_values() {
     for event in ["\"number\"", "\"bomb\""] {
