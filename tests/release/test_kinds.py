@@ -269,7 +269,7 @@ VERIFIER = '''
 
 from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check
-from ci.verify.consistency.readers import Source
+from ci.verify.consistency.readers import ArtifactOfProject
 
 
 def verify(check: Check) -> Verdict:
@@ -278,7 +278,7 @@ def verify(check: Check) -> Verdict:
     return Verdict(notes=("nobody has read it",))
 
 
-def facts(source: Source) -> dict[str, str]:
+def facts(source: ArtifactOfProject) -> dict[str, str]:
     """What the note says."""
     return {"version": source.path.read_text().strip()}
 

@@ -20,9 +20,9 @@ import json, sys
 sys.path[:0] = sys.argv[1:3]
 import faas_runtime
 assert faas_runtime.__file__.startswith(sys.argv[1])
-from tests.runtime.test_runtime_head_template import Poller, counted
+from tests.runtime.test_runtime_head_template import TemplatePoller, counted
 
-class Seeing(Poller):
+class Seeing(TemplatePoller):
     def _call(self, request, response):
         seen.append(self.api.invocation.text("added").decode())
         return super()._call(request, response)
