@@ -166,7 +166,7 @@ def _require_answer(check: Check, command: MakeCommand, function: BuiltFunction)
     check.require_equal((answer.kind, answer.body), expected, f"{function.language} answer")
 
 
-def expected_answer(function: Function, request_id: str) -> bytes:
+def expected_answer(function: BuiltFunction, request_id: str) -> bytes:
     """The right answer of an example function to `EVENT`: that in C returns the event, that in Rust greets by name."""
     if function.language == "rust":
         return f'{{"greeting":"Hello, Grüße.","request_id":"{request_id}"}}'.encode()

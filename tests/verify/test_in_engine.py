@@ -50,7 +50,7 @@ def seen_in(files: FileTree) -> Seen:
         for path, one in files.items()
         if path != "tmp"
     ]
-    answer = expected_answer(Function(language="c", library=Path(LIBRARY)), "7") + b"\n"
+    answer = expected_answer(BuiltFunction(language="c", library=Path(LIBRARY)), "7") + b"\n"
     return {
         "user": [(65532, 65532, [65532])],
         "capabilities": [(NOTHING, NOTHING)],
