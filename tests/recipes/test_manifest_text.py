@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 
 import pytest
-from faas_runtime.commands.manifest_text import NotSafe, Table
+from faas_runtime.commands.manifest_text import ManifestTable, NotSafe
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,14 +42,14 @@ def test_an_item_is_added_and_all_else_stays(name: str) -> None:
     before, after = CASES[name]
     eol = "\r\n" if name == "Windows" else "\n"
     head, tail = (f"{BEFORE}[workspace] # ours\n".replace("\n", eol), AFTER.replace("\n", eol))
-    found = Table(head + before + tail, "workspace").with_string("members", "new")
+    found = ManifestTable(head + before + tail, "workspace").with_string("members", "new")
     assert found == head + after + tail
     was = tomllib.loads(head + before + tail)["workspace"]
     assert tomllib.loads(found)["workspace"] == {**was, "members": [*was.get("members", []), "new"]}
 
 
 def test_a_header_may_end_the_file() -> None:
-    assert Table("[workspace]", "workspace").with_string("members", "a") == '[workspace]\nmembers = ["a"]\n'
+    assert ManifestTable("[workspace]", "workspace").with_string("members", "a") == '[workspace]\nmembers = ["a"]\n'
 
 
 @pytest.mark.parametrize(
@@ -71,23 +71,23 @@ def test_a_header_may_end_the_file() -> None:
 )
 def test_what_is_not_known_is_not_touched(text: str) -> None:
     with pytest.raises(NotSafe):
-        Table(text, "workspace").with_string("members", "new")
+        ManifestTable(text, "workspace").with_string("members", "new")
 
 
 @pytest.mark.parametrize("value", ['a"b', "a\\b", "a\nb", ""])
 def test_what_needs_quoting_is_not_written(value: str) -> None:
     with pytest.raises(NotSafe):
-        Table("[workspace]\n", "workspace").with_string("members", value)
+        ManifestTable("[workspace]\n", "workspace").with_string("members", value)
 
 
-@given(st.text(alphabet='[]{}"\'#,= \n\r\tab1\\.', max_size=40))
+@given(st.text(alphabet="[]{}\"'#,= \n\r\tab1\\.", max_size=40))
 def test_any_text_is_edited_rightly_or_not_at_all(text: str) -> None:
     try:
         was = tomllib.loads(f"[workspace]\n{text}")["workspace"]
     except tomllib.TOMLDecodeError:
         return
     try:
-        found = Table(f"[workspace]\n{text}", "workspace").with_string("members", "new")
+        found = ManifestTable(f"[workspace]\n{text}", "workspace").with_string("members", "new")
     except NotSafe:
         return
     assert tomllib.loads(found)["workspace"] == {**was, "members": [*was.get("members", []), "new"]}

@@ -10,7 +10,7 @@ class NotSafe(Exception):
     """The text has a form that is not known here."""
 
 
-class Table:
+class ManifestTable:
     """A table of a Cargo.toml: the text before it ends, and the places of the values of its keys."""
 
     def __init__(self, text: str, name: str) -> None:

@@ -66,7 +66,7 @@ class RustProject:
         return []
 
 
-def _joined(found: workspace.Workspace, with_copy: bool) -> "list[str]":
+def _joined(found: workspace.CargoWorkspace, with_copy: bool) -> "list[str]":
     """Make the project a member, and say how."""
     added, left, fault = found.add_member(with_copy)
     said = []
@@ -79,7 +79,7 @@ def _joined(found: workspace.Workspace, with_copy: bool) -> "list[str]":
     return said
 
 
-def _not_in_a_member(found: workspace.Workspace) -> "list[str]":
+def _not_in_a_member(found: workspace.CargoWorkspace) -> "list[str]":
     """What cargo does not read in the folder of a member."""
     said = [] if found.has_profile() else [_PROFILE]
     if found.aborts():

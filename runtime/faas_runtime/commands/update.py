@@ -5,7 +5,7 @@ import re
 from contextlib import suppress
 
 from . import crate, workspace
-from .manifest_text import NotSafe, Table
+from .manifest_text import ManifestTable, NotSafe
 
 _PATH = re.compile(r"\bpath\s*=\s*[\"']([^\"'\n]*)[\"']")
 _MOVING = "The changelog of faas-runtime says how to move a project to the crate"
@@ -65,11 +65,11 @@ def _dependency(project: str, table: str) -> str:
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         raise Refused(f"{project} is no project in Rust: it has no Cargo.toml") from None
     with suppress(NotSafe):
-        found = Table(text, table)
+        found = ManifestTable(text, table)
         for key, (start, end) in found.values.items():
             if key == crate.NAME or key.startswith(f"{crate.NAME}."):  # `faas-function.path = "…"`
                 return f"{key.rpartition('.')[2]} = {text[start:end]}"
     with suppress(NotSafe, ValueError):
-        found = Table(text, f"{table}.{crate.NAME}")
+        found = ManifestTable(text, f"{table}.{crate.NAME}")
         return found.text[found.start : max(end for _, end in found.values.values())]
     return ""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from fnmatch import fnmatchcase
 
 from .crate import NAME
-from .manifest_text import NotSafe, Table
+from .manifest_text import ManifestTable, NotSafe
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _WORKSPACE = re.compile(r"(?m)^[ \t]*\[[ \t]*workspace[ \t]*[].]")
 
 
-class Workspace:
+class CargoWorkspace:
     """A workspace, and the place of a new member in it."""
 
     def __init__(self, root: str, member: str) -> None:
@@ -65,13 +65,13 @@ class Workspace:
     def aborts(self) -> bool:
         """Whether that profile ends the process at a panic."""
         with suppress(NotSafe, KeyError):
-            table = Table(_read(self.manifest), "profile.release")
+            table = ManifestTable(_read(self.manifest), "profile.release")
             start, end = table.values["panic"]
             return "abort" in table.text[start:end]
         return False
 
 
-def find(project: str) -> "Workspace | None":
+def find(project: str) -> "CargoWorkspace | None":
     """The workspace that a project at this path belongs to; None if it stands alone."""
     project = os.path.realpath(project)
     folder = os.path.dirname(project)
@@ -80,7 +80,7 @@ def find(project: str) -> "Workspace | None":
         with suppress(OSError, UnicodeDecodeError):
             text = _read(manifest)
             if _WORKSPACE.search(text):
-                return None if _leaves_out(text, os.path.relpath(project, folder)) else Workspace(folder, project)
+                return None if _leaves_out(text, os.path.relpath(project, folder)) else CargoWorkspace(folder, project)
         if folder == os.path.dirname(folder):
             return None
         folder = os.path.dirname(folder)
@@ -90,7 +90,7 @@ def _leaves_out(text: str, path: str) -> bool:
     """Whether `exclude` of a workspace names a folder, or one that it is in."""
     path = path.replace(os.sep, "/")
     with suppress(NotSafe):
-        table = Table(text, "workspace")
+        table = ManifestTable(text, "workspace")
         if path in table.strings("members"):
             return False
         return any(f"{path}/".startswith(f"{_plain(one)}/") for one in table.strings("exclude"))
@@ -99,7 +99,7 @@ def _leaves_out(text: str, path: str) -> bool:
 
 def _edited(text: str, key: str, value: str) -> str:
     """The text of a manifest in which a list of the workspace covers a path."""
-    table = Table(text, "workspace")
+    table = ManifestTable(text, "workspace")
     known = table.strings(key)
     if key == "members" and any(_covers(_plain(one), value) for one in known):
         return text
