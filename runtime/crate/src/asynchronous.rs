@@ -29,7 +29,7 @@ static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 ///
 /// # Panics
 /// If the system gives no thread or no descriptor.
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     RUNTIME.get_or_init(|| {
         let mut builder = Builder::new_multi_thread();
         builder.enable_io().enable_time().thread_name("faas-tokio");
@@ -119,7 +119,7 @@ pub fn start_runtime() {
 }
 
 /// Runs a handler's future on this thread, until it is ready or cancelled.
-fn run<F: Future>(invocation: &Invocation<'_>, future: F) -> Result<F::Output, Error> {
+pub(crate) fn run<F: Future>(invocation: &Invocation<'_>, future: F) -> Result<F::Output, Error> {
     let left = invocation.cancels.get().then(|| invocation.context.remaining());
     let Some(left) = left.flatten() else {
         return Ok(runtime().block_on(future));

@@ -37,6 +37,10 @@
 /// | `before_snapshot = f` | runs before the process is put into a snapshot (SnapStart) |
 /// | `after_restore = f` | runs in each process that was restored |
 /// | `deadline = cancel` | drops the future of an `async` handler 50 ms before the deadline, and answers an error |
+/// | `response = stream` | sends the response of an HTTP handler in pieces; `faas_function::http` says when to use it |
+///
+/// With the feature `http`, `service = app` can take the place of the handlers. `app` makes a service of tower, such as
+/// an axum `Router`, and is the name of the handler.
 ///
 /// [`Init`](crate::Init) and [`Hook`](crate::Hook) list the signatures of these functions.
 #[macro_export]
@@ -53,7 +57,11 @@ macro_rules! export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export {
-    // The options follow the handlers. They go into slots: what makes the state, then `cancel`, then the hooks.
+    (@read [] service = $($rest:tt)*) => {
+        $crate::__export_service!($($rest)*);
+    };
+    // The options follow the handlers. They go into slots: what makes the state, then `cancel` and `stream`, then the
+    // hooks.
     (@read [$($handler:ident)+] $name:ident = $($rest:tt)+) => {
         $crate::__export!(@options [$($handler)+] [none $crate::__private::no_init] [] [] [] $name = $($rest)+);
     };
@@ -67,11 +75,17 @@ macro_rules! __export {
         ::core::compile_error!("expected the names of handlers, then options: export!(put, get, init = connect)");
     };
 
+    (@options $handlers:tt [service $init:expr] $cancel:tt $shutdown:tt $hooks:tt init = $($rest:tt)*) => {
+        ::core::compile_error!("a service has no `init`: the function that makes it takes its place");
+    };
     (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt init = $function:path, $($rest:tt)*) => {
         $crate::__export!(@options $handlers [own $function] $cancel $shutdown $hooks $($rest)*);
     };
-    (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt deadline = cancel, $($rest:tt)*) => {
-        $crate::__export!(@options $handlers $init [cancel] $shutdown $hooks $($rest)*);
+    (@options $handlers:tt $init:tt [$($mode:ident)*] $shutdown:tt $hooks:tt deadline = cancel, $($rest:tt)*) => {
+        $crate::__export!(@options $handlers $init [$($mode)* cancel] $shutdown $hooks $($rest)*);
+    };
+    (@options $handlers:tt $init:tt [$($mode:ident)*] $shutdown:tt $hooks:tt response = stream, $($rest:tt)*) => {
+        $crate::__export_stream!($handlers $init [$($mode)* stream] $shutdown $hooks $($rest)*);
     };
     (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt shutdown = $function:path, $($rest:tt)*) => {
         $crate::__export!(@options $handlers $init $cancel [$function] $hooks $($rest)*);
@@ -86,7 +100,7 @@ macro_rules! __export {
         $crate::__export!(@options $handlers $init $cancel $shutdown
             [$($hooks)* faas_after_restore = $function,] $($rest)*);
     };
-    (@options $handlers:tt [$kind:ident $init:path] $cancel:tt $shutdown:tt $hooks:tt $(,)?) => {
+    (@options $handlers:tt [$kind:ident $init:expr] $cancel:tt $shutdown:tt $hooks:tt $(,)?) => {
         const _: () = {
             static STATE: $crate::__private::StateCell = $crate::__private::StateCell::new();
 
@@ -104,11 +118,14 @@ macro_rules! __export {
     (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt deadline = $($rest:tt)*) => {
         ::core::compile_error!("the only value of `deadline` is `cancel`");
     };
+    (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt response = $($rest:tt)*) => {
+        ::core::compile_error!("the only value of `response` is `stream`");
+    };
     (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt $name:ident = $($rest:tt)*) => {
         ::core::compile_error!(concat!(
             "there is no option `",
             stringify!($name),
-            "`; expected init, shutdown, before_snapshot, after_restore or deadline"
+            "`; expected init, shutdown, before_snapshot, after_restore, deadline or response"
         ));
     };
     (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt $($rest:tt)*) => {
@@ -118,7 +135,7 @@ macro_rules! __export {
     (@handlers [$($handler:ident)+] $init:tt $cancel:tt) => {
         $($crate::__export!(@handler $handler $init $cancel);)+
     };
-    (@handler $handler:ident [$init:path] [$($cancel:ident)?]) => {
+    (@handler $handler:ident [$init:expr] $mode:tt) => {
         const _: () = {
             // Its name in Rust is another one, so that `$handler` is the author's function.
             #[unsafe(export_name = stringify!($handler))]
@@ -130,7 +147,7 @@ macro_rules! __export {
                 unsafe {
                     $crate::__private::serve(request, response, |invocation| {
                         STATE.with($init, |state| {
-                            let outcome = $crate::__export!(@call [$($cancel)?] $handler, invocation, state);
+                            let outcome = $crate::__export!(@call $mode $handler, invocation, state);
                             outcome.map_err(|failure| match failure {
                                 $crate::__private::Failure::Refused(error) => $crate::__private::report(&error),
                                 $crate::__private::Failure::Returned(error) => $crate::__export!(@report error),
@@ -147,6 +164,12 @@ macro_rules! __export {
     (@call [cancel] $handler:ident, $invocation:ident, $state:ident) => {
         $crate::__private::call_until_deadline($handler, $invocation, $state)
     };
+    (@call [stream] $handler:ident, $invocation:ident, $state:ident) => {
+        $crate::__private::call_streaming($handler, $invocation, $state)
+    };
+    (@call [$first:ident $second:ident] $handler:ident, $invocation:ident, $state:ident) => {
+        $crate::__private::call_streaming_until_deadline($handler, $invocation, $state)
+    };
     // What is reported of an author's error: `Returned` explains the five traits.
     (@report $error:ident) => {{
         #[allow(unused_imports)]
@@ -154,31 +177,31 @@ macro_rules! __export {
         (&&&&&$crate::__private::Returned(&$error)).report()
     }};
 
-    (@shutdown none [$init:path] []) => {};
-    (@shutdown own [$init:path] []) => {
+    (@shutdown none [$init:expr] []) => {};
+    (@shutdown $kind:ident [$init:expr] []) => {
         #[unsafe(no_mangle)]
         extern "C" fn faas_shutdown() {
             $crate::__private::shut_down(&STATE, || Ok(()));
         }
     };
-    (@shutdown $kind:ident [$init:path] [$function:path]) => {
+    (@shutdown $kind:ident [$init:expr] [$function:path]) => {
         #[unsafe(no_mangle)]
         extern "C" fn faas_shutdown() {
             $crate::__private::shut_down(&STATE, || $crate::__export!(@hook [$init] $function));
         }
     };
 
-    (@hooks [$init:path] [$($symbol:ident = $function:path,)*]) => {
+    (@hooks [$init:expr] [$($symbol:ident = $function:path,)*]) => {
         $($crate::__export!(@symbol $symbol [$init] $function);)*
     };
-    (@symbol $symbol:ident [$init:path] $function:path) => {
+    (@symbol $symbol:ident [$init:expr] $function:path) => {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn $symbol(response: *mut $crate::__private::abi::Response) -> i32 {
             // SAFETY: the runtime passes a structure as faas.h describes it.
             unsafe { $crate::__private::serve_hook(response, || $crate::__export!(@hook [$init] $function)) }
         }
     };
-    (@hook [$init:path] $function:path) => {
+    (@hook [$init:expr] $function:path) => {
         STATE.with($init, |state| {
             $crate::__private::call_hook($function, state).map_err(|error| $crate::__export!(@report error))
         })
@@ -190,8 +213,8 @@ macro_rules! __export {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_init {
-    (none $init:path) => {};
-    (own $init:path) => {
+    (none $init:expr) => {};
+    (own $init:expr) => {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn faas_init(response: *mut $crate::__private::abi::Response) -> i32 {
             // SAFETY: the runtime passes a structure as faas.h describes it.
@@ -209,7 +232,7 @@ macro_rules! __export_init {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_init {
-    ($kind:ident $init:path) => {
+    ($kind:ident $init:expr) => {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn faas_init(response: *mut $crate::__private::abi::Response) -> i32 {
             // SAFETY: the runtime passes a structure as faas.h describes it.

@@ -30,12 +30,14 @@ impl<E> From<Error> for Failure<E> {
 /// | `fn(&[u8], &LambdaContext) -> Result<Answer, E>` | the payload as it is |
 ///
 /// Each may have a third parameter `&State`, if `export!` names an `init` that returns the state. Each may be `async`,
-/// with the feature `tokio`. `Answer` is what [`Answer`] says, and `E` is any type that implements `Display`.
+/// with the feature `tokio`. `Answer` is what [`Answer`] says, and `E` is any type that implements `Display`. The feature
+/// `http` adds the signatures of `faas_function::http::HttpHandler`.
 #[diagnostic::on_unimplemented(
     message = "the signature of this function is not one of a handler",
     label = "a handler is a `fn(Event, &LambdaContext) -> Result<Answer, E>`",
     note = "`Event` is a type that implements `serde::Deserialize`, a reference to one, or `&[u8]`",
     note = "`Answer` implements `serde::Serialize` or is a `faas_function::Reply`; `E` implements `Display`",
+    note = "with the feature `http`, a `fn(http::Request) -> Result<R, E>` is a handler too; `R` is an `IntoResponse`",
     note = "a third parameter `&State` needs `init = f`, where `f` returns `Result<State, E>`",
     note = "an `async fn` needs the feature `tokio` of the crate `faas-function`"
 )]

@@ -36,6 +36,7 @@
 //! | feature | |
 //! |---|---|
 //! | `tokio` | handlers, `init` and hooks may be `async`. Needs Rust 1.85 |
+//! | `http` | handlers of HTTP requests, and services of tower, such as an axum `Router`. Implies `tokio` |
 //!
 //! [faas-runtime]: https://github.com/faas-runtime/faas-runtime
 #![warn(missing_docs)]
@@ -50,6 +51,9 @@ mod error;
 mod event;
 mod export;
 mod handler;
+#[cfg(feature = "http")]
+pub mod http;
+mod http_export;
 mod panics;
 mod path;
 mod state;
@@ -74,5 +78,7 @@ pub mod __private {
     pub use crate::call::{load, serve, serve_hook, Invocation};
     pub use crate::error::{report, AnyError, DeclaredError, DeclaredText, PlainError, PlainText, Report, Returned};
     pub use crate::handler::{call, call_until_deadline, Failure};
+    #[cfg(feature = "http")]
+    pub use crate::http::private::{call_streaming, call_streaming_until_deadline, service};
     pub use crate::state::{call_hook, no_init, shut_down, StateCell};
 }

@@ -107,6 +107,12 @@ fn over() -> io::Error {
     io::Error::new(ErrorKind::BrokenPipe, "the invocation is over")
 }
 
+/// Whether the handler that this thread runs can open its stream.
+#[cfg(feature = "http")]
+pub(crate) fn is_offered() -> bool {
+    with_peer(|_| ()).is_some()
+}
+
 pub(crate) fn open<'a>(content_type: &str) -> io::Result<Stream<'a>> {
     let content_type = c_string(content_type);
     with_peer(|peer| peer.open(content_type))
