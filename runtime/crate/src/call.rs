@@ -59,6 +59,8 @@ pub unsafe fn serve(
             event: OnceCell::new(),
             cancels: Cell::new(false),
         };
+        #[cfg(feature = "tracing")]
+        let _entered = crate::logs::enter(&invocation.context);
         let answer = handler(&invocation)?;
         stream::finish(answer)
     });

@@ -37,6 +37,7 @@
 //! |---|---|
 //! | `tokio` | handlers, `init` and hooks may be `async`. Needs Rust 1.85 |
 //! | `http` | handlers of HTTP requests, and services of tower, such as an axum `Router`. Implies `tokio` |
+//! | `tracing` | the function's own lines in the log have Lambda's form, with the request id |
 //!
 //! [faas-runtime]: https://github.com/faas-runtime/faas-runtime
 #![warn(missing_docs)]
@@ -54,6 +55,8 @@ mod handler;
 #[cfg(feature = "http")]
 pub mod http;
 mod http_export;
+#[cfg(feature = "tracing")]
+pub mod logs;
 mod panics;
 mod path;
 mod state;
