@@ -31,6 +31,7 @@ READ: dict[str, tuple[str, ...] | None] = {
     "docs/test_contributing.py": _ANYTHING,  # whether the files are there that a page names
     "emulator": ("runtime/",),
     "glue": _RUNTIME,
+    "glue/test_examples.py": (*_RUNTIME, "docs/examples/"),
     "hosts": (*_TOOLING, *_SNAPSHOTS),
     "images": (*_TOOLING, *_SNAPSHOTS),
     "manifest": ("ci/", "release.yaml", "CHANGELOG.md"),
