@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import clients, crate, document, emulator, image, release, runtime, soak, tooling
+from ci.bench import clients, crate, document, emulator, features, image, release, runtime, soak, tooling
 from ci.bench.clients import MeasuredRuntime
 from ci.bench.paths import ROOT
 from ci.core.errors import ReleaseError
@@ -20,9 +20,11 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
     "crate": lambda chosen: crate.measure(chosen.rounds, _subject(chosen)),
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
+    "features": lambda chosen: features.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),
 }
-_BY_DEFAULT = [part for part in PARTS if part != "release"]  # which takes ten minutes a round
+# `release` takes ten minutes a round, and `features` compiles for as long.
+_BY_DEFAULT = [part for part in PARTS if part not in ("features", "release")]
 
 
 def _subject(chosen: argparse.Namespace) -> MeasuredRuntime:
@@ -42,11 +44,12 @@ def _count(text: str) -> int:
 
 
 def main() -> int:
-    """Measure the parts that are named, or all but the release; returns the exit code."""
+    """Measure the parts that are named, or the usual ones; returns the exit code."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", type=_part, help=f"any of {', '.join(PARTS)}; default: all but release"
-    )
+        "parts", nargs="*", metavar="PART", type=_part,
+        help=f"any of {', '.join(PARTS)}; default: all but features and release",
+    )  # fmt: skip
     parser.add_argument("--rounds", type=_count, default=5, help="how often each measurement is repeated")
     parser.add_argument("--invokes", type=_count, default=soak.INVOKES, help="how many invokes the soak makes")
     parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", help="the tree of another version")
