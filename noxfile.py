@@ -207,6 +207,8 @@ def debian13(session: nox.Session) -> None:
 # What `proofs` runs besides `tests/proofs`: where tests are marked as `long`, which `tests` leaves out, or as `mutant`.
 WITH_PROOFS = (
     "docs/test_abi.py",
+    "docs/test_from_lambda_runtime.py",
+    "glue/test_crate.py",
     "glue/test_examples.py",
     "images/test_flavours.py",
     "images/test_image_index.py",

@@ -19,6 +19,8 @@ from tests.support import ROOT, program
 
 CRATE = ROOT / "runtime" / "crate"
 REFUSED = sorted((Path(__file__).resolve().parent / "refused").glob("*.rs"))
+WITH_HTTP = "http_"
+"""How the names of those files begin that need the feature, which takes long to compile."""
 GROWTH_KIB = 2048
 MANIFEST = f"""\
 [package]
@@ -29,6 +31,9 @@ publish = false
 
 [lib]
 crate-type = ["cdylib"]
+
+[features]
+http = ["faas-function/http"]
 
 [dependencies]
 faas-function = {{ path = "{CRATE}" }}
@@ -67,7 +72,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("source", REFUSED, ids=[path.stem for path in REFUSED])
+@pytest.mark.parametrize(
+    "source",
+    [
+        pytest.param(path, id=path.stem, marks=[pytest.mark.long] if path.name.startswith(WITH_HTTP) else [])
+        for path in REFUSED
+    ],
+)
 def test_compile_errors_point_at_the_line_and_say_what_is_accepted(project: Path, source: Path) -> None:
     """Each file ends with comments that say what the compiler must say, and where.
 
@@ -77,7 +88,8 @@ def test_compile_errors_point_at_the_line_and_say_what_is_accepted(project: Path
     expected = re.findall(r"^// refused: (?:line (\d+): )?(.*)$", text, re.MULTILINE)
     assert expected
     (project / "src" / "lib.rs").write_text(text)
-    done = run_cargo(project, "check")
+    features = ("--features", "http") if source.name.startswith(WITH_HTTP) else ()
+    done = run_cargo(project, "check", *features)
     assert done.returncode == 101, done.stdout
     for line, message in expected:
         assert message in done.stdout
@@ -86,6 +98,15 @@ def test_compile_errors_point_at_the_line_and_say_what_is_accepted(project: Path
             place = re.search(r"--> src/lib\.rs:(\d+):", after)
             assert place, done.stdout
             assert place[1] == line
+
+
+@pytest.mark.long
+def test_all_tests_pass_with_all_features() -> None:
+    """Those in the documentation, too."""
+    done = run_cargo(CRATE, "test", "--locked", "--all-features")
+    assert done.returncode == 0, done.stdout
+    style = run_cargo(CRATE, "clippy", "--locked", "--all-features", "--all-targets", "--", "-D", "warnings")
+    assert style.returncode == 0, style.stdout
 
 
 @pytest.mark.long

@@ -17,30 +17,22 @@ use std::sync::{Mutex, PoisonError};
 /// `S` is a service of tower for requests: it implements `tower_service::Service<Request>`, `Clone` and `Send`. Each
 /// invocation has a clone of it. Its response and its error are what [`HttpHandler`] says of handlers.
 ///
-/// An axum application needs one other line, `export!` in the place of what serves it:
-///
 /// ```
-/// # mod axum {
-/// #     use faas_function::http::{lambda_http, Body, Request, Response};
-/// #     pub fn router() -> impl lambda_http::Service<
-/// #         Request, Response = Response<Body>, Error = std::convert::Infallible, Future = impl Send,
-/// #     > + Clone + Send + 'static {
-/// #         lambda_http::service_fn(|_: Request| async { Ok(Response::new(Body::from("Hello"))) })
-/// #     }
-/// # }
-/// # use faas_function::http::{lambda_http, Body, Request, Response};
+/// use faas_function::http::lambda_http::{service_fn, Error, Service};
+/// use faas_function::http::{Body, Request, Response};
+///
 /// faas_function::export!(service = app);
 ///
-/// # /*
-/// fn app() -> Router {
-///     Router::new().route("/", get(|| async { "Hello" }))
+/// fn app() -> impl Service<Request, Response = Response<Body>, Error = Error> + Clone + Send {
+///     service_fn(|request: Request| async move {
+///         Ok(Response::new(request.uri().path().to_uppercase().into()))
+///     })
 /// }
-/// # */
-/// # fn app() -> impl lambda_http::Service<
-/// #     Request, Response = Response<Body>, Error = std::convert::Infallible, Future = impl Send,
-/// # > + Clone + Send + 'static { axum::router() }
 /// # fn main() {}
 /// ```
+///
+/// An axum `Router` is such a service. So an application whose `fn app() -> Router` makes it needs the line with
+/// `export!` in the place of `main`, and no other change.
 #[diagnostic::on_unimplemented(
     message = "this function does not make a service of HTTP requests",
     label = "`service` is a `fn() -> S` or a `fn() -> Result<S, E>`, and may be `async`",
