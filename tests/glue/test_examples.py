@@ -193,6 +193,8 @@ def test_an_axum_application_answers(serve: Serve) -> None:
     assert emulator.request("GET", "/").body == b"It works.\n"
     hello = emulator.request("GET", "/hello/Gr%C3%BC%C3%9Fe?a=1&b=%C3%A4", User_Agent="test")
     assert hello.json == {"name": "Grüße", "query": {"a": "1", "b": "ä"}, "agent": "test"}
+    odd = emulator.request("GET", '/hello/a%3Fb?q=<b>"').json
+    assert (odd["name"], odd["query"]) == ("a?b", {"q": '<b>"'})
     assert emulator.request("POST", "/upper", "grüße".encode(), Content_Type="text/plain").body == "GRÜSSE".encode()
     login = emulator.request("POST", "/login")
     assert login.headers["set-cookie"] == "session=1; HttpOnly, theme=dark"

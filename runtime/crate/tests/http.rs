@@ -206,6 +206,17 @@ fn a_request_has_both_contexts() {
 }
 
 #[test]
+fn a_query_may_hold_anything() {
+    let mut event = event(From::Http, "text/plain", "", false);
+    event["rawPath"] = json!("/a?b");
+    event["rawQueryString"] = json!("greeting=<b>\"ü\"&x=%zz");
+    let uri = "https://example.com/a%3Fb?greeting=%3Cb%3E%22%C3%BC%22&x=%zz";
+    assert_eq!(ask(symbols::blocking, &event)["body"], format!("POST {uri}"));
+    let response = ask(symbols::written_for_lambda_http, &event);
+    assert_eq!(response["statusCode"], 201);
+}
+
+#[test]
 fn an_error_is_a_failure_of_the_function() {
     initialize();
     let event = event(From::Http, "text/plain", "", false).to_string();

@@ -64,6 +64,7 @@
 
 mod body;
 mod document;
+mod format_2;
 mod handler;
 mod request;
 mod service;

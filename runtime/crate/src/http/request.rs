@@ -1,13 +1,13 @@
 //! The request in an event.
 
-use super::Request;
+use super::{format_2, Request};
 use crate::call::Invocation;
 use crate::{Error, LambdaContext};
 use lambda_http::http::HeaderValue;
 use lambda_http::lambda_runtime::Config;
 use lambda_http::request::RequestContext;
 use lambda_http::{Context, RequestExt};
-use serde_json::from_str;
+use serde_json::{from_slice, from_str};
 use std::sync::Arc;
 
 /// Who has sent the event, and so what it understands.
@@ -23,8 +23,10 @@ pub(super) enum Caller {
 
 /// Reads the request, and says who has sent it.
 pub(super) fn read(invocation: &Invocation<'_>) -> Result<(Request, Caller), Error> {
-    let text = std::str::from_utf8(invocation.payload).map_err(|error| refused(&error.to_string()))?;
-    let request = lambda_http::request::from_str(text).map_err(|error| refused(&error.to_string()))?;
+    let request = match from_slice(invocation.payload) {
+        Ok(event) => format_2::request(event),
+        Err(_) => other_format(invocation.payload)?,
+    };
     let caller = match request.request_context_ref() {
         Some(RequestContext::ApiGatewayV1(_)) => Caller::RestApi,
         Some(RequestContext::Alb(_)) => Caller::LoadBalancer,
@@ -38,6 +40,13 @@ pub(super) fn read(invocation: &Invocation<'_>) -> Result<(Request, Caller), Err
     }
     request.extensions_mut().insert(invocation.context.clone());
     Ok((request, caller))
+}
+
+/// Reads a request of a REST API or a load balancer: format 2.0 has a field that they lack, and they have some that it
+/// lacks.
+fn other_format(payload: &[u8]) -> Result<Request, Error> {
+    let text = std::str::from_utf8(payload).map_err(|error| refused(&error.to_string()))?;
+    lambda_http::request::from_str(text).map_err(|error| refused(&error.to_string()))
 }
 
 fn refused(reason: &str) -> Error {
