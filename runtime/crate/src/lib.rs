@@ -39,6 +39,9 @@
 //! | `http` | handlers of HTTP requests, and services of tower, such as an axum `Router`. Implies `tokio` |
 //! | `tracing` | the function's own lines in the log have Lambda's form, with the request id |
 //!
+//! The newest versions of what `http` depends on need Rust 1.88. With an older one, let cargo take versions that fit:
+//! `resolver.incompatible-rust-versions = "fallback"` in its configuration, and `rust-version` in your manifest.
+//!
 //! [faas-runtime]: https://github.com/faas-runtime/faas-runtime
 #![warn(missing_docs)]
 
