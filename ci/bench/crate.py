@@ -1,6 +1,6 @@
 """What the crate `faas-function` costs: functions in Rust that answer with their event, beside AWS's crate.
 
-The same types, the same server, the same core. Also how large the library is with each feature of the crate.
+The same types, the same server, the same core. `features.py` measures what each feature of the crate adds.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ci.core.run import Runner
 
 FUNCTIONS = SOURCES / "rust-functions"
 FEATURES = ("", "tokio")
-"""With none, and with each feature of the crate."""
+"""What the functions need: none, and `tokio`."""
 LOADS = {"": Load(invokes=20_000, warmup=2_000), ", 5 ms between events": Load(invokes=120, warmup=500, pause=5)}
 STARTS = 20
 MOST_FOR_TOKIO_MS = 0.3
@@ -60,13 +60,11 @@ def measure(rounds: int, subject: MeasuredRuntime) -> bool:
         result: dict[str, object] = {"command": "nox -s bench -- crate", "rounds": rounds, **measured.facts()}
         titles = {key: client.title for key, client in measured.clients.items()}
     targets = _targets(figures)
-    sizes = [[feature or "none", f"{path.stat().st_size / 1e3:.0f} kB"] for feature, path in libraries.items()]
     columns = ["what", *(f">{title}" for title in titles.values())]
     console.table("Medians", columns, [[figure.what, *map(figure.text, titles)] for figure in figures.values()])
-    console.table("The library", ["feature", ">size"], sizes)
     console.table("Targets", COLUMNS, [target.row() for target in targets])
     data = {key: vars(figure) for key, figure in figures.items()}
-    result |= {"titles": titles, "figures": data, "sizes": sizes, "targets": [target.data() for target in targets]}
+    result |= {"titles": titles, "figures": data, "targets": [target.data() for target in targets]}
     save("crate", result)
     return all_met(targets)
 

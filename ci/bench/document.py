@@ -63,12 +63,6 @@ def runtime_section(result: Mapping[str, Any]) -> str:
     ])  # fmt: skip
 
 
-def crate_section(result: Mapping[str, Any]) -> str:
-    """The section of the crate: that of the runtime, and the sizes of the library."""
-    sizes = _table(["feature of the crate", "size of the library"], result["sizes"])
-    return "\n".join([runtime_section(result), *sizes, ""])
-
-
 def soak_section(result: Mapping[str, Any]) -> str:
     """The section of the soak: the machine, the targets, and the memory at the start and at the end."""
     samples = result["samples"]
@@ -103,7 +97,7 @@ def image_section(result: Mapping[str, Any]) -> str:
 
 SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "runtime": runtime_section,
-    "crate": crate_section,
+    "crate": runtime_section,
     "emulator": runtime_section,
     "soak": soak_section,
     "tooling": tooling_section,

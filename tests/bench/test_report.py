@@ -281,17 +281,6 @@ def test_a_short_soak_of_the_real_runtime(tmp_path: Path) -> None:
     assert str(tmp_path) not in json.dumps(result)
 
 
-def test_the_section_of_the_crate_has_the_sizes() -> None:
-    result = {
-        **{"command": "run", "rounds": 2, "processor": "P", "kernel": "K", "libc": "L", "interpreter": "I"},
-        **{"titles": {"typed": "fn(Text)"}, "figures": {}, "targets": [], "versions": {"fn(Text)": "0.1.0"}},
-        "sizes": [["none", "367 kB"], ["tokio", "506 kB"]],
-    }
-    section = document.crate_section(result)
-    assert "| feature of the crate | size of the library |" in section
-    assert "| tokio | 506 kB |" in section
-
-
 def test_the_targets_of_the_crate_are_ratios_to_awss() -> None:
     figures = {figure.key: figure for figure in crate._figures()}
     for key, value in (("value", 2.0), ("typed", 2.0), ("async", 5.0), (crate.AWS, 4.0)):
