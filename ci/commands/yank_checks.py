@@ -8,8 +8,8 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ci.core.errors import PreflightError, ReleaseError
-from ci.core.faults import Fault
+from ci.core.errors import ReleaseError
+from ci.core.faults import Fault, fault_of, require_none
 from ci.core.openpgp import Gpg, describe_file
 from ci.manifest.release import PackageKey
 from ci.publish.target import Item, Target
@@ -30,13 +30,9 @@ class Checked:
     faults: Sequence[Fault]
 
     def require_ready(self) -> None:
-        """Raise `PreflightError` with all faults, if there are any."""
-        if self.faults:
-            count = "one fault keeps" if len(self.faults) == 1 else f"{len(self.faults)} faults keep"
-            raise PreflightError(
-                f"{count} this version from being yanked\n" + "\n".join(map(str, self.faults)),
-                hint="do that, and run the same command again; nothing was changed",
-            )
+        """Raise `PreflightError` with all faults, if there are any; `HostError` if servers alone are at fault."""
+        hint = "do that, and run the same command again; nothing was changed"
+        require_none(self.faults, "this version from being yanked", hint)
 
 
 def check(targets: Sequence[Target], gpg: Gpg, key: PackageKey) -> Checked:
@@ -49,7 +45,7 @@ def check(targets: Sequence[Target], gpg: Gpg, key: PackageKey) -> Checked:
         try:
             items[target.name] = target.state()
         except ReleaseError as error:
-            faults.append(_fault(target.name, str(error), error.hint or "see that it can be reached"))
+            faults.append(fault_of(error, _CHECK, target.name, "see that it can be reached"))
     trees = [target for target in targets if isinstance(target, Tree)]
     for tree in trees:
         faults += _tree(tree, gpg, key)
@@ -72,7 +68,7 @@ def _tree(target: Tree, gpg: Gpg, key: PackageKey) -> Iterator[Fault]:
             read_tree(shown)
             known = {one.fingerprint for one in describe_file(shown / KEYS, gpg.run)}
         except ReleaseError as error:
-            yield _fault(target.name, str(error), error.hint)
+            yield fault_of(error, _CHECK, target.name)
             continue
         if key.openpgp not in known:
             yield _fault(str(shown / KEYS), f"its clients do not know the key {key.openpgp}", _OTHER_KEY)
@@ -94,7 +90,7 @@ def _key(gpg: Gpg, key: PackageKey) -> Iterator[Fault]:
             advice = "name the file with its passphrase: --passphrase-file FILE; or " + _OTHER_KEY
             yield _fault(where, f"it cannot sign: {why.removeprefix('gpg: ')}", advice)
     except ReleaseError as error:
-        yield _fault(where, str(error), error.hint)
+        yield _fault(where, str(error), error.hint)  # also a file that is missing: another one has to be named
 
 
 def _fault(where: str, what: str, advice: str) -> Fault:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from ci.core.errors import ReleaseError, VerificationError
-from ci.core.faults import Fault
+from ci.core.faults import Fault, fault_of
 from ci.core.web import Web
 from ci.publish.github_answers import Asset, Page
 from ci.publish.github_api import Api, carried_out
@@ -147,13 +147,13 @@ class GitHub:
                 yield fault(f"{what}: {self.release_set.commit}", "make the set again from the tag")
             yield from self._faults_of_page()
         except ReleaseError as error:
-            yield fault(str(error), error.hint or _AGAIN)
+            yield fault_of(error, self.name, self.repository, _AGAIN)
 
     def _faults_of_page(self) -> Iterator[Fault]:
         if (page := self._find()) is None:
             return
         if not page.draft and (objection := refusal(page, self.release_set.version, prerelease=self.prerelease)):
-            yield Fault(check=self.name, where=self.repository, what=str(objection), advice=objection.hint)
+            yield fault_of(objection, self.name, self.repository)
         found = [asset for asset in self._api.assets(page.id) if asset.whole or not page.draft]
         if wrong := self._files.differences(found, missing=not page.draft):
             advice = _BY_HAND if page.draft else _NEXT_VERSION
@@ -168,11 +168,11 @@ class GitHub:
                 yield fault(f"it has no public release of {self.tag}", "nox -s publish -- --channel testing makes one")
                 return
             if yanked := refusal_of_yanked(page):
-                yield fault(str(yanked), yanked.hint)
+                yield fault_of(yanked, self.name, self.repository)
             if wrong := self._files.differences(self._api.assets(page.id)):
                 yield fault(f"{page.url}: " + "; ".join(wrong), _NEXT_VERSION)
         except ReleaseError as error:
-            yield fault(str(error), error.hint or _AGAIN)
+            yield fault_of(error, self.name, self.repository, _AGAIN)
 
     def _require_tag(self) -> None:
         """Without the right tag there, GitHub would make one on its default branch."""

@@ -21,7 +21,7 @@ from urllib.parse import urljoin
 from packaging.utils import canonicalize_name
 
 from ci.core.errors import HostError, ReleaseError, VerificationError
-from ci.core.faults import Fault, listed
+from ci.core.faults import Fault, fault_of, listed
 from ci.core.secrets import Secret
 from ci.core.server_words import said
 from ci.core.web import Refusal, UnknownOutcome, Web, host_of
@@ -70,8 +70,8 @@ class PyPi:
         try:
             return list(self._faults())
         except ReleaseError as error:
-            advice = error.hint or "correct that, and run the same command again"
-            return [self._fault(host_of(self.index), str(error), advice)]
+            advice = "correct that, and run the same command again"
+            return [fault_of(error, self.name, host_of(self.index), advice)]
 
     def preflight_promotion(self) -> Sequence[Fault]:
         """The same as for a publication: there is no channel for those who test."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from ci.core.errors import ReleaseError, VerificationError
-from ci.core.faults import Fault, listed
+from ci.core.faults import Fault, fault_of, listed
 from ci.core.secrets import Secret
 from ci.core.web import Web
 from ci.publish import image_archive, referrers
@@ -78,8 +78,7 @@ class Registry:
             try:
                 step()
             except ReleaseError as error:
-                where = f"{self.origin}/{self.repository}"
-                yield Fault(check=self.name, where=where, what=str(error), advice=error.hint or "see the message")
+                yield fault_of(error, self.name, f"{self.origin}/{self.repository}", "see the message")
                 return
 
     def state(self) -> Sequence[Item]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ci.core.errors import VerificationError
-from ci.core.faults import Fault
+from ci.core.faults import Fault, fault_of
 from ci.publish.github_api import Api
 
 
@@ -21,8 +21,7 @@ class ReleasePage:
         """The fault of a target that would go out before the page; none if this run makes the page public."""
         if self.published_here or self._is_public():
             return []
-        refusal = self._refusal()
-        return [Fault(check=target, where=self.api.repository, what=str(refusal), advice=refusal.hint)]
+        return [fault_of(self._refusal(), target, self.api.repository)]
 
     def require(self) -> None:
         """Raise `VerificationError` unless the page is public now."""

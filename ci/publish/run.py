@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ci.core.console import Console
-from ci.core.errors import HostError, PreflightError, ReleaseError, UsageError
-from ci.core.faults import Fault, hard
+from ci.core.errors import ReleaseError, UsageError
+from ci.core.faults import Fault, fault_of, require_none
 from ci.publish.target import Item, State, Target
 
 ORDER = ("github", "registry", "pypi", "yum", "pacman", "tap")
@@ -33,44 +32,28 @@ def require_ready(targets: Sequence[Target], faults: Sequence[Fault], console: C
     `PreflightError` has all of it, with `faults` that are known already. A target that cannot be asked does not hide
     the faults of the others; if nothing else stands in the way, it is a `HostError`, which may be gone later.
     """
-    _require_none("published", _asked(targets, lambda target: target.preflight()), faults, console)
+    _require_none("published", [*faults, *_asked(targets, lambda target: target.preflight())], console)
 
 
 def require_promotable(targets: Sequence[Target], faults: Sequence[Fault], console: Console) -> None:
     """The same as `require_ready`, for a promotion."""
-    _require_none("promoted", _asked(targets, lambda target: target.preflight_promotion()), faults, console)
+    _require_none("promoted", [*faults, *_asked(targets, lambda target: target.preflight_promotion())], console)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    """What stands in the way at one target; `away` if it could not be asked now."""
-
-    faults: Sequence[Fault]
-    away: bool = False
-
-
-def _asked(targets: Sequence[Target], ask: Callable[[Target], Sequence[Fault]]) -> Iterator[_Answer]:
+def _asked(targets: Sequence[Target], ask: Callable[[Target], Sequence[Fault]]) -> Iterator[Fault]:
     for target in targets:
         try:
-            yield _Answer(faults=ask(target))
+            yield from ask(target)
         except ReleaseError as error:
-            fault = Fault(check=target.name, where=target.name, what=str(error), advice=error.hint or _AGAIN)
-            yield _Answer(faults=[fault], away=isinstance(error, HostError))
+            yield fault_of(error, target.name, target.name, _AGAIN)
 
 
-def _require_none(what: str, answers: Iterable[_Answer], faults: Sequence[Fault], console: Console) -> None:
-    answers = [_Answer(faults=faults), *answers]
-    for fault in (fault for answer in answers for fault in answer.faults if fault.warning):
-        console.say(f"warning: {fault}")
-    stopping = [answer for answer in answers if hard(answer.faults)]
-    stop = [fault for answer in stopping for fault in hard(answer.faults)]
-    if stop:
-        count = "one fault keeps" if len(stop) == 1 else f"{len(stop)} faults keep"
-        kind = HostError if all(answer.away for answer in stopping) else PreflightError
-        raise kind(
-            f"{count} this release from being {what}\n" + "\n".join(map(str, stop)),
-            hint="do that, and run the same command again; nothing was sent",
-        )
+def _require_none(what: str, faults: Sequence[Fault], console: Console) -> None:
+    for fault in faults:
+        if fault.warning:
+            console.say(f"warning: {fault}")
+    hint = "do that, and run the same command again; nothing was sent"
+    require_none(faults, f"this release from being {what}", hint)
 
 
 def show_plan(targets: Sequence[Target], console: Console) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import ReleaseError, UsageError, VerificationError
-from ci.core.faults import Fault
+from ci.core.faults import Fault, fault_of
 from ci.core.run import Runner
 from ci.core.secrets import Secret
 from ci.manifest.versions import Version, parse
@@ -86,7 +86,7 @@ class Tap:
             # Whether the token may write is answered before anything is sent.
             remote.push(head or remote.commit("", self._change(remote)), dry_run=True)
         except ReleaseError as error:
-            return [Fault(check=self.name, where=self.url, what=str(error), advice=error.hint)]
+            return [fault_of(error, self.name, self.url)]
         if found.state == State.OTHER:
             return [Fault(check=self.name, where=self.url, what=found.note, advice=found.hint)]
         return []

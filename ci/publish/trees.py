@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import HostError, ReleaseError, UsageError, VerificationError
-from ci.core.faults import Fault, listed
+from ci.core.faults import Fault, fault_of, listed
 from ci.core.tree_record import LISTING, TREES, listing, withdrawn
 from ci.manifest.versions import parse
 from ci.publish.release_page import ReleasePage
@@ -66,7 +66,7 @@ class Tree:
             refusal = error
         if refusal is None:
             return []
-        return [Fault(check=self.name, where=str(self.folder), what=str(refusal), advice=refusal.hint)]
+        return [fault_of(refusal, self.name, str(self.folder))]
 
     def state(self) -> Sequence[Item]:
         """The tree and the link of the channel, as they are now. It changes nothing.
@@ -231,7 +231,7 @@ class Tree:
 
     def _faults(self) -> Iterator[Fault]:
         def fault(what: str, advice: str) -> Fault:
-            return Fault(check=self.name, where=str(self.folder), what=what, advice=advice)
+            return Fault(check=self.name, where=str(self.folder), what=what, advice=advice, of_host=True)
 
         try:
             if self.page:
@@ -241,10 +241,10 @@ class Tree:
             held = self.place.shows(self.channel, tree) or self.place.holds(tree)
             refusal = self._refusal(tree)
         except ReleaseError as error:
-            yield fault(str(error), error.hint)
+            yield fault_of(error, self.name, str(self.folder))
             return
         if refusal:
-            yield fault(str(refusal), refusal.hint)
+            yield fault_of(refusal, self.name, str(self.folder))
         if not os.access(self.folder, os.W_OK | os.X_OK):
             yield fault("it cannot be written to", "run as a user who may, or give this one the right")
         free = shutil.disk_usage(self.folder).free

@@ -301,6 +301,13 @@ def test_all_that_stands_in_the_way_is_told_at_once(
     assert not done
 
 
+def test_servers_that_are_away_are_no_fault_of_the_yank(one: Yank) -> None:
+    done: list[str] = []
+    with pytest.raises(HostError, match="one fault keeps this version from being taken back\ngithub: it is out"):
+        take_back(one, [Toy("github", done, "state"), Toy("tap", done)], Console())
+    assert not done
+
+
 def test_an_error_names_the_target_and_what_was_done_is_shown(one: Yank, capsys: pytest.CaptureFixture[str]) -> None:
     done: list[str] = []
     toys = [ToyPage("github", done), ToyPage("registry", done, "yank"), ToyPage("tap", done)]
