@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 from ci import kinds
 from ci.commands.publications import require_version
 from ci.commands.running import execute, jobs_of, probe, raise_first_error, working
+from ci.core import tree_record
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, HostError, ToolError, VerificationError
 from ci.core.files import make_folder
 from ci.core.run import Runner
 from ci.core.web import Web
 from ci.manifest.release import Release
+from ci.manifest.versions import Version
 from ci.pipeline.jobs import Project, Workspace
 from ci.publish import stranger
 from ci.publish.formula import version_of
@@ -119,11 +122,12 @@ def look(
 
     `no_root` says why there is no root that dnf and pacman could install into; it is empty if there is one.
     """
-    downloads = folder / "downloads"
+    downloads, version = folder / "downloads", project.release.version
     with Web(name="download", say=say) as web:
-        stranger.download(web, addresses.page, addresses.repositories, downloads)
+        newer = stranger.replaced(web, addresses.repositories, version) if version.is_prerelease else {}
+        stranger.download(web, addresses.page, addresses.repositories, downloads, without=newer)
     yield StrangerReport("release page", _verified(project, downloads, runner))
-    for place, check in _checks(project, addresses, folder, runner, no_root):
+    for place, check in _checks(project, addresses, folder, runner, no_root, newer):
         say(f"{place}: installing")
         yield _seen(place, check)
 
@@ -147,23 +151,20 @@ def _verified(project: Project, downloads: Path, runner: Runner) -> str:
 
 
 def _checks(
-    project: Project, addresses: Addresses, folder: Path, runner: Runner, no_root: str
+    project: Project,
+    addresses: Addresses,
+    folder: Path,
+    runner: Runner,
+    no_root: str,
+    newer: Mapping[str, Version] = MappingProxyType({}),
 ) -> Iterator[tuple[str, Callable[[], str]]]:
+    """What is installed from each place. `newer` are the trees that offer a newer version instead, see `replaced`."""
     release = project.release
+    yield from _tree_checks(project, addresses.repositories, folder, runner, no_root, newer)
 
     def downloaded(name: str) -> Downloaded:
-        (folder / name).mkdir()
-        return Downloaded(release=release, folder=folder / "downloads", scratch=folder / name, run=runner)
+        return _downloaded(release, folder, runner, name)
 
-    if no_root:
-        yield "yum, pacman", partial(_not_tried, no_root)
-    else:
-        key, url = release.keys.packages[0], addresses.repositories
-        file = project.root / key.file
-        root = partial(_root, project, folder, runner)
-        yield "yum", lambda: published.from_yum(downloaded("yum"), root("root-yum"), url, file)
-        in_pacman = partial(published.from_pacman, url=url, key=file, fingerprint=key.openpgp)
-        yield "pacman", lambda: in_pacman(downloaded("pacman"), root("root-pacman"))
     if addresses.pypi:
         yield "pypi", lambda: published.from_pypi(downloaded("pypi"), addresses.pypi)
     if addresses.no_registry:
@@ -174,6 +175,37 @@ def _checks(
     if addresses.tap:
         in_tap = partial(published.from_tap, url=addresses.tap, branch=addresses.branch, stand_in=_STAND_IN)
         yield "tap", lambda: in_tap(downloaded("tap"), version_of=version_of)
+
+
+def _tree_checks(
+    project: Project, url: str, folder: Path, runner: Runner, no_root: str, newer: Mapping[str, Version]
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    for name, there in newer.items():
+        yield name, lambda there=there: f"the channel testing has {there}"  # type: ignore[misc]
+    offered = [name for name in tree_record.TREES if name not in newer]
+    if not offered:
+        return
+    if no_root:
+        yield ", ".join(offered), partial(_not_tried, no_root)
+        return
+    key = project.release.keys.packages[0]
+    file = project.root / key.file
+    how = {
+        "yum": partial(published.from_yum, url=url, key=file),
+        "pacman": partial(published.from_pacman, url=url, key=file, fingerprint=key.openpgp),
+    }
+    for name in offered:
+        yield name, partial(_from_tree, project, folder, runner, name, how[name])
+
+
+def _from_tree(project: Project, folder: Path, runner: Runner, name: str, install: Callable[..., str]) -> str:
+    found = _downloaded(project.release, folder, runner, name)
+    return install(found, _root(project, folder, runner, f"root-{name}"))
+
+
+def _downloaded(release: Release, folder: Path, runner: Runner, name: str) -> Downloaded:
+    (folder / name).mkdir()
+    return Downloaded(release=release, folder=folder / "downloads", scratch=folder / name, run=runner)
 
 
 def _not_tried(why: str) -> str:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
+from ci.core import tree_record
 from ci.core.errors import VerificationError
 from ci.core.files import make_folder
 from ci.core.web import Web
+from ci.manifest.versions import Version, parse
 from ci.publish.release_set import RECORD, SIGNATURE, SUMS
 
 LISTING = "repositories.sha256"
@@ -25,11 +27,33 @@ _GATE = re.compile(r"[a-z-]+")
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._+@/~^:-]*)")
 
 
-def download(web: Web, page: str, repositories: str, folder: Path) -> Path:
+def replaced(web: Web, repositories: str, version: Version) -> dict[str, Version]:
+    """The trees below an address that are those of a newer version by now, each with that version.
+
+    The channel "testing" shows one candidate, and the next one takes its place, so an older one is not offered there.
+    """
+    found = {}
+    for name in tree_record.TREES:
+        path = f"{name}/{tree_record.RECORD}"
+        answer = web.ask("GET", f"{repositories}/{path}", f"download {path}", expect=(200, 404))
+        if answer.status == 200 and (there := _version(answer.body, f"{repositories}/{path}")) > version:
+            found[name] = there
+    return found
+
+
+def _version(data: bytes, where: str) -> Version:
+    """The version that the record of a tree names."""
+    try:
+        return parse(json.loads(data)["version"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise VerificationError(f"{where}: it is damaged: {error!r}", hint=_DO_NOT) from None
+
+
+def download(web: Web, page: str, repositories: str, folder: Path, without: Collection[str] = ()) -> Path:
     """Download the files of the address `page` into a folder, which is returned.
 
-    The packages in the trees below the address `repositories` are compared with them. `VerificationError` names a file
-    whose bytes are not those that the release lists.
+    The packages in the trees below the address `repositories` are compared with them, except for the trees `without`.
+    `VerificationError` names a file whose bytes are not those that the release lists.
     """
     make_folder(folder)
     for name in (SUMS, SIGNATURE):
@@ -42,7 +66,8 @@ def download(web: Web, page: str, repositories: str, folder: Path) -> Path:
     for name in _statements((folder / RECORD).read_bytes(), f"{page}/{RECORD}"):
         (folder / name).write_bytes(_get(web, page, name))
     for path, sha256 in _packages(folder, listed):
-        _checked(_get(web, repositories, path), sha256, f"{repositories}/{path}")
+        if PurePosixPath(path).parts[0] not in without:
+            _checked(_get(web, repositories, path), sha256, f"{repositories}/{path}")
     return folder
 
 

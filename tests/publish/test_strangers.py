@@ -15,7 +15,7 @@ import pytest
 from ci.commands import strangers
 from ci.commands.strangers import Addresses, StrangerReport
 from ci.core.console import Console
-from ci.core.errors import HostError, VerificationError
+from ci.core.errors import HostError, UnavailableError, VerificationError
 from ci.core.page_names import safe
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
@@ -23,6 +23,7 @@ from ci.core.web import Web
 from ci.manifest import dist_paths
 from ci.manifest.reader import load
 from ci.manifest.release import Release
+from ci.manifest.versions import parse
 from ci.pipeline.jobs import Options, Project
 from ci.publish import stranger
 from ci.publish.formula import version_of
@@ -30,6 +31,7 @@ from ci.publish.rehearse.static import static_server
 from ci.verify import in_pacman, published, roots
 from ci.verify.published import Downloaded
 from tests.packages.support import with_version
+from tests.publish import tree_sets
 from tests.support import ROOT
 
 PACKAGE, VERSION = "mingw-w64-ucrt-x86_64-faas-runtime", "0.2.0-1"
@@ -106,6 +108,48 @@ def test_a_pre_release_is_looked_for_where_candidates_are(release: Release) -> N
     assert final.repositories == "https://faas-runtime.github.io/packages"
     assert final.pypi
     assert final.tap
+
+
+@pytest.mark.parametrize(("shown", "newer"), [("0.2.0rc2", True), ("0.2.0", True), ("0.2.0rc1", False)])
+def test_an_older_candidate_is_no_fault(release: Release, tmp_path: Path, shown: str, newer: bool) -> None:
+    """The tree of the next candidate takes its place, so its packages cannot be fetched there any more."""
+    old = with_version(release, "0.2.0rc1")
+    package, page, trees = b"a package", tmp_path / "page", tmp_path / "testing"
+    made = tree_sets.make_set(trees, shown, files={f"faas-runtime-{shown}-1.rpm": package.decode()})
+    a_page(page, package, "yum/faas-runtime-0.2.0rc1-1.rpm")
+    with static_server(page) as files, static_server(made) as server, Web(name="download", say=print) as web:
+        found = stranger.replaced(web, server.origin, old.version)
+        assert {name: str(one) for name, one in found.items()} == ({"yum": shown} if newer else {})
+        stranger.download(web, files.origin, server.origin, tmp_path / "fetched", without=found)
+        if newer:
+            with pytest.raises(UnavailableError, match="it is not there"):
+                stranger.download(web, files.origin, server.origin, tmp_path / "again")
+
+
+def a_page(folder: Path, package: bytes, path: str) -> None:
+    """A release page with one package, which is in a tree as well."""
+    folder.mkdir()
+    name, sha256 = Path(path).name, hashlib.sha256(package).hexdigest()
+    files = {name: package, "artifacts.json": b'{"gates": []}', stranger.LISTING: f"{sha256}  {path}\n".encode()}
+    lines = [f"{hashlib.sha256(data).hexdigest()}  {file}\n" for file, data in files.items()]
+    files["SHA256SUMS"] = "".join(lines).encode()
+    gates = ("provenance", "gate-verify", "gate-reproduce")
+    nothing = ["SHA256SUMS.asc", *(f"{one}{end}" for one in gates for end in (".dsse.json", ".sigstore.json"))]
+    for file, data in {**files, **dict.fromkeys(nothing, b"")}.items():
+        (folder / file).write_bytes(data)
+
+
+@pytest.mark.parametrize("no_root", ["", "no root"])
+def test_what_the_trees_do_not_offer_any_more_is_not_installed(project: Project, tmp_path: Path, no_root: str) -> None:
+    addresses = Addresses(page="", repositories="http://127.0.0.1:1")
+    newer = dict.fromkeys(("yum", "pacman"), parse("0.3.0rc1"))
+    checks = strangers._checks(project, addresses, tmp_path, Runner(log=tmp_path / "log"), no_root, newer)
+    seen = [strangers._seen(place, check) for place, check in checks]
+    assert seen == [Seen(name, "the channel testing has 0.3.0rc1") for name in ("yum", "pacman")]
+    checks = strangers._checks(
+        project, addresses, tmp_path, Runner(log=tmp_path / "log"), "no root", {"yum": parse("1")}
+    )
+    assert [place for place, _ in checks] == ["yum", "pacman"]
 
 
 def formula_of(version: str, more: str = "") -> str:
