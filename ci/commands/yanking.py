@@ -138,10 +138,12 @@ def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
 
 def _at(target: Target, one: Yank) -> Iterator[str]:
     match target:
-        case Tap() | PyPi() | GitHub():
+        case PyPi() | GitHub():
             yield target.yank(one.reason)
+        case Tap():
+            yield target.yank(one.reason, one.gpg.epoch)
         case Registry():
-            yield target.yank(one.reason, _vex(one))
+            yield target.yank(one.reason, one.gpg.epoch, _vex(one))
         case Tree():
             yield from one.withdrawal(target).run()
         case _:

@@ -76,7 +76,20 @@ class Attachments:
     def reasons(self, subject: Subject) -> set[str]:
         """The reasons of all notes of deprecation that are attached."""
         notes = [one for one in self._listed(subject)[0] if self._type_of(one, subject) == DEPRECATED]
-        return {str(one["annotations"][REASON]) for one in notes if REASON in (one.get("annotations") or {})}
+        return {said for one in notes if (said := _annotation(one, REASON))}
+
+    def not_said(self, subject: Subject, wanted: Sequence[Referrer]) -> list[Referrer]:
+        """Those of notes and OpenVEX documents that nothing else on the list says as well, at another time."""
+        listed = self._listed(subject)[0]
+
+        def is_said(one: Referrer) -> bool:
+            return any(
+                entry.get("digest") != one.digest
+                and any(said and said == _annotation(entry, key) for key, said in one.sayings.items())
+                for entry in listed
+            )
+
+        return [one for one in wanted if not is_said(one)]
 
     def _type_of(self, entry: dict[str, Any], subject: Subject) -> object:
         """The type of a listed referrer. Some clients leave it out of the list that they keep by hand."""
@@ -131,6 +144,11 @@ class Attachments:
 
 
 _AGAIN = "run the same command again: it goes on from where the server is"
+
+
+def _annotation(entry: dict[str, Any], key: str) -> str:
+    """An annotation of a listed referrer; empty if it has none."""
+    return str((entry.get("annotations") or {}).get(key, ""))
 
 
 def fallback_tag(digest: str) -> str:

@@ -19,6 +19,8 @@ DEPRECATED = "application/vnd.faas-runtime.deprecation.v1"
 """The type of a note that an image should not be used any more; the annotation `REASON` says why."""
 
 REASON = "io.github.faas-runtime.deprecation.reason"
+STATEMENT = "io.github.faas-runtime.openvex.id"
+"""The annotation of an OpenVEX document that has its `@id`, which does not depend on the time of the document."""
 
 _EMPTY = "application/vnd.oci.empty.v1+json"
 _NOTHING = b"{}"
@@ -45,6 +47,12 @@ class Referrer:
     def digest(self) -> str:
         """The digest of the manifest."""
         return digest_of(self.manifest)
+
+    @property
+    def sayings(self) -> dict[str, str]:
+        """The annotations of a note, or of an OpenVEX document, that say the same at any time."""
+        annotations = json.loads(self.manifest)["annotations"]
+        return {key: annotations[key] for key in (REASON, STATEMENT) if key in annotations}
 
     @property
     def descriptor(self) -> dict[str, Any]:
@@ -87,7 +95,8 @@ def of_bundle(subject: Descriptor, name: str, data: bytes, epoch: int) -> Referr
 
 def of_vex(subject: Descriptor, data: bytes, epoch: int) -> Referrer:
     """The referrer that carries an OpenVEX document."""
-    return _of_file(subject, "openvex.json", data, _VEX, epoch)
+    statement = str(json.loads(data).get("@id", ""))
+    return _of_file(subject, "openvex.json", data, _VEX, epoch, {STATEMENT: statement})
 
 
 def of_deprecation(subject: Descriptor, reason: str, epoch: int) -> Referrer:

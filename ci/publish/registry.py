@@ -118,22 +118,23 @@ class Registry:
         self._compare()
         self._move_floating()
 
-    def yank(self, reason: str, vex: bytes | None = None) -> str:
+    def yank(self, reason: str, when: int, vex: bytes | None = None) -> str:
         """Mark this version as deprecated, and let the tags that move go back; returns what was done.
 
         Its tags and images stay. The index and each image get a note with the reason, and the OpenVEX document if there
-        is one. It can be repeated; another reason is one more note. A version that is not there is left alone.
+        is one. `when` is the time of the yank. It can be repeated: what a note or a document says already, at whatever
+        time, is not said again; another reason is one more note. A version that is not there is left alone.
         """
         self._refuse_other_versions()
         there = self._there()
         if not there:
             return f"{self.release_set.version} is not in {self.repository}: there is nothing to yank"
-        epoch = self._contents.epoch
         others = False
         for subject in self._contents.subjects(there):
             others |= bool(self._attachments.reasons(subject) - {reason})
-            notes = [referrers.of_deprecation(subject.described, reason, epoch)]
-            notes += [referrers.of_vex(subject.described, vex, epoch)] if vex else []
+            notes = [referrers.of_deprecation(subject.described, reason, when)]
+            notes += [referrers.of_vex(subject.described, vex, when)] if vex else []
+            notes = self._attachments.not_said(subject, notes)
             self._attachments.attach(subject, notes)
             self._attachments.compare(subject, notes)
         note = "every image has a note with the reason"

@@ -135,11 +135,11 @@ class Tap:
         """Publish: there is no channel for those who test."""
         self.publish()
 
-    def yank(self, reason: str) -> str:
+    def yank(self, reason: str, when: int) -> str:
         """Bring the formula of the newest earlier version back that was not yanked itself, by a new commit.
 
-        Without one, the formula is removed. If the tap has another version by now, nothing is done. Returns what was
-        done, for a person.
+        Without one, the formula is removed. If the tap has another version by now, nothing is done. `when` is the time
+        of the yank, and of the commit. Returns what was done, for a person.
         """
         message = f"{self.formula} {self.version} is yanked\n\n{' '.join(reason.split())}\n"
         done = ""
@@ -158,12 +158,15 @@ class Tap:
             done = f"the formula is that of {back} again" if blob else "the formula is removed: no earlier one is left"
             return Change(path=self.path, blob=blob, message=message)
 
-        self._bring(wanted)
+        self._bring(wanted, when)
         return done
 
-    def _bring(self, wanted: Callable[[Remote, str], Change | None]) -> bool:
-        """Push what is wanted until the tap has it; returns whether anything was pushed."""
-        remote = self._remote()
+    def _bring(self, wanted: Callable[[Remote, str], Change | None], when: int | None = None) -> bool:
+        """Push what is wanted until the tap has it; returns whether anything was pushed.
+
+        The commit has the time `when`, or the release's date.
+        """
+        remote = self._remote(when)
         problem: Undecided | None = None
         for number in range(_PUSHES + 1):
             head = remote.fetch()
@@ -228,13 +231,13 @@ class Tap:
                 return file
         raise UsageError(f"{self.release.folder}: it has no {self.formula}.rb", hint="make the set again")
 
-    def _remote(self) -> Remote:
+    def _remote(self, when: int | None = None) -> Remote:
         remote = Remote(
             url=self.url,
             branch=self.branch,
             token=self.token,
             folder=self.scratch / "tap.git",
-            epoch=self.epoch,
+            epoch=self.epoch if when is None else when,
             maintainer=self.maintainer,
             run=self.run,
             say=self.say,

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tests.publish import set_folder
 from tests.publish.registry_support import target
+from tests.publish.yank_time import YANKED_AT
 
 
 def run(action: str, origin: str, folder: str, ledger: str) -> None:
     """Publish a set, or yank it."""
     registry = target(set_folder.read(Path(folder)), origin, Path(ledger))
     if action == "yank":
-        registry.yank("it loses requests", b'{"@context":"https://openvex.dev/ns/v0.2.0"}')
+        registry.yank("it loses requests", YANKED_AT, b'{"@context":"https://openvex.dev/ns/v0.2.0"}')
     else:
         registry.publish()
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from ci.publish import tokens
 from tests.publish.taps import tap
+from tests.publish.yank_time import YANKED_AT
 
 
 def main(action: str, release: str, url: str, scratch: str) -> None:
     found = tap(Path(release), url, Path(scratch), tokens.read("TAP_TOKEN"))
     if action == "yank":
-        found.yank("It crashes.")
+        found.yank("It crashes.", YANKED_AT)
     else:
         found.publish()
 

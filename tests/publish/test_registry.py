@@ -22,6 +22,7 @@ from ci.publish.release_set import ReleaseSet
 from ci.publish.target import State
 from tests.publish import image_sets
 from tests.publish.registry_support import REPOSITORY, end_state, referrers_of, tags, target
+from tests.publish.yank_time import YANKED_AT
 
 SECRET = "long-lived-" + "s3cr3t" * 4
 
@@ -183,7 +184,7 @@ def test_a_version_tag_never_moves(registry: RegistryServer, server: Server, set
     (fault,) = other.preflight()
     assert "the tag 0.1.0-micro" in fault.what
     assert State.OTHER in {item.state for item in other.state()}
-    for step in (other.publish, other.promote, lambda: other.yank("no reason")):
+    for step in (other.publish, other.promote, lambda: other.yank("no reason", YANKED_AT)):
         with pytest.raises(VerificationError, match=r"0\.1\.0-micro.* it is left as it is") as caught:
             step()
         assert "release the next version" in caught.value.hint
@@ -294,7 +295,10 @@ def test_several_flavours(registry: RegistryServer, server: Server, sets: Path, 
 
 
 REASON = "it loses requests"
-VEX = b'{"@context":"https://openvex.dev/ns/v0.2.0"}'
+
+
+def vex(when: int) -> bytes:
+    return json.dumps({"@context": "https://openvex.dev/ns/v0.2.0", "@id": "https://x/1", "timestamp": when}).encode()
 
 
 def test_yank(registry: RegistryServer, server: Server, sets: Path, tmp_path: Path) -> None:
@@ -302,8 +306,8 @@ def test_yank(registry: RegistryServer, server: Server, sets: Path, tmp_path: Pa
     publish_in_turn(server, sets, tmp_path, "0.1.2", floating=False)
     before = tags(registry)
 
-    def yank(version: str) -> str:
-        return target(made(sets, version, bare=True), server.origin, tmp_path / "ledger").yank(REASON, VEX)
+    def yank(version: str, when: int = YANKED_AT) -> str:
+        return target(made(sets, version, bare=True), server.origin, tmp_path / "ledger").yank(REASON, when, vex(when))
 
     assert yank("0.2.0").split("; ") == [
         "every image has a note with the reason",
@@ -316,10 +320,11 @@ def test_yank(registry: RegistryServer, server: Server, sets: Path, tmp_path: Pa
         found = {one["artifactType"]: one for one in referrers_of(registry, digest)}
         note = found["application/vnd.faas-runtime.deprecation.v1"]["annotations"]
         assert note["io.github.faas-runtime.deprecation.reason"] == REASON
-        assert note["org.opencontainers.image.created"] == "2026-11-23T00:00:00Z"
+        assert note["org.opencontainers.image.created"] == "2026-12-23T04:26:40Z"
         assert "application/vnd.openvex+json" in found
     kept = end_state(registry)
     yank("0.2.0")
+    yank("0.2.0", YANKED_AT + 86400)  # by somebody without the ledger, so the time of the first one is not known
     assert end_state(registry) == kept
     assert yank("0.1.1") == "every image has a note with the reason"
     assert tags(registry) == {**after, **dict.fromkeys(("latest", "0.1", "0.1-micro"), before["0.1.0-micro"])}
@@ -335,18 +340,18 @@ def test_a_note_without_its_type_in_the_list_counts(sets: Path, tmp_path: Path) 
     registry = RegistryServer(referrers_api=False)
     with Server(registry.answer) as server:
         publish_in_turn(server, sets, tmp_path, "0.1.0", "0.1.1")
-        target(made(sets, "0.1.0", bare=True), server.origin, tmp_path / "ledger").yank(REASON)
+        target(made(sets, "0.1.0", bare=True), server.origin, tmp_path / "ledger").yank(REASON, YANKED_AT)
         contents = registry.repositories[REPOSITORY]
         tag = contents.tags["0.1.0-micro"].replace(":", "-")
         index = json.loads(contents.manifests[contents.tags[tag]])
         index["manifests"] = [{k: v for k, v in one.items() if k != "artifactType"} for one in index["manifests"]]
         _tag_as(contents, tag, index)
-        said = target(made(sets, "0.1.1", bare=True), server.origin, tmp_path / "ledger").yank(REASON)
+        said = target(made(sets, "0.1.1", bare=True), server.origin, tmp_path / "ledger").yank(REASON, YANKED_AT)
         assert said.count("there is no version before it") == 3
 
 
 def test_nothing_to_yank(server: Server, sets: Path, tmp_path: Path) -> None:
-    said = target(made(sets), server.origin, tmp_path / "ledger").yank(REASON)
+    said = target(made(sets), server.origin, tmp_path / "ledger").yank(REASON, YANKED_AT)
     assert said == "0.1.0 is not in faas-runtime/faas-runtime: there is nothing to yank"
     assert not changes(server)
 
@@ -356,7 +361,7 @@ def test_another_reason_is_one_more_note(registry: RegistryServer, server: Serve
     release_set = made(sets, "0.1.1", bare=True)
 
     def yank(reason: str) -> str:
-        return target(release_set, server.origin, tmp_path / "ledger").yank(reason)
+        return target(release_set, server.origin, tmp_path / "ledger").yank(reason, YANKED_AT)
 
     assert yank(REASON) == yank(REASON) == "every image has a note with the reason"
     assert yank("it loses all") == "every image has a note with the reason, beside one with another"
@@ -370,7 +375,7 @@ def test_a_yanked_version_is_never_published_or_promoted_again(
     publish_in_turn(server, sets, tmp_path, "0.1.0", "0.1.1")
     found = target(made(sets, "0.1.1", bare=True), server.origin, tmp_path / "ledger")
     assert found.preflight() == found.preflight_promotion() == []
-    found.yank(REASON)
+    found.yank(REASON, YANKED_AT)
     kept = end_state(registry)
     for faults in (found.preflight(), found.preflight_promotion()):
         (fault,) = faults

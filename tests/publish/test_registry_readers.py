@@ -26,6 +26,7 @@ from ci.publish.rehearse.server import Server
 from ci.publish.release_set import ReleaseSet
 from tests.publish import image_sets
 from tests.publish.registry_support import REPOSITORY, target
+from tests.publish.yank_time import YANKED_AT
 from tests.support import not_there, program
 
 MB = 1_000_000
@@ -88,8 +89,10 @@ def test_yank_and_what_it_leaves(origin: str, release_set: ReleaseSet, tmp_path:
     target(older, origin, tmp_path / "older.json").publish()
     publish = target(release_set, origin, tmp_path / "ledger")
     publish.publish()
-    assert publish.yank("it loses requests").count("still means") == 2  # 0.1 and 0.1-micro have no older version
-    assert publish.yank("it loses requests").count("still means") == 2
+    assert (
+        publish.yank("it loses requests", YANKED_AT).count("still means") == 2
+    )  # 0.1 and 0.1-micro have no older version
+    assert publish.yank("it loses requests", YANKED_AT).count("still means") == 2
     place = place_of(origin)
     assert digest_of(skopeo("inspect", "--raw", "--tls-verify=false", f"{place}:latest")) == index_of(older).digest
     kept = skopeo("inspect", "--raw", "--tls-verify=false", f"{place}:0.1.0-micro")

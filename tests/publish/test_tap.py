@@ -23,6 +23,7 @@ from ci.publish.target import Item, State
 from tests import leaks
 from tests.publish import taps
 from tests.publish.taps import TOKEN, Served
+from tests.publish.yank_time import YANKED_AT
 from tests.support import ROOT
 
 PATH = "Formula/faas-runtime.rb"
@@ -181,12 +182,13 @@ def test_two_publications_at_once(published: Served) -> None:
 def test_yank_brings_the_earlier_formula_back(published: Served) -> None:
     published.tap("0.2.0").publish()
     target = published.tap("0.2.0")
-    assert target.yank("It crashes\non start.") == "the formula is that of 0.1.0 again"
+    assert target.yank("It crashes\non start.", YANKED_AT) == "the formula is that of 0.1.0 again"
     assert published.formula() == published.tap("0.1.0")._file().path.read_text()
     message = published.git("log", "-1", "--format=%B", "main")
     assert message == "faas-runtime 0.2.0 is yanked\n\nIt crashes on start."
+    assert published.git("log", "-1", "--format=%ct %at", "main") == f"{YANKED_AT} {YANKED_AT}"
     before = published.everything()
-    assert target.yank("It crashes.") == "0.1.0 is there: there was nothing to yank"
+    assert target.yank("It crashes.", YANKED_AT) == "0.1.0 is there: there was nothing to yank"
     assert published.everything() == before
     assert target.state()[0].state == State.OTHER
     published.tap("0.1.1").publish()  # the next version goes up again
@@ -197,7 +199,7 @@ def test_yank_brings_the_earlier_formula_back(published: Served) -> None:
 def test_a_yanked_version_is_never_published_or_promoted_again(published: Served, later: str) -> None:
     published.tap("0.2.0").publish()
     target = published.tap("0.2.0")
-    target.yank("It crashes.")
+    target.yank("It crashes.", YANKED_AT)
     if later:
         published.tap(later).publish()
     before = published.everything()
@@ -215,12 +217,12 @@ def test_yank_passes_over_what_was_yanked_before(published: Served) -> None:
     for version in ("0.2.0", "0.3.0"):
         published.tap(version).publish()
         if version == "0.2.0":
-            published.tap(version).yank("It crashes.")
-    published.tap("0.3.0").yank("It crashes, too.")
+            published.tap(version).yank("It crashes.", YANKED_AT)
+    published.tap("0.3.0").yank("It crashes, too.", YANKED_AT)
     assert version_of(published.formula()) == parse("0.1.0")
-    assert published.tap("0.1.0").yank("And this one.") == "the formula is removed: no earlier one is left"
+    assert published.tap("0.1.0").yank("And this one.", YANKED_AT) == "the formula is removed: no earlier one is left"
     assert published.git("ls-tree", "-r", "--name-only", "main") == ""
-    published.tap("0.1.0").yank("Again.")
+    published.tap("0.1.0").yank("Again.", YANKED_AT)
     assert len(published.subjects()) == 6
     with pytest.raises(VerificationError, match="was yanked"):
         published.tap("0.3.0").publish()
@@ -232,7 +234,7 @@ def test_yank_changes_nothing_else(published: Served) -> None:
     published.tap("0.2.0").publish()
     before = published.everything()
     for version in ("0.1.0", "0.3.0"):
-        published.tap(version).yank("It crashes.")
+        published.tap(version).yank("It crashes.", YANKED_AT)
         assert published.said[-1] == f"tap: {PATH}: 0.2.0 is there, nothing to yank"
     assert published.everything() == before
 
@@ -241,7 +243,7 @@ def test_yank_brings_back_what_was_corrected_in_the_tap(published: Served) -> No
     corrected = taps.FORMULA.format(version="0.1.0", about="With a bottle", zeros="")
     published.push_file(PATH, corrected)
     published.tap("0.2.0").publish()
-    published.tap("0.2.0").yank("It crashes.")
+    published.tap("0.2.0").yank("It crashes.", YANKED_AT)
     assert published.formula() == corrected
 
 
@@ -403,7 +405,7 @@ def test_the_token_is_seen_nowhere(published: Served) -> None:
     masks = leaks.masks_of({"TAP_TOKEN": TOKEN})
     with leaks.Processes(masks) as processes:
         published.tap("0.2.0").publish()
-        published.tap("0.2.0").yank("It crashes.")
+        published.tap("0.2.0").yank("It crashes.", YANKED_AT)
         items = published.tap("0.2.0").state()
     # The program that reaches the server has it in its environment, which no other user can read.
     assert {one for one in processes.found if one.startswith("arguments")} == set()
