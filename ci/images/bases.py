@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import platform
-import re
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +16,6 @@ from ci.core.errors import CommandFailed, UnavailableError
 from ci.core.files import write_atomically
 from ci.core.run import Runner
 from ci.core.state import read_json, texts
-from ci.images.engine_choice import last_line
 from ci.images.engines import Engine
 from ci.images.stored_image import StoredImage
 from ci.pipeline.stored_inputs import Store
@@ -27,7 +25,6 @@ from ci.pipeline.stored_inputs import Store
 _KEPT_SECONDS = 600
 _SLOW_SECONDS = 0.3
 _REGISTRY_TIMEOUT = "5s"
-_RESOLVER = re.compile(r" on [\w.:\[\]]+:53\b")  # the address of the name server, which does not help the reader
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +118,13 @@ def emulation_missing(architecture: str) -> str:
 def _ask_registry(run: Runner, engine: Engine, reference: str, architecture: str) -> Found:
     try:
         digest = _platform_digest(run, plain(reference), architecture)
-    except CommandFailed as error:
+    except CommandFailed:
         where = f"neither in {engine.name}'s storage nor available from its registry"
         name = reference.partition("@")[0]
-        # Without the time: the reason is part of a release, of which two must be the same.
-        return Found(why_not=f"base {name} ({architecture}) is {where} ({_reason(error)})")
+        # What the registry said is left out: the reason is part of a release, of which two must be the same, and it is
+        # other words without a network, or with another name server.
+        says = f"`skopeo inspect --raw docker://{plain(reference)}` says why"
+        return Found(why_not=f"base {name} ({architecture}) is {where}; {says}")
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):  # such as the page of a proxy
         return Found(why_not=f"base {reference.partition('@')[0]}: its registry answered with no manifest of images")
     if not digest:
@@ -147,13 +146,6 @@ def _platform_digest(run: Runner, reference: str, architecture: str) -> str:
         if wanted.items() <= entry.get("platform", {}).items():
             return str(entry["digest"])
     return ""
-
-
-def _reason(error: CommandFailed) -> str:
-    """The error of skopeo, without the fields of its log and the list of functions that it failed in."""
-    line = last_line(error)
-    message = line.partition('msg="')[2].removesuffix('"').replace('\\"', '"') or line
-    return _RESOLVER.sub("", message.rpartition('": ')[2])
 
 
 def _read(cache: Path) -> dict[str, tuple[float, Found]]:

@@ -80,8 +80,10 @@ def test_an_unknown_engine_is_a_usage_error(run: Runner) -> None:
 def test_the_message_about_a_missing_base_names_both_places(run: Runner, tmp_path: Path) -> None:
     found = bases.look_up(run, Engine(name="buildah"), tmp_path / "bases.json", "localhost:1/nothing/here:1", "amd64")
     assert found.digest == ""
-    assert "(amd64) is neither in buildah's storage nor available from its registry" in found.why_not
-    assert "connection refused" in found.why_not
+    assert found.why_not == (
+        "base localhost:1/nothing/here:1 (amd64) is neither in buildah's storage nor available from its registry; "
+        "`skopeo inspect --raw docker://localhost:1/nothing/here:1` says why"
+    )
 
 
 def test_a_slow_registry_is_not_asked_each_time(run: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +96,7 @@ def test_a_slow_registry_is_not_asked_each_time(run: Runner, tmp_path: Path, mon
         bases.look_up(run, Engine(name="buildah"), cache, "registry.invalid/x:1", "amd64").why_not for _ in range(3)
     }
     assert len(answers) == 1
-    assert "no route to host" in answers.pop()
+    assert "no route to host" not in answers.pop(), "what it says depends on the machine, and the reason is published"
     assert (tmp_path / "asked").read_text() == "asked\n"
 
 
@@ -105,7 +107,7 @@ def test_a_base_is_looked_up_where_no_cache_can_be_written(
     (tmp_path / "file").write_text("")
     cache = tmp_path / "file" / "bases.json"
     found = bases.look_up(run, Engine(name="buildah"), cache, "localhost:1/nothing/here:1", "amd64")
-    assert "connection refused" in found.why_not
+    assert "nor available from its registry" in found.why_not
 
 
 @pytest.mark.parametrize(
