@@ -30,6 +30,13 @@ def test_the_clock_counts_only_if_it_was_shifted() -> None:
     assert not shifted.why_not or "not found" in shifted.why_not or "root" in shifted.why_not
 
 
+def test_the_name_of_the_machine_is_not_recorded() -> None:
+    """The verdict is part of a release, and the same release on another machine has the same bytes."""
+    found = seen(host_name="there")["host name"]
+    assert "here" not in found.plain
+    assert "here" not in seen(host_name="here")["host name"].why_not
+
+
 def test_every_variation_is_observed(tmp_path: Path) -> None:
     printed = subprocess.run(
         [sys.executable, "-m", "ci.prove.observe", str(tmp_path / "order")],
