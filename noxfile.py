@@ -143,6 +143,7 @@ SESSIONS: dict[str, str] = {
     "bake": "Render the packaging files from release.yaml.",
     "check": "Check the manifest and the rendered files, and run the linters of the packages.",
     "release": "Make the signed set of the tag that is checked out; -- --preflight only says what is in the way.",
+    "rehearse": "Go the whole way from bump to installs, in a copy and with throw-away keys; -- VERSION.",
     "publish": "Take the signed set to its targets; -- --rehearse, --dry-run, --only TARGET, --channel testing.",
     "promote": "Let what was published to testing go to everybody, unchanged; -- VERSION.",
     "yank": 'Yank a published version as far as each target allows; -- VERSION --reason "TEXT".',

@@ -6,7 +6,6 @@ compared is the processor time of all programs; seconds are shown for informatio
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import resource
 import shutil
@@ -21,10 +20,11 @@ from ci.bench.figures import COLUMNS, FigureTarget, all_met, number
 from ci.bench.paths import LOG, ROOT
 from ci.bench.setup import save
 from ci.core.console import Console
-from ci.core.openpgp import end_agent, throw_away_home
 from ci.core.run import Runner
 from ci.core.state import read_json
 from ci.manifest.release import FLAVOURS
+from ci.release import throw_away
+from ci.release.throw_away import Signers
 
 # The targets. A start is the time of `python -c pass`: where that is 10 ms, a hundred are a second.
 RELEASE_RATIO = 1.25
@@ -45,25 +45,15 @@ class Spent:
         return [what, number(self.wall), number(self.processor)]
 
 
-@dataclass(frozen=True, kw_only=True)
-class ThrowAwayKeys:
-    """Throw-away keys: a home folder of GnuPG, whose key has no passphrase, and the file of an Ed25519 key."""
-
-    home: Path
-    fingerprint: str
-    attestations: Path
-
-
 def measure(rounds: int) -> bool:
     """Measure, print the tables, write `dist/bench/release.json`; returns whether every target is met."""
     run = Runner(log=LOG.with_name("bench-release.log"))
-    with tempfile.TemporaryDirectory(prefix="faas-bench-") as scratch, throw_away_home() as home:
-        try:
-            signers = _make_keys(home, Path(scratch), run)
-            tagged = _tag(Path(scratch, "tagged"), signers, run)
-            targets, rows = _measure(tagged, signers, rounds, run)
-        finally:
-            end_agent(home, run)
+    with (
+        tempfile.TemporaryDirectory(prefix="faas-bench-") as scratch,
+        throw_away.signers(Path(scratch), run) as signers,
+    ):
+        tagged = _tag(Path(scratch, "tagged"), signers, run)
+        targets, rows = _measure(tagged, signers, rounds, run)
     Console().table(f"Times on {os.cpu_count()} processors", TIME_COLUMNS, rows)
     Console().table("Cost of a release", COLUMNS, [target.row() for target in targets])
     data = [target.data() for target in targets]
@@ -72,10 +62,8 @@ def measure(rounds: int) -> bool:
     return all_met(targets)
 
 
-def _measure(
-    tagged: Path, signers: ThrowAwayKeys, rounds: int, run: Runner
-) -> tuple[list[FigureTarget], list[list[str]]]:
-    clone = _clone(tagged, tagged.with_name("snapshot"), run)
+def _measure(tagged: Path, signers: Signers, rounds: int, run: Runner) -> tuple[list[FigureTarget], list[list[str]]]:
+    clone = throw_away.clone(tagged, tagged.with_name("snapshot"), run)
     snapshot, reproduce = _spent(clone, "snapshot"), _spent(clone, "reproduce")
     idle = python_runs.starts(clone, rounds, lambda: python_runs.ci(clone, "snapshot"))
     missing = missing_in(clone / "dist" / "artifacts.json")
@@ -85,7 +73,7 @@ def _measure(
     cached = _spent(clone, "snapshot")
     shutil.rmtree(clone)
 
-    clone = _clone(tagged, tagged.with_name("release"), run)
+    clone = throw_away.clone(tagged, tagged.with_name("release"), run)
     keys = (f"--gnupg-home={signers.home}", f"--attestation-key={signers.attestations}")
     release = _spent(clone, "release", *keys, *(f"--allow-missing={name}" for name in missing))
     both = snapshot.processor + reproduce.processor
@@ -116,37 +104,11 @@ def _spent(checkout: Path, *command: str) -> Spent:
     return Spent(wall=time.monotonic() - wall, processor=processor() - before)
 
 
-def _make_keys(home: Path, folder: Path, run: Runner) -> ThrowAwayKeys:
-    """Make keys that are older than the release, whose date all signatures carry."""
-    attestations = folder / "attestations.pem"
-    run("openssl", "genpkey", "-algorithm", "ed25519", "-out", attestations)
-    run("openssl", "pkey", "-in", attestations, "-pubout", "-out", attestations.with_suffix(".pub"))
-    created = dt.datetime.now(dt.UTC) - dt.timedelta(days=30)
-    alone = ("--homedir", home, "--batch", "--no-tty", "--pinentry-mode", "loopback", "--passphrase", "")
-    clock = ("--faked-system-time", created.strftime("%Y%m%dT%H%M%S"), "--status-fd", "1")
-    recipe = ("bench <bench@example.org>", "rsa4096", "sign", "2y")
-    printed = run.output("gpg", *alone, *clock, "--quick-generate-key", *recipe)
-    fingerprint = next(line.split()[3] for line in printed.splitlines() if "KEY_CREATED" in line)
-    return ThrowAwayKeys(home=home, fingerprint=fingerprint, attestations=attestations)
-
-
-def _tag(checkout: Path, signers: ThrowAwayKeys, run: Runner) -> Path:
-    """Clone this repository, put the keys into the manifest, and cut a version."""
-    _clone(ROOT, checkout, run)
-    for name, value in (("user.name", "bench"), ("user.email", "bench@example.org"), ("commit.gpgsign", "false")):
-        run("git", "-C", checkout, "config", name, value)
-    home = f"--gnupg-home={signers.home}"
-    for key in (signers.fingerprint, str(signers.attestations.with_suffix(".pub"))):
-        python_runs.ci(checkout, "keys", home, "--rotate", key)
-    run("git", "-C", checkout, "add", "release.yaml", "ci/keys")
-    run("git", "-C", checkout, "commit", "--quiet", "--message", "Add keys")
-    python_runs.ci(checkout, "bump", "minor", home)
+def _tag(checkout: Path, signers: Signers, run: Runner) -> Path:
+    """Clone this repository, let the keys sign, and cut a version."""
+    throw_away.copy(ROOT, checkout, signers, run)
+    python_runs.ci(checkout, "bump", "minor", f"--gnupg-home={signers.home}")
     return checkout
-
-
-def _clone(origin: Path, target: Path, run: Runner) -> Path:
-    run("git", "-c", "safe.directory=*", "clone", "--quiet", "--no-hardlinks", origin, target)
-    return target
 
 
 def missing_in(report: Path) -> Sequence[str]:

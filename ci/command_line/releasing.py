@@ -17,12 +17,13 @@ def add(subparsers: Subparsers[CommandLine]) -> None:
     pin.add_argument("--dry-run", action="store_true", help="show the changes, and write nothing")
     _add_bump(subparsers.add_parser("bump", help="make the commit and the tag of the next version"))
     _add_release(subparsers.add_parser("release", help="make the signed set of the tag that is checked out"))
+    _add_rehearse(subparsers.add_parser("rehearse", help="go the whole way from bump to installs, in a copy"))
     _add_keys(subparsers.add_parser("keys", help="show the keys of releases, or announce another one"))
     _add_carrying(subparsers)
 
 
 def _add_bump(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("words", nargs="+", metavar="VERSION", help=next_version.FORM)
+    _add_words(parser)
     parser.add_argument("--dry-run", action="store_true", help="show the diff, and change nothing")
     add_once(parser, "--date", "DATE", "the date of the release, such as 2026-11-23 (default: today in UTC)", _day)
     add_gnupg_home(parser)
@@ -31,13 +32,7 @@ def _add_bump(parser: argparse.ArgumentParser) -> None:
 
 def _add_release(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preflight", action="store_true", help="only say what keeps the release from being made")
-    parser.add_argument(
-        "--allow-missing",
-        action="append",
-        default=[],
-        metavar="KIND_OR_FLAVOUR",
-        help="release without this kind of artefact, or this flavour of the images; may be given more than once",
-    )
+    _add_allow_missing(parser)
     add_gnupg_home(parser)
     add_passphrase(parser)
     _add_attestation_key(parser)
@@ -45,6 +40,25 @@ def _add_release(parser: argparse.ArgumentParser) -> None:
     add_once(parser, "--previous-trees", "DIR", text, Path)
     add_engine_and_bases(parser)
     add_previous(parser)
+
+
+def _add_rehearse(parser: argparse.ArgumentParser) -> None:
+    _add_words(parser)
+    _add_allow_missing(parser)
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", nargs="+", metavar="VERSION", help=next_version.FORM)
+
+
+def _add_allow_missing(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-missing",
+        action="append",
+        default=[],
+        metavar="KIND_OR_FLAVOUR",
+        help="release without this kind of artefact, or this flavour of the images; may be given more than once",
+    )
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:

@@ -25,6 +25,7 @@ COMMANDS: dict[str, str] = {
     "inputs": "ci.commands.carrying:inputs",
     "bundle": "ci.commands.carrying:bundle",
     "rebuild": "ci.commands.rebuilding:rebuild",
+    "rehearse": "ci.commands.whole_rehearsal:rehearse",
     "publish": "ci.commands.publishing:publish",
     "promote": "ci.commands.publishing:promote",
     "yank": "ci.commands.yanking:yank",

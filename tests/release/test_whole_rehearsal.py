@@ -1,0 +1,41 @@
+"""The session that goes the whole way of a release: what it runs, and what a step that fails says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ci.command_line import parse
+from ci.commands import whole_rehearsal
+from ci.core.console import Console
+from ci.core.errors import CommandFailed, ReleaseError, UsageError
+from ci.core.run import Runner
+from ci.release.throw_away import Signers
+
+SIGNERS = Signers(home=Path("/home"), fingerprint="F", attestations=Path("/key.pem"))
+
+
+def test_the_steps_are_those_of_a_release() -> None:
+    chosen = parse(["rehearse", "minor", "rc", "--allow-missing", "ubi"])
+    bump, release, publish = (step.words for step in whole_rehearsal.steps(chosen, SIGNERS))
+    assert bump == ("bump", "minor", "rc", "--gnupg-home=/home")
+    assert release == ("release", "--gnupg-home=/home", "--attestation-key=/key.pem", "--allow-missing=ubi")
+    assert publish == ("publish", "--rehearse")
+    for words in (bump, release, publish):
+        assert parse(words).command == words[0], "the command line takes these words"
+
+
+def test_a_step_that_fails_has_the_exit_code_of_its_session() -> None:
+    step = whole_rehearsal.Step(title="cut the version", words=("bump",))
+    error = whole_rehearsal._failure(step, CommandFailed("python failed", code=UsageError.exit_code))
+    assert (error.exit_code, str(error)) == (2, "the rehearsal could not cut the version: python failed")
+    assert whole_rehearsal._failure(step, CommandFailed("killed")).exit_code == CommandFailed.exit_code
+
+
+def test_a_session_that_fails_ends_the_rehearsal(tmp_path: Path) -> None:
+    (tmp_path / "ci.py").write_text("import sys\nprint('error: no such version')\nsys.exit(2)\n")
+    steps = tuple(whole_rehearsal.Step(title=title, words=()) for title in ("cut", "release"))
+    with pytest.raises(ReleaseError, match=r"could not cut: .*\n.*no such version") as raised:
+        list(whole_rehearsal._taken(steps, tmp_path, Console(), Runner(log=tmp_path / "log")))
+    assert raised.value.exit_code == UsageError.exit_code
