@@ -20,7 +20,7 @@ from ci.manifest.versions import Version, parse
 from ci.publish.formula import version_of
 from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet, SetFile
-from ci.publish.tap_git import Change, Remote, Undecided
+from ci.publish.tap_git import Change, Remote, Undecided, blob_id
 from ci.publish.target import Item, Say, State
 
 _PUSHES = 3
@@ -188,7 +188,7 @@ class Tap:
         )
 
     def _look(self, remote: Remote, head: str) -> _Found:
-        own = remote.store(self._file().read())
+        own = blob_id(self._file().read())
         there = remote.blob(head, self.path)
         if there == own:
             return _Found(state=State.THERE)

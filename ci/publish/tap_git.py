@@ -8,6 +8,7 @@ and a redirect is refused.
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Remote:
                 hint="correct targets.tap.url in release.yaml",
             )
         fresh_folder(self.folder)
-        self.run("git", "init", "--quiet", "--bare", self.folder, env=self._alone())
+        self.run("git", "init", "--quiet", "--bare", "--object-format=sha1", self.folder, env=self._alone())
 
     def fetch(self) -> str:
         """The newest commit of the branch, with all that came before it; empty if the repository is empty.
@@ -182,6 +183,11 @@ class Remote:
         for number, (key, value) in enumerate(settings.items()):
             numbered |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         return numbered
+
+
+def blob_id(data: bytes) -> str:
+    """The id that git gives a content, which is asked for more often than it is stored."""
+    return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
 
 
 # What git prints, what it means, and what to do. The first that is found counts.
