@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import clients, crate, document, emulator, features, image, release, runtime, soak, tooling
+from ci.bench import clients, crate, document, emulator, features, image, publishing, release, runtime, soak, tooling
 from ci.bench.clients import MeasuredRuntime
 from ci.bench.paths import ROOT
 from ci.core.errors import ReleaseError
@@ -17,14 +17,15 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "image": lambda chosen: image.measure(),
     "tooling": lambda chosen: tooling.measure(chosen.rounds),
     "release": lambda chosen: release.measure(chosen.rounds),
+    "publishing": lambda chosen: publishing.measure(chosen.rounds, publishing.set_folder(chosen.set)),
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
     "crate": lambda chosen: crate.measure(chosen.rounds, _subject(chosen)),
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
     "features": lambda chosen: features.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),
 }
-# `release` takes ten minutes a round, and `features` compiles for as long.
-_BY_DEFAULT = [part for part in PARTS if part not in ("features", "release")]
+# A release takes ten minutes a round, `features` compiles for as long, and publishing needs a finished set.
+_BY_DEFAULT = [part for part in PARTS if part not in ("features", "publishing", "release")]
 
 
 def _subject(chosen: argparse.Namespace) -> MeasuredRuntime:
@@ -44,14 +45,18 @@ def _count(text: str) -> int:
 
 
 def main() -> int:
-    """Measure the parts that are named, or the usual ones; returns the exit code."""
+    """Measure the parts that are named, or those of `_BY_DEFAULT`; returns the exit code."""
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__, allow_abbrev=False)
     parser.add_argument(
-        "parts", nargs="*", metavar="PART", type=_part,
-        help=f"any of {', '.join(PARTS)}; default: all but features and release",
-    )  # fmt: skip
+        "parts",
+        nargs="*",
+        metavar="PART",
+        type=_part,
+        help=f"any of {', '.join(PARTS)}; default: all but {', '.join(sorted(set(PARTS) - set(_BY_DEFAULT)))}",
+    )
     parser.add_argument("--rounds", type=_count, default=5, help="how often each measurement is repeated")
     parser.add_argument("--invokes", type=_count, default=soak.INVOKES, help="how many invokes the soak makes")
+    parser.add_argument("--set", type=Path, help="the set that is published; default: dist/release")
     parser.add_argument("--runtime", type=Path, default=ROOT / "runtime", help="the tree of another version")
     parser.add_argument("--python", help="the interpreter for the runtime; default: the one that its launcher names")
     parser.add_argument("--document", action="store_true", help="put the results into OPTIMIZATION.md and docs/")

@@ -87,6 +87,13 @@ def release_section(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def publishing_section(result: Mapping[str, Any]) -> str:
+    """The section of publishing: the target, and the times at each place."""
+    columns = ["target", "MB", "publish, ms", "bare tool, ms", "ratio"]
+    lines = [f"`{result['command']}`:", "", *_targets(result["targets"]), "", *_table(columns, result["times"]), ""]
+    return "\n".join(lines)
+
+
 def image_section(result: Mapping[str, Any]) -> str:
     """The section of the image: the targets, and the parts of it for each architecture."""
     lines = [f"`{result['command']}`:", "", *_targets(result["targets"]), ""]
@@ -102,6 +109,7 @@ SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "soak": soak_section,
     "tooling": tooling_section,
     "release": release_section,
+    "publishing": publishing_section,
     "image": image_section,
 }
 
