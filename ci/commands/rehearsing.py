@@ -48,7 +48,7 @@ def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, 
             _publish(found, there, console)
             addresses = _addresses(found, there)
             seen = list(strangers.look(project, addresses, folder / "stranger", found.run, found.say, no_root))
-    strangers.show(console, "Installed from the rehearsal's servers", seen)
+    strangers.show(console, strangers.TITLE, seen)
     console.say(f"the rehearsal took {time.monotonic() - begun:.0f} s; its servers and their files are gone")
 
 

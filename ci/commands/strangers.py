@@ -27,6 +27,8 @@ from ci.publish.formula import version_of
 from ci.verify import in_root, published, roots
 from ci.verify.published import Downloaded, NotTried
 
+TITLE = "Installed from the rehearsal's servers"
+
 _SUITE = "bookworm"
 _STAND_IN = Path(in_root.__file__).with_name("brew_stand_in.rb")
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.commands import strangers
 from ci.commands.running import open_project, working
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, ReleaseError
@@ -64,6 +65,7 @@ def rehearse(root: Path, console: Console, chosen: argparse.Namespace) -> None:
         with working(project, console):
             _copy_cache(project.dist, copy / "dist")
         rows = list(_taken(steps(chosen, signers), copy, console, run))
+    print(_installed(log.read_text(encoding="utf-8")))
     console.table(f"The way of {project.release.name} from bump to installs", ["step", ">time"], rows)
     console.say(f"the whole rehearsal took {time.monotonic() - begun:.0f} s; the copy and its keys are gone")
 
@@ -80,11 +82,9 @@ def _taken(todo: tuple[Step, ...], copy: Path, console: Console, run: Runner) ->
         console.say(f"step {number} of {len(todo)}: {step.title}")
         begun = time.monotonic()
         try:
-            printed = run.output(sys.executable, "-m", "ci", *step.words, cwd=copy)
+            run(sys.executable, "-m", "ci", *step.words, cwd=copy)  # all goes to the log, so the fault comes last there
         except CommandFailed as error:
             raise _failure(step, error) from error
-        if step is todo[-1]:
-            print(printed, end="", flush=True)  # what was installed from where
         yield [step.title, f"{time.monotonic() - begun:.0f} s"]
 
 
@@ -95,3 +95,10 @@ def _failure(step: Step, error: CommandFailed) -> ReleaseError:
     )
     found.exit_code = error.code or error.exit_code
     return found
+
+
+def _installed(text: str) -> str:
+    """The table of what was installed from where, which the last session has printed into the log."""
+    _, title, rest = text.rpartition(strangers.TITLE)
+    table = rest.partition("\n# exit")[0].partition("\nthe rehearsal took")[0]
+    return title + table

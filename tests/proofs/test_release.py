@@ -148,3 +148,17 @@ def test_the_set_is_rehearsed_without_a_network(followed: Path) -> None:
     seen = done.stdout.partition("Installed from")[2]
     for place in ("release page", "yum", "pacman", "pypi", "image micro", "tap"):
         assert f"\n  {place} " in seen, done.stdout
+
+
+def test_one_command_rehearses_from_bump_to_installs() -> None:
+    """It leaves the checkout as it was, but for its log."""
+
+    def state() -> str:
+        words = ("git", "-C", ROOT, "log", "--all", "--format=%H %D")
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    before = state()
+    done = run_ci(ROOT, "rehearse", "99.0.0", *_MISSING)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "\n  image micro " in done.stdout.partition("Installed from")[2]
+    assert state() == before

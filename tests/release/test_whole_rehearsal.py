@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ci.command_line import parse
-from ci.commands import whole_rehearsal
+from ci.commands import strangers, whole_rehearsal
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, ReleaseError, UsageError
 from ci.core.run import Runner
@@ -34,8 +34,17 @@ def test_a_step_that_fails_has_the_exit_code_of_its_session() -> None:
 
 
 def test_a_session_that_fails_ends_the_rehearsal(tmp_path: Path) -> None:
-    (tmp_path / "ci.py").write_text("import sys\nprint('error: no such version')\nsys.exit(2)\n")
+    printed = "print('a line of a table\\n' * 20, flush=True)"
+    (tmp_path / "ci.py").write_text(
+        f"import sys\n{printed}\nprint('error: no such version', file=sys.stderr)\nsys.exit(2)\n"
+    )
     steps = tuple(whole_rehearsal.Step(title=title, words=()) for title in ("cut", "release"))
-    with pytest.raises(ReleaseError, match=r"could not cut: .*\n.*no such version") as raised:
+    with pytest.raises(ReleaseError, match=r"could not cut: [\s\S]*no such version") as raised:
         list(whole_rehearsal._taken(steps, tmp_path, Console(), Runner(log=tmp_path / "log")))
     assert raised.value.exit_code == UsageError.exit_code
+
+
+def test_what_was_installed_is_shown_again() -> None:
+    table = f"{strangers.TITLE}\n  from  what was seen\n  yum   all right\n"
+    text = f"published\n{table}the rehearsal took 60 s; its servers and their files are gone\n# exit 0 after 61 s\n"
+    assert whole_rehearsal._installed(text) == table.rstrip("\n")
