@@ -42,12 +42,14 @@ class Documents:
         return self.consistency, ""
 
     def _compared(self) -> FoundDocument:
-        advice = "run nox -s compare -- REVISION, or the dist/ of the previous release"
+        # The same words if other artefacts were compared before: the page is part of a release, of which two must be
+        # the same, whatever was done in dist/ until then.
+        why = "Not compared: run nox -s compare -- REVISION, or the dist/ of the previous release."
         if self.comparison is None:
-            return None, f"Not compared: {advice}."
+            return None, why
         entries = self.comparison["artifacts"]
         if any(self.hashes.get(one["after"]["path"]) != one["after"]["sha256"] for one in entries):
-            return None, f"Not compared: the last comparison was of other artefacts; {advice}."
+            return None, why
         return self.comparison, ""
 
     def _rebuilt(self) -> FoundDocument:

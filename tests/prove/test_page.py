@@ -125,7 +125,7 @@ def test_it_says_what_is_missing(tmp_path: Path, documents: Documents) -> None:
 def test_files_about_other_artefacts_are_not_shown(tmp_path: Path, documents: Documents) -> None:
     documents["artifacts"]["artifacts"][0]["sha256"] = "0" * 64
     found = words(write(tmp_path / "dist", documents))
-    assert "the last comparison was of other artefacts" in found
+    assert "Not compared: run nox -s compare -- REVISION" in found
     assert "the last proof was about other artefacts" in found
     assert "byte 7" not in found
 
