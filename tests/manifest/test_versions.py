@@ -215,3 +215,17 @@ def test_parse_raises_nothing_but_value_error(text: str) -> None:
     except ValueError:
         return
     assert str(version) == text == str(Pep440(text))
+
+
+def test_cargo_orders_what_is_released_as_pep_440_does() -> None:
+    """By the rules of semver, 11.4: numbers as numbers, words as texts, and whatever comes before the final one."""
+    released = [versions.parse(text) for text in LADDER if "dev" not in text and "post" not in text]
+
+    def key(version: str) -> tuple[list[int], bool, list[tuple[bool, int, str]]]:
+        numbers, _, pre = version.partition("-")
+        words = [(not one.isdecimal(), int(one) if one.isdecimal() else 0, one) for one in pre.split(".") if one]
+        return [int(one) for one in numbers.split(".")], not pre, words
+
+    spelt = [version.cargo for version in released]
+    assert sorted(spelt, key=key) == spelt
+    assert len(set(spelt)) == len(spelt)
