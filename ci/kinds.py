@@ -102,8 +102,15 @@ IMAGES = Builder(
     table="ci.builders.images:size_table",
 )
 
+LOCAL_REGISTRY = Builder(
+    name="local-registry", jobs="ci.builders.local_registry:jobs", probe="ci.builders.local_registry:probe"
+)
+CRATE = Builder(name="crate", jobs="ci.builders.crate:jobs", probe="ci.builders.crate:probe", needs=(LOCAL_REGISTRY,))
+
 # It describes what the others have made.
-SBOM = Builder(name="sbom", jobs="ci.builders.sbom:jobs", needs=(SDIST, RPM, MSYS2, BREW, IMAGES), given_jobs=True)
+SBOM = Builder(
+    name="sbom", jobs="ci.builders.sbom:jobs", needs=(SDIST, RPM, MSYS2, BREW, CRATE, IMAGES), given_jobs=True
+)
 
 PREVIOUS = Builder(
     name="previous", jobs="ci.verify.previous:jobs", probe="ci.verify.previous:probe", needs=(RPM, MSYS2)
@@ -196,6 +203,20 @@ _FORMULA = Kind(
     media_type="text/x-ruby",
     rendered="formulae",
 )
+_CRATE = Kind(
+    name="crate",
+    title="the crate for functions in Rust",
+    session="crate",
+    builder=CRATE,
+    verifier="ci.verify.crate:verify",
+    facts="ci.verify.consistency.crate:facts",
+    contents="ci.prove.contents:crate",
+    installed="",
+    verified_with=(SDIST, LOCAL_REGISTRY),
+    tools={"cargo": "1.84"},
+    folder="crates",
+    media_type="application/gzip",
+)
 _IMAGE = Kind(
     name="image",
     title="the images",
@@ -244,7 +265,10 @@ _IMAGE_INDEX = replace(
     lints=(),
 )
 
-KINDS: tuple[Kind, ...] = (_SDIST, _WHEEL, _RPM, _RPM_DEVEL, _SRPM, _MSYS2, _FORMULA, _IMAGE, _IMAGE_INDEX, _SBOM)
+KINDS: tuple[Kind, ...] = (
+    *(_SDIST, _WHEEL, _RPM, _RPM_DEVEL, _SRPM, _MSYS2),
+    *(_FORMULA, _CRATE, _IMAGE, _IMAGE_INDEX, _SBOM),
+)
 
 
 GATES: tuple[Gate, ...] = (

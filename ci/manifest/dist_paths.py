@@ -8,6 +8,8 @@ from __future__ import annotations
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.manifest.release import Release
 
+CRATE = "faas-function"
+LOCAL_REGISTRY = "local-registry"  # the crates that ours depends on, see ci.builders.local_registry
 RENDERED = "baked"  # the rendered tree of this build, see ci.builders.baked
 
 
@@ -54,6 +56,11 @@ def msys2(release: Release, environment: str) -> str:
 def formula(release: Release) -> str:
     """The Homebrew formula."""
     return f"formulae/{release.name}.rb"
+
+
+def crate(release: Release) -> str:
+    """The crate. A post-release has none."""
+    return f"crates/{CRATE}-{release.version.cargo}.crate"
 
 
 def sbom(artefact: str, form: str) -> str:

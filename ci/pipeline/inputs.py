@@ -75,7 +75,7 @@ class PythonPackage:
 
 @dataclass(frozen=True, kw_only=True)
 class Crate:
-    """A crate that the example function in Rust is built with."""
+    """A crate that the example function in Rust, or our own crate, is built with."""
 
     name: str
     version: str

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution
 
-from ci.core import tars
+from ci.core import crate_file, tars
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.resolve import resolve
 from ci.core.tars import Entry, FileTree
@@ -106,6 +106,23 @@ def formula(source: OpenedArtifact) -> Aspects:
         **_of_tree({source.path.name: tars.file(text.encode())}),
         "dependencies": _set(re.findall(r'^  depends_on "(.*)"$', text, re.MULTILINE)),
         "licences": {"package": licence[1] if licence else ""},
+    }
+
+
+def crate(source: OpenedArtifact) -> Aspects:
+    """The crate, with what it needs for all of its features."""
+    found = crate_file.read(source.path.read_bytes(), source.path.name)
+    needed = (
+        f"{one.name} {one.requirement}{' (optional)' if one.optional else ''}"
+        for one in found.dependencies
+        if one.kind == "normal"
+    )
+    # The folder at its top has the version in its name.
+    tree = {path.partition("/")[2]: entry for path, entry in tars.read(source.path).items()}
+    return {
+        **_of_tree(tree),
+        "dependencies": _set([*needed, f"Rust {found.package.get('rust-version', '')}"]),
+        "licences": {"package": str(found.package.get("license", ""))},
     }
 
 

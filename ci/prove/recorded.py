@@ -78,10 +78,17 @@ def _python_packages(root: Path) -> Iterator[PythonPackage]:
 
 
 def _crates(root: Path) -> Iterator[Crate]:
-    for lock in sorted((root / "recipes" / "rust-function").rglob("Cargo.lock")):
-        text = re.sub(r"\{[{%#].*?[}%#]\}", "", lock.read_text(encoding="utf-8"), flags=re.DOTALL)
-        for name, pinned, sha256 in re.findall(_CRATE, text.replace("[[package]]\n", "\n")):
-            yield Crate(name=name, version=pinned, sha256=sha256)
+    """What the recipe's function and our own crate are built with, each crate once."""
+    folders = (root / "recipes" / "rust-function", root / "runtime" / "crate")
+    found = (crate for folder in folders for lock in sorted(folder.rglob("Cargo.lock")) for crate in _locked(lock))
+    yield from dict.fromkeys(found)
+
+
+def _locked(lock: Path) -> Iterator[Crate]:
+    """The crates that a `Cargo.lock` names, or a template of one."""
+    text = re.sub(r"\{[{%#].*?[}%#]\}", "", lock.read_text(encoding="utf-8"), flags=re.DOTALL)
+    for name, pinned, sha256 in re.findall(_CRATE, text.replace("[[package]]\n", "\n")):
+        yield Crate(name=name, version=pinned, sha256=sha256)
 
 
 def _bases(jobs: Sequence[Job]) -> Iterator[BaseImage]:

@@ -30,6 +30,7 @@ from ci.verify import roots
 
 _REQUIREMENTS = Path("ci", "requirements", "release.txt")
 _RECIPE = Path("recipes", "rust-function")
+_OWN_CRATE = Path("runtime", "crate")
 DEBIAN, BASE, WHEEL, CRATE, ROOT = "Debian package", "base image", "wheel", "crate", "root for the gates"
 # The flavours whose Containerfiles install packages of the distribution, which nothing here keeps, and with what.
 _INSTALL_WHILE_BUILT = {"ubi": "microdnf", "alpine": "apk"}
@@ -179,7 +180,10 @@ def _crates(project: Project, store: Store, wanted: Inputs, scratch: Path, run: 
     from ci.bake.render import bake_recipe  # slow to import, see ci.builders.baked
 
     project_folder = bake_recipe(project.root / _RECIPE, fresh_folder(scratch / "function"))
-    run("cargo", "fetch", "--locked", cwd=project_folder)
+    own = fresh_folder(scratch / "crate")
+    shutil.copytree(project.root / _OWN_CRATE, own, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target"))
+    for folder in (project_folder, own):
+        run("cargo", "fetch", "--locked", cwd=folder)
     _keep_crates(store, wanted)
 
 

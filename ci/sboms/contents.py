@@ -11,7 +11,7 @@ from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
-from ci.core import tars
+from ci.core import crate_file, tars
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.files import fresh_folder, sha256_of
 from ci.core.run import Runner
@@ -180,6 +180,28 @@ def _formula(source: OpenedArtifact) -> Contents:
     )
 
 
+def _crate(source: OpenedArtifact) -> Contents:
+    """The crate, and what functions that use it are built with; an optional dependency is not among that."""
+    found = crate_file.read(source.path.read_bytes(), source.path.name)
+    needed = (one for one in found.dependencies if one.kind == "normal" and not one.optional)
+    return Contents(
+        name=source.path.name,
+        sha256=found.sha256,
+        purpose="source",
+        main=Package(
+            name=found.name,
+            version=found.version,
+            purl=packages.purl("cargo", "", found.name, found.version),
+            licence=licences.of_text(str(found.package.get("license", ""))),
+            files=files_of({f"{found.name}-{found.version}/{path}": data for path, data in found.files.items()}),
+        ),
+        needs=tuple(
+            Dependency(name=one.name, versions=one.requirement, purl=packages.purl("cargo", "", one.name, ""))
+            for one in needed
+        ),
+    )
+
+
 def _image(source: OpenedArtifact) -> Contents:
     parts = archive_parts.read(source.path, _IN_AN_IMAGE)
     labels = parts.config.get("config", {}).get("Labels") or {}
@@ -233,4 +255,5 @@ _READERS: Mapping[str, Callable[[OpenedArtifact], Contents]] = {
     ".whl": _wheel,
     ".rpm": _rpm,
     ".rb": _formula,
+    ".crate": _crate,
 }

@@ -15,6 +15,7 @@ import posixpath
 import re
 import tarfile
 import threading
+import tomllib
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -198,6 +199,20 @@ def _formula(check: Check, path: Path) -> FoundContents:
     return FoundContents(name=release.name, version=str(release.version), sha256=sha256_of(path), files={}, needs=needs)
 
 
+def _crate(check: Check, path: Path) -> FoundContents:
+    files = {name: entry.data for name, entry in tars.read(path).items() if entry.kind == tarfile.REGTYPE}
+    (manifest,) = (data for name, data in files.items() if re.fullmatch(r"[^/]+/Cargo\.toml", name))
+    stated = tomllib.loads(manifest.decode())
+    needed = {name for name, one in stated["dependencies"].items() if isinstance(one, str) or not one.get("optional")}
+    return FoundContents(
+        name=stated["package"]["name"],
+        version=stated["package"]["version"],
+        sha256=sha256_of(path),
+        files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
+        needs=frozenset(needed),
+    )
+
+
 def _image(check: Check, path: Path) -> FoundContents:
     release = check.project.release
     parts = archive_parts.read(path, _LISTS)
@@ -252,4 +267,5 @@ _READERS: Mapping[str, Callable[[Check, Path], FoundContents]] = {
     ".whl": _wheel,
     ".rpm": _rpm,
     ".rb": _formula,
+    ".crate": _crate,
 }

@@ -22,7 +22,7 @@ from ci.verify.check import BuiltFunction, Check
 from tests.cache import CACHE
 from tests.support import ROOT
 
-_PACKAGES = ("sdist", "baked", "rpm", "msys2", "brew", "sbom")
+_PACKAGES = ("sdist", "baked", "rpm", "msys2", "brew", "local-registry", "crate", "sbom")
 
 
 def open_project(root: Path, dist: Path, release: Release | None = None) -> Project:

@@ -24,7 +24,7 @@ build(open_project(Path(sys.argv[1]), Path(sys.argv[2])))
 
 
 def hashes(dist: Path) -> dict[str, str]:
-    places = ("sdist", "rpm", "msys2", "formulae", "sbom")
+    places = ("sdist", "rpm", "msys2", "formulae", "crates", "sbom")
     return {str(path.relative_to(dist)): sha256_of(path) for place in places for path in (dist / place).iterdir()}
 
 
@@ -43,6 +43,8 @@ def test_two_builds_agree(built: Project, tmp_path: Path) -> None:
             "TZ": "Pacific/Kiritimati",
             "LC_ALL": "C",
             "HOME": str(tmp_path / "home"),
+            "RUSTUP_HOME": os.environ.get("RUSTUP_HOME", str(Path.home() / ".rustup")),  # where cargo itself is
+            "CARGO_HOME": os.environ.get("CARGO_HOME", str(Path.home() / ".cargo")),  # what it has fetched
             "SOURCE_DATE_EPOCH": "1",
             "CFLAGS": "-O0",
             "PACKAGER": "somebody",
@@ -51,5 +53,5 @@ def test_two_builds_agree(built: Project, tmp_path: Path) -> None:
         check=True,
     )
     assert hashes(tmp_path / "other dist") == hashes(built.dist)
-    artefacts = 2 + 3 + len(built.release.msys2.environments) + 1
+    artefacts = 2 + 3 + len(built.release.msys2.environments) + 1 + 1
     assert len(hashes(built.dist)) == artefacts + 2 * artefacts  # each with two SBOMs

@@ -55,7 +55,8 @@ def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
         assert one["digest"] == digest_in(snapshot / "dist" / one["path"])
         assert one["digest"] in (snapshot / "dist" / "report.html").read_text()
     status = {artifact["name"]: artifact["status"] for artifact in document["artifacts"]}
-    for kind in ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "image", "image-index", "sbom"):
+    packages = ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "crate")
+    for kind in (*packages, "image", "image-index", "sbom"):
         assert any(a["kind"] == kind and a["status"] == "verified" for a in document["artifacts"]), (kind, status)
     assert [a["name"] for a in document["artifacts"] if a["kind"] == "msys2" and a["status"] == "verified"] == [
         f"mingw-w64-{prefix}-faas-runtime-0.1.0-1-any.pkg.tar.zst"

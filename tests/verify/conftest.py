@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ci.pipeline.jobs import Project
-from ci.verify import formula, msys2, rpm, sdist
+from ci.verify import crate, formula, msys2, rpm, sdist
 from ci.verify.check import Check
 from tests.packages.fixtures import _tools_of_the_environment, built, c_function, release
 from tests.packages.support import build, check_of, open_project
@@ -24,7 +24,7 @@ Spoiling = Callable[[str, str, str, str], Project]
 @pytest.fixture(autouse=True)
 def _nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests are about what an artefact is made of; whether it answers is asked elsewhere."""
-    for module in (formula, msys2, rpm, sdist):
+    for module in (crate, formula, msys2, rpm, sdist):
         monkeypatch.setattr(module, "require_answers", lambda *_: None)
 
 

@@ -18,7 +18,8 @@ from tests.verify.facts import changed_wheel, faults_of
 
 pytestmark = pytest.mark.mutant
 
-BUILDERS = (kinds.SDIST, kinds.RENDERED_TREE, kinds.RPM, kinds.MSYS2, kinds.BREW, kinds.SBOM)
+RUST = (kinds.LOCAL_REGISTRY, kinds.CRATE)
+BUILDERS = (kinds.SDIST, kinds.RENDERED_TREE, kinds.RPM, kinds.MSYS2, kinds.BREW, *RUST, kinds.SBOM)
 
 
 def workspace(project: Project, folder: Path) -> Workspace:
@@ -54,6 +55,7 @@ def test_all_packages_and_the_manifest_say_the_same(built: Project, tmp_path: Pa
     sboms = {dist_paths.sbom(path.rpartition("/")[2], form) for path in payload for form in ("spdx", "cdx")}
     assert sboms <= set(rows["licence"].values)
     assert sboms <= set(rows["date"].values)
+    assert rows["version as cargo spells it"].values == {dist_paths.crate(release): "0.1.0"}
     committed = {"formulae/faas-runtime.rb", "msys2/PKGBUILD", "release.yaml"}
     assert rows["sha256 of the source tarball, as committed"].values == {
         f"{name}, as committed": "not published" for name in committed

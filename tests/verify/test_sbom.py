@@ -34,7 +34,9 @@ def documents(project: Project) -> list[Path]:
 def test_those_of_all_packages_pass(built: Project, tmp_path: Path) -> None:
     names = [path.name for path in documents(built)]
     packages = [
-        path.name for folder in ("sdist", "rpm", "msys2", "formulae") for path in (built.dist / folder).iterdir()
+        path.name
+        for folder in ("sdist", "rpm", "msys2", "formulae", "crates")
+        for path in (built.dist / folder).iterdir()
     ]
     assert names == sorted(f"{name}.{form}.json" for name in packages for form in ("spdx", "cdx"))
     for number, path in enumerate(documents(built)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from ci.core.files import sha256_of
+from ci.manifest.dist_paths import CRATE
 from ci.manifest.release import Release
 from ci.pipeline.jobs import Project
 
@@ -28,6 +29,8 @@ def of_manifest(project: Project) -> Facts:
         "version as pacman spells it": f"{version.pacman}-{release.msys2.release}",
         "version as Homebrew spells it": version.homebrew,
         "version as images spell it": version.oci,
+        "name of the crate": CRATE,
+        "version as cargo spells it": version.cargo,
         "date": release.date.isoformat(),
         "licence": release.license,
         "summary": release.summary,
@@ -56,6 +59,7 @@ def _dependencies(release: Release) -> Facts:
         "dependencies of the -devel RPM": f"{release.name} = {release.version.rpm}",
         "dependencies of the MSYS2 packages": "",
         "dependencies of the formula": "",
+        "dependencies of the crate": "serde ^1, serde_json ^1",
     }
 
 

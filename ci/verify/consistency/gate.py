@@ -35,7 +35,7 @@ def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
             builder=GATE,
             outputs=(Output(path=PATH),),
             build=partial(_write_table, artifacts=artifacts),
-            tools=tuple(Tool(name=name) for name in _TOOLS),
+            tools=tuple(Tool(name=name) for name in (*_TOOLS, *_rust(artifacts))),
             inputs=(*_own_files(project), project.root / "formulae", project.root / "msys2"),
             values={"release": repr(project.release)},
             after=("sdist", "baked"),
@@ -56,6 +56,11 @@ def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
             artifacts=paths,
         ),
     )
+
+
+def _rust(artifacts: Sequence[tuple[Job, Output]]) -> tuple[str, ...]:
+    """The program that reads the crate, where there is one: a machine without it has no crate."""
+    return ("cargo",) if any(output.kind == "crate" and not build.unavailable for build, output in artifacts) else ()
 
 
 def _own_files(project: Project) -> tuple[Path, ...]:
