@@ -19,7 +19,7 @@ from ci.core.errors import CommandFailed, ReleaseError, UnavailableError
 from ci.core.run import Runner
 from ci.pipeline import stored_inputs
 from ci.pipeline.stored_inputs import Store
-from ci.prove import variations
+from ci.prove import program_folders, variations
 
 _VAR_TMP = Path("/var/tmp")  # noqa: S108 (in the namespace, it is private)
 # Images are stored apart from the machine's own, which are there to be read: the bases are among them.
@@ -127,7 +127,7 @@ def _keep_in_reach(settings: EnclosureSettings, run: Runner) -> None:
     """Mount what is needed from now on below one folder: where it really is may be covered soon."""
     work = Path(settings.work)
     run("mount", "--make-rprivate", "/")
-    for name, source in (("environment", sys.prefix), ("base", sys.base_prefix)):
+    for name, source in (("environment", Path(sys.prefix)), *program_folders.folders().items()):
         (work / name).mkdir()
         run("mount", "--bind", source, work / name)
     run("mount", "--rbind", work, settings.seat)
@@ -213,7 +213,7 @@ def _clone(settings: EnclosureSettings, run: Runner) -> None:
     run(*git, "-C", target, "checkout", "--quiet", "--detach", settings.commit)
     for cache in settings.caches:
         not_built_from = shutil.ignore_patterns(*Store(dist=Path(cache)).roots().values())
-        for kept in (Path(".cache", "debian"), Path(stored_inputs.FOLDER)):
+        for kept in (Path(".cache", "debian"), Path(".cache", "crates"), Path(stored_inputs.FOLDER)):
             if Path(cache, kept).is_dir():
                 copy = target / "dist" / kept
                 shutil.copytree(
@@ -239,6 +239,7 @@ def _environment(settings: EnclosureSettings, home: Path) -> Mapping[str, str]:
     vary = settings.vary
     return {
         **({"HOME": str(home)} if {"home", "user"}.intersection(vary) else {}),
+        **program_folders.variables(),
         **({"USER": variations.USER_NAME, "LOGNAME": variations.USER_NAME} if "user" in vary else {}),
         **({"TZ": variations.TIME_ZONE} if "time zone" in vary else {}),
         **({"LC_ALL": variations.LOCALE, "LANG": variations.LOCALE} if "locale" in vary else {}),
@@ -260,25 +261,7 @@ def _hand_over(settings: EnclosureSettings, run: Runner) -> None:
         mine = [settings.place / name for name in (settings.clone.parts[0], "home", "inputs.json")]
         mine += [settings.place / "signatures"] if settings.signatures else []
         run("chown", "--recursive", f"{variations.USER}:{variations.USER}", *mine)
-        _open_way_to(Path(sys.base_prefix), settings.seat, run)
-
-
-def _open_way_to(base: Path, seat: Path, run: Runner) -> None:
-    """Let other users enter the folder of a Python that is in somebody's home.
-
-    An empty folder takes the place of that home, with this Python in it and nothing else.
-    """
-    closed = [folder for folder in reversed(base.parents) if not folder.stat().st_mode & 0o001]
-    if not closed:
-        return
-    instead = seat / "instead"
-    instead.mkdir()
-    instead.chmod(0o755)
-    run("mount", "--bind", instead, closed[0])
-    before = os.umask(0o022)
-    base.mkdir(parents=True)
-    os.umask(before)
-    run("mount", "--bind", seat / "base", base)
+        program_folders.open_way(settings.seat, run)
 
 
 def _as_user(settings: EnclosureSettings) -> Sequence[str]:

@@ -59,6 +59,7 @@ def test_what_depends_on_its_surroundings_is_named(checkout: Path, fast: dict[st
     assert different == [FORMULA, *(f"sbom/faas-runtime.rb.{form}.json" for form in ("spdx", "cdx"))]
     assert verdicts["baked"] == "same"
     assert verdicts["sdist/faas_runtime-0.1.0.tar.gz"] == "same"
+    assert verdicts["crates/faas-function-0.1.0.crate"] == verdicts["local-registry"] == "same"
     assert verdicts["unsigned/rpm/faas-runtime-0.1.0-1.noarch.rpm"] == "same"
     assert verdicts["rpm/faas-runtime-0.1.0-1.noarch.rpm"] == "same"  # the clones have no key
     assert verdicts["images/faas-runtime-0.1.0-micro-amd64.oci.tar"] == "not compared"
