@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from ci.core import crate_file
 
 CRATES_IO = "https://github.com/rust-lang/crates.io-index"
 """What cargo calls the registry crates.io, in manifests and in an index."""
+
+_INDEX_OF_CRATES_IO = "https://index.crates.io"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +33,11 @@ class LockedCrate:
     def file_name(self) -> str:
         """The name of its file."""
         return crate_file.file_name(self.name, self.version)
+
+
+def is_crates_io(index: str) -> bool:
+    """Whether a sparse index is that of crates.io."""
+    return index.rstrip("/") == _INDEX_OF_CRATES_IO
 
 
 def locked(lock: Path) -> tuple[LockedCrate, ...]:
@@ -70,5 +77,18 @@ def add(folder: Path, name: str, data: bytes) -> None:
 
 def options(folder: Path) -> tuple[str, ...]:
     """The options by which cargo takes all crates of crates.io out of a local registry, and asks no network."""
-    settings = ('source.crates-io.replace-with="kept"', f"source.kept.local-registry={json.dumps(str(folder))}")
-    return ("--offline", *(word for setting in settings for word in ("--config", setting)))
+    return ("--offline", *instead_of_crates_io(folder))
+
+
+def instead_of_crates_io(folder: Path) -> tuple[str, ...]:
+    """The options by which cargo takes all crates of crates.io out of a local registry."""
+    return _set({"source.crates-io.replace-with": "kept", "source.kept.local-registry": str(folder)})
+
+
+def named(name: str, index: str) -> tuple[str, ...]:
+    """The options by which cargo knows a registry by a name, with its sparse index."""
+    return _set({f"registries.{name}.index": f"sparse+{index.rstrip('/')}/"})
+
+
+def _set(settings: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(word for key, value in settings.items() for word in ("--config", f"{key}={json.dumps(value)}"))

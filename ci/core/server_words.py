@@ -16,8 +16,8 @@ _TITLE = re.compile(rb"<title[^>]*>(.{0,1000}?)</title", re.IGNORECASE | re.DOTA
 def said(body: bytes) -> str:
     """The first words that explain a refusal; empty if there are none. Secrets in them are masked.
 
-    They are the messages of a JSON document (also of the first of its `errors`), the title of a page in HTML, or the
-    beginning of a plain text. What a terminal would take for a command is replaced.
+    They are the messages or details of a JSON document (also of the first of its `errors`), the title of a page in
+    HTML, or the beginning of a plain text. What a terminal would take for a command is replaced.
     """
     text = _of_document(body)
     if text is None and b"<" in body[:_LONGEST]:
@@ -41,5 +41,6 @@ def _of_document(body: bytes) -> str | None:
     first = errors[0] if isinstance(errors, list) and errors else document
     if not isinstance(first, dict):
         first = {"message": first}
-    messages = [one["message"] for one in (document, first) if isinstance(one.get("message"), str)]
+    texts = (one.get(key) for one in (document, first) for key in ("message", "detail"))
+    messages = [text for text in texts if isinstance(text, str)]
     return ": ".join(dict.fromkeys(messages)) or str(first.get("code") or "")
