@@ -22,6 +22,7 @@ from ci.manifest.release import PackageKey, Release
 from ci.manifest.versions import parse
 from ci.pipeline.jobs import Options, Project
 from ci.publish import every_target, places, run, vex
+from ci.publish.crates import Crates
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
 from ci.publish.ledger import PublicationLedger
@@ -35,6 +36,7 @@ _LEDGER, _TIME = "yank", "time"
 _WILL_DO = {
     "github": "put the reason on top of the notes; let another release be the latest",
     "registry": "attach a note with the reason to each image; let the tags that move go back",
+    "crates": "yank the version, which keeps it for those whose Cargo.lock names it",
     "pypi": "print the steps that have to be done by hand",
     "tap": "bring the formula of the version before back",
 }
@@ -138,7 +140,7 @@ def _each(one: Yank, targets: Sequence[Target], console: Console) -> None:
 
 def _at(target: Target, one: Yank) -> Iterator[str]:
     match target:
-        case PyPi() | GitHub():
+        case Crates() | PyPi() | GitHub():
             yield target.yank(one.reason)
         case Tap():
             yield target.yank(one.reason, one.gpg.epoch)

@@ -32,6 +32,7 @@ from ci.manifest.release import (
 )
 from ci.manifest.targets import (
     Copr,
+    CratesAccess,
     FloatingTag,
     GitHubPage,
     PyPIAccess,
@@ -266,4 +267,5 @@ def _targets(data: Mapping[str, Any]) -> Targets:
         registry=registry,
         tap=TapAccess(**data["tap"]) if "tap" in data else None,
         pypi=PyPIAccess(**data["pypi"]) if "pypi" in data else None,
+        crates=CratesAccess(**data["crates"]) if "crates" in data else None,
     )

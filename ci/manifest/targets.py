@@ -76,6 +76,15 @@ class PyPIAccess:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class CratesAccess:
+    """The sparse index of a registry of cargo, its API, and the variable of the token."""
+
+    index: str
+    api: str
+    token: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Targets:
     """Where a release is published to. A place that the manifest leaves out is None."""
 
@@ -85,3 +94,4 @@ class Targets:
     registry: RegistryAccess | None = None
     tap: TapAccess | None = None
     pypi: PyPIAccess | None = None
+    crates: CratesAccess | None = None

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from ci.core.run import Runner
 from ci.core.web import Web, origin_of
+from ci.manifest.dist_paths import CRATE
 from ci.manifest.release import FLAVOURS, Release
-from ci.publish import pypi
+from ci.publish import crates, pypi
+from ci.publish.crates import Crates
 from ci.publish.floating_tags import MovingTag
 from ci.publish.github import GitHub
 from ci.publish.github_api import Api
@@ -49,20 +51,22 @@ class Publication:
 
 
 def targets(publication: Publication, places: Places) -> Iterator[Target]:
-    """The targets that have an address, in no order. In the channel "testing", PyPI and the tap are left out."""
+    """The targets that have an address, in no order. In the channel "testing", those without it are left out."""
     if places.github:
         yield _github(publication, places)
     if places.registry:
         yield _registry(publication, places)
     if places.pypi_upload and not publication.testing:
         yield _pypi(publication, places)
+    if places.crates_index and not publication.testing:
+        yield _crates(publication, places)
     yield from _trees(publication, places)
     if places.tap and not publication.testing:
         yield _tap(publication, places)
 
 
 def _page(publication: Publication, places: Places) -> ReleasePage | None:
-    """The page that yum, pacman, PyPI and the tap wait for; None if the release has none. No token is needed."""
+    """The page that others wait for; None if the release has none. No token is needed."""
     github, tag = publication.release.targets.github, publication.release.version.tag
     if github is None:
         return None
@@ -133,6 +137,24 @@ def _pypi(publication: Publication, places: Places) -> PyPi:
         upload=places.pypi_upload,
         index=places.pypi_index,
         project=publication.release.name,
+        say=publication.say,
+        page=_page(publication, places),
+    )
+
+
+def _crates(publication: Publication, places: Places) -> Crates:
+    return Crates(
+        release=publication.found,
+        web=Web(
+            name="crates",
+            say=publication.say,
+            trusted=(origin_of(places.crates_api),),
+            authorize=crates.authorization(places.tokens["crates"]),
+        ),
+        index=places.crates_index,
+        api=places.crates_api.rstrip("/"),
+        crate=CRATE,
+        version=publication.release.version.cargo,
         say=publication.say,
         page=_page(publication, places),
     )

@@ -16,7 +16,7 @@ from ci.publish.run import ORDER
 GITHUB_API = "https://api.github.com"
 GITHUB_UPLOADS = "https://uploads.github.com"
 _TREES = {"yum", "pacman"}
-_NOT_IN_TESTING = {"pypi", "tap"}
+_NOT_IN_TESTING = {"pypi", "crates", "tap"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +33,8 @@ class Places:
     images: str = ""
     pypi_upload: str = ""
     pypi_index: str = ""
+    crates_index: str = ""
+    crates_api: str = ""
     repositories: Path | None = None
     tap: str = ""
     tokens: Mapping[str, Secret]
@@ -62,6 +64,8 @@ def of_manifest(release: Release, only: tuple[str, ...], *, testing: bool = Fals
         images=images,
         pypi_upload=targets.pypi.upload if targets.pypi and "pypi" in wanted else "",
         pypi_index=targets.pypi.index if targets.pypi and "pypi" in wanted else "",
+        crates_index=targets.crates.index if targets.crates and "crates" in wanted else "",
+        crates_api=targets.crates.api if targets.crates and "crates" in wanted else "",
         repositories=folder,
         tap=targets.tap.url if targets.tap and "tap" in wanted else "",
         tokens=known,
@@ -71,8 +75,8 @@ def of_manifest(release: Release, only: tuple[str, ...], *, testing: bool = Fals
 def _named(release: Release) -> dict[str, str]:
     """The targets that the manifest names, in their order; each with the variable of its token or of its folder."""
     targets = release.targets
-    access = {"github": targets.github, "registry": targets.registry, "pypi": targets.pypi, "tap": targets.tap}
-    variables = {name: place.token for name, place in access.items() if place is not None}
+    access = {"github": targets.github, "registry": targets.registry, "pypi": targets.pypi, "crates": targets.crates}
+    variables = {name: place.token for name, place in {**access, "tap": targets.tap}.items() if place is not None}
     variables |= dict.fromkeys(_TREES, targets.repositories.folder)
     return {name: variables[name] for name in ORDER if name in variables}
 

@@ -13,7 +13,7 @@ from ci.core.errors import ReleaseError, UsageError
 from ci.core.faults import Fault, fault_of, require_none
 from ci.publish.target import Item, State, Target
 
-ORDER = ("github", "registry", "pypi", "yum", "pacman", "tap")
+ORDER = ("github", "registry", "pypi", "crates", "yum", "pacman", "tap")
 _AGAIN = "run the same command again: it goes on where it has stopped"
 
 

@@ -41,7 +41,7 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name on the command line: "github", "registry", "pypi", "yum", "pacman" or "tap"."""
+        """Its name on the command line: "github", "registry", "pypi", "crates", "yum", "pacman" or "tap"."""
 
     def preflight(self) -> Sequence[Fault]:
         """Everything that would stop a publication there, and warnings. It changes nothing."""

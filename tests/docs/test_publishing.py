@@ -25,7 +25,7 @@ def test_the_targets_stand_in_their_order() -> None:
 
 def test_the_variables_are_those_of_the_manifest() -> None:
     targets = load(ROOT / "release.yaml").targets
-    places = (targets.github, targets.registry, targets.pypi, targets.tap)
+    places = (targets.github, targets.registry, targets.pypi, targets.crates, targets.tap)
     variables = [place.token for place in places if place] + [targets.repositories.folder]
     assert re.findall(r"`(\w+)`", " ".join(rows("Tokens"))) == variables
 

@@ -76,6 +76,7 @@ targets:
     floating: [{tag: "{minor}-{flavour}"}, {tag: latest, flavour: micro}]
   tap: {url: https://example.org/tap.git, branch: main, token: TAP_TOKEN}
   pypi: {upload: https://example.org/upload/, index: https://example.org/simple/, token: INDEX_TOKEN}
+  crates: {index: https://example.org/index/, api: https://example.org, token: CRATES_TOKEN}
 may_not_run:
   - gate: equivalence
     contains: no arm64

@@ -349,10 +349,16 @@ FIELDS = [
         '52:17: keys.packages[1].openpgp: "0123456789ABCDEF0123456789ABCDEF01234567" is the same as keys.packages[0].openpgp; list each key once',
     ]),
     ("gate: equivalence", "gate: equivalance", [
-        '65:11: may_not_run[0].gate: "equivalance" is unknown; did you mean "equivalence"?',
+        '66:11: may_not_run[0].gate: "equivalance" is unknown; did you mean "equivalence"?',
     ]),
     ("contains: no arm64", 'contains: ""', [
-        "66:15: may_not_run[0].contains: is empty; expected one line of text",
+        "67:15: may_not_run[0].contains: is empty; expected one line of text",
+    ]),
+    ("api: https://example.org, ", "", [
+        "64:3: targets.crates.api: is missing; expected the URL of the API, which the index names as well",
+    ]),
+    ("api: https://example.org, ", "api: example.org, ", [
+        '64:52: targets.crates.api: "example.org" is not valid; expected an https URL with a host, such as "https://example.org/project"',
     ]),
     ("repository: sample/tool", "repository: sample", [
         '57:24: targets.github.repository: "sample" is not valid; expected OWNER/REPOSITORY, such as "example/tools"',

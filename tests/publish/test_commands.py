@@ -94,7 +94,7 @@ def test_the_words_of_a_yank(project: Project, words: tuple[str, ...], said: str
 
 
 def test_a_token_that_is_missing_is_named(release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "TAP_TOKEN", "REPOSITORIES_FOLDER"):
+    for name in ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "CRATES_TOKEN", "TAP_TOKEN", "REPOSITORIES_FOLDER"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(f"{name}_FILE", raising=False)
     with pytest.raises(UsageError, match="GITHUB_TOKEN and GITHUB_TOKEN_FILE: neither is set"):
@@ -110,7 +110,7 @@ def test_a_token_that_is_missing_is_named(release: Release, monkeypatch: pytest.
 
 
 def test_all_variables_that_are_missing_are_named_at_once(release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    names = ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "TAP_TOKEN", "REPOSITORIES_FOLDER")
+    names = ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "CRATES_TOKEN", "TAP_TOKEN", "REPOSITORIES_FOLDER")
     for name in names:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(f"{name}_FILE", raising=False)
@@ -124,6 +124,7 @@ def test_all_variables_that_are_missing_are_named_at_once(release: Release, monk
     with pytest.raises(UsageError) as raised:
         places.of_manifest(release, (), testing=True)
     assert "PYPI_TOKEN" not in str(raised.value), "no token is asked for that is not used"
+    assert "CRATES_TOKEN" not in str(raised.value)
     assert "TAP_TOKEN" not in str(raised.value)
 
 
@@ -134,13 +135,14 @@ def test_all_variables_that_are_missing_are_named_at_once(release: Release, monk
         ("copr", False, "--only copr: there is no such target"),
         ("tap", False, "--only tap: release.yaml does not name it"),
         ("pypi", True, "--only pypi: it has no channel for testing"),
+        ("crates", True, "--only crates: it has no channel for testing"),
     ],
-    ids=["typo", "copr", "not-in-the-manifest", "testing"],
+    ids=["typo", "copr", "not-in-the-manifest", "testing", "crates"],
 )
 def test_a_wrong_target_is_named_before_a_token_is_read(
     release: Release, monkeypatch: pytest.MonkeyPatch, name: str, testing: bool, said: str
 ) -> None:
-    for variable in ("GITHUB_TOKEN", "PYPI_TOKEN", "TAP_TOKEN"):
+    for variable in ("GITHUB_TOKEN", "PYPI_TOKEN", "CRATES_TOKEN", "TAP_TOKEN"):
         monkeypatch.delenv(variable, raising=False)
     without = dataclasses.replace(release, targets=dataclasses.replace(release.targets, tap=None))
     with pytest.raises(UsageError, match=said):
@@ -214,11 +216,11 @@ def test_nothing_is_promoted_while_something_stands_in_the_way(toy: ToyTarget) -
     assert toy.promoted == ["github"]
 
 
-@pytest.mark.parametrize(("testing", "left_out"), [(False, set()), (True, {"pypi", "tap"})])
+@pytest.mark.parametrize(("testing", "left_out"), [(False, set()), (True, {"pypi", "crates", "tap"})])
 def test_what_a_channel_leaves_out(
     release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, testing: bool, left_out: set[str]
 ) -> None:
-    for name in ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "TAP_TOKEN"):
+    for name in ("GITHUB_TOKEN", "REGISTRY_TOKEN", "PYPI_TOKEN", "CRATES_TOKEN", "TAP_TOKEN"):
         monkeypatch.setenv(name, f"{name.lower()}-of-the-tests")
     monkeypatch.setenv("REPOSITORIES_FOLDER", str(tmp_path))
     for tree in ("yum", "pacman"):
@@ -236,7 +238,7 @@ def test_what_a_channel_leaves_out(
         say=print,
     )
     targets = {one.name: one for one in every_target.targets(publication, places.of_manifest(release, ()))}
-    assert set(targets) == {"github", "registry", "pypi", "yum", "pacman", "tap"} - left_out
+    assert set(targets) == {"github", "registry", "pypi", "crates", "yum", "pacman", "tap"} - left_out
     assert "of-the-tests" not in repr(targets)
 
 

@@ -15,6 +15,7 @@ from ci.core.secrets import register
 from ci.core.web import Web
 from ci.manifest.reader import load
 from ci.publish import every_target
+from ci.publish.crates import Crates
 from ci.publish.every_target import Publication
 from ci.publish.github_api import Api
 from ci.publish.ledger import PublicationLedger
@@ -25,13 +26,14 @@ from ci.publish.release_set import ReleaseSet
 from ci.publish.tap import Tap
 from ci.publish.trees import Tree
 from tests.publish import taps, tree_sets
+from tests.publish.crates_fixtures import Registry, built_crate, registry
 from tests.publish.github_support import FILES, REPOSITORY, TAG, Rehearsal, make_draft, rehearsal
 from tests.publish.pypi_fixtures import Site, built_files, site
 from tests.support import ROOT
 
-__all__ = ["built_files", "site"]
+__all__ = ["built_crate", "built_files", "registry", "site"]
 
-Waiting = Tree | Tap | PyPi
+Waiting = Tree | Tap | PyPi | Crates
 
 
 @pytest.fixture
@@ -41,7 +43,7 @@ def at(tmp_path: Path) -> Iterator[Rehearsal]:
         yield found
 
 
-@pytest.fixture(params=["yum", "tap", "pypi"])
+@pytest.fixture(params=["yum", "tap", "pypi", "crates"])
 def waiting(request: pytest.FixtureRequest, at: Rehearsal, tmp_path: Path) -> Iterator[Waiting]:
     """A target whose release page is a draft. It asks without a token."""
     api = Api(web=Web(name="github", say=at.said.append), origin=at.server.origin, repository=REPOSITORY)
@@ -54,6 +56,9 @@ def waiting(request: pytest.FixtureRequest, at: Rehearsal, tmp_path: Path) -> It
         (tmp_path / "tap").mkdir()
         with taps.served(tmp_path / "tap", register("TAP_TOKEN", taps.TOKEN, "x-access-token")) as served:
             yield dataclasses.replace(served.tap("0.2.0"), page=page)
+    elif request.param == "crates":
+        registry: Registry = request.getfixturevalue("registry")
+        yield dataclasses.replace(registry.target(request.getfixturevalue("built_crate")), page=page)
     else:
         index: Site = request.getfixturevalue("site")
         files = shutil.copytree(request.getfixturevalue("built_files"), tmp_path / "files")
@@ -108,12 +113,14 @@ def test_the_targets_of_a_run_wait_for_its_page(tmp_path: Path, with_github: boo
         github_uploads="https://uploads.example",
         pypi_upload="https://pypi.example/legacy/",
         pypi_index="https://pypi.example/simple/",
+        crates_index="https://index.example/",
+        crates_api="https://crates.example",
         repositories=tmp_path,
         tap="https://tap.example/tap.git",
-        tokens={name: register(name, f"{name}-of-the-tests", "x") for name in ("github", "pypi", "tap")},
+        tokens={name: register(name, f"{name}-of-the-tests", "x") for name in ("github", "pypi", "crates", "tap")},
     )
     pages = {one.name: one.page for one in every_target.targets(publication, where) if isinstance(one, Waiting)}
-    assert set(pages) == {"yum", "pacman", "pypi", "tap"}
+    assert set(pages) == {"yum", "pacman", "pypi", "crates", "tap"}
     origin = "https://github.example" if with_github else "https://api.github.com"
     for page in pages.values():
         assert page is not None

@@ -64,9 +64,9 @@ def toys(*names: str) -> tuple[list[ToyTarget], list[str]]:
 
 
 def test_what_others_lead_to_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
-    targets, done = toys("tap", "yum", "pypi", "github", "pacman", "registry")
+    targets, done = toys("tap", "yum", "crates", "pypi", "github", "pacman", "registry")
     run.publish(run.chosen(targets, ()), Console())
-    assert done == ["github", "registry", "pypi", "yum", "pacman", "tap"]
+    assert done == ["github", "registry", "pypi", "crates", "yum", "pacman", "tap"]
     assert "github    1 of 1" in capsys.readouterr().out
 
 

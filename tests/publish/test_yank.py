@@ -359,6 +359,7 @@ def image_index_of(folder: Path) -> bytes:
     [
         ("rpm", "faas-runtime-0.1.0~rc1-1.noarch.rpm", "pkg:rpm/faas-runtime@0.1.0~rc1-1?arch=noarch"),
         ("rpm-devel", "faas-runtime-devel-0.1.0-1.noarch.rpm", "pkg:rpm/faas-runtime-devel@0.1.0-1?arch=noarch"),
+        ("crate", "faas-function-0.2.0-rc.1.crate", "pkg:cargo/faas-function@0.2.0-rc.1"),
         ("wheel", "faas_runtime-0.1.0-py3-none-any.whl", "pkg:pypi/faas-runtime@0.1.0"),
         (
             "msys2",
@@ -366,7 +367,7 @@ def image_index_of(folder: Path) -> bytes:
             "pkg:alpm/msys/mingw-w64-ucrt-x86_64-faas-runtime@0.1.0-1?arch=any",
         ),
     ],
-    ids=["rpm", "devel", "wheel", "msys2"],
+    ids=["rpm", "devel", "crate", "wheel", "msys2"],
 )
 def test_a_statement_names_packages(kind: str, name: str, url: str) -> None:
     assert vex._package(name, kind) == url

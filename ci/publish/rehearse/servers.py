@@ -1,7 +1,8 @@
 """All servers of a rehearsal, and the places that lead to them.
 
-docker's registry and git are the real programs. GitHub, PyPI, the web server and the registry that lists referrers are
-stand-ins of this project. All of them are on the loopback, with tokens that are made up for the time of the block.
+docker's registry and git are the real programs. GitHub, PyPI, the registry of crates, the web server and the registry
+that lists referrers are stand-ins of this project. All of them are on the loopback, with tokens that are made up for
+the time of the block.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ci.core.secrets import register
 from ci.manifest.release import Release
 from ci.publish.places import Places, basic_users
 from ci.publish.rehearse import docker_registry
+from ci.publish.rehearse.crates_server import CratesServer
 from ci.publish.rehearse.git_server import git_server, make_repository
 from ci.publish.rehearse.github_pages import StoredTag
 from ci.publish.rehearse.github_server import GitHubServer
@@ -57,7 +59,7 @@ def serving(
 ) -> Iterator[Servers]:
     """Start them for the time of the block, in a new folder. `published` has the trees that are published now."""
     targets = release.targets
-    tokens = {name: secrets.token_urlsafe(24) for name in ("github", "registry", "pypi", "tap")}
+    tokens = {name: secrets.token_urlsafe(24) for name in ("github", "registry", "pypi", "crates", "tap")}
     user = targets.registry.user if targets.registry else "user"
     users = basic_users(release)
     known = {name: register(f"the token of {name}", value, *users.get(name, ())) for name, value in tokens.items()}
@@ -66,23 +68,25 @@ def serving(
     )
     github.releases.tags[release.version.tag] = StoredTag(sha=tag_object, commit=commit)
     pypi = PyPiServer(token=tokens["pypi"])
+    crates = CratesServer(token=tokens["crates"])
     registry = RegistryServer(office=TokenOffice(user=user, password=tokens["registry"]))
     trees, taps = folder / "trees", folder / "taps"
     _copy_published(published, trees)
     taps.mkdir()
     _make_tap(taps, targets.tap.branch if targets.tap else "main", run)
     with ExitStack() as stack:
-        page, index, images, web, git = (
+        page, index, cargo, images, web, git = (
             stack.enter_context(one)
             for one in (
                 Server(github.answer),
                 Server(pypi.answer),
+                Server(crates.answer),
                 Server(registry.answer),
                 static_server(trees),
                 git_server(taps, tokens["tap"], run),
             )
         )
-        github.origin = page.origin
+        github.origin, crates.origin = page.origin, cargo.origin
         places = Places(
             github=page.origin if targets.github else "",
             github_uploads=page.origin,
@@ -90,6 +94,8 @@ def serving(
             images=release.images.registry.partition("/")[2],
             pypi_upload=f"{index.origin}/legacy/" if targets.pypi else "",
             pypi_index=f"{index.origin}/simple/" if targets.pypi else "",
+            crates_index=crates.index if targets.crates else "",
+            crates_api=crates.origin if targets.crates else "",
             repositories=trees,
             tap=f"{git.origin}/{_TAP}" if targets.tap else "",
             tokens=known,
@@ -98,14 +104,21 @@ def serving(
         if shutil.which("docker-registry") and targets.registry:
             origin = stack.enter_context(docker_registry.serving(folder / "docker-registry", run))
             docker = replace(
-                places, registry=origin, github="", pypi_upload="", pypi_index="", repositories=None, tap=""
+                places,
+                registry=origin,
+                github="",
+                pypi_upload="",
+                pypi_index="",
+                crates_index="",
+                repositories=None,
+                tap="",
             )
         yield Servers(
             places=places,
             docker=docker,
             page=f"{page.origin}/{github.repository}/releases/download/{release.version.tag}",
             repositories=web.origin,
-            running=(page, index, images, git),
+            running=(page, index, cargo, images, git),
         )
 
 
