@@ -30,6 +30,7 @@ def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, 
     begun = time.monotonic()
     live = _live(project, release_set.read(chosen.set or project.dist / "release"))
     project, no_root = strangers.with_root(project, console)
+    crates = strangers.with_crates(project, console)
     with (
         publication(project, console, chosen, testing=testing) as (found, faults),
         tempfile.TemporaryDirectory(prefix="faas-runtime-rehearsal-") as scratch,
@@ -46,7 +47,7 @@ def rehearse(project: Project, console: Console, chosen: argparse.Namespace, *, 
             project.release, found.tag_object, found.found.commit, live, folder / "servers", found.run
         ) as there:
             _publish(found, there, console)
-            addresses = _addresses(found, there)
+            addresses = _addresses(found, there, *crates)
             seen = list(strangers.look(project, addresses, folder / "stranger", found.run, found.say, no_root))
     strangers.show(console, strangers.TITLE, seen)
     console.say(f"the rehearsal took {time.monotonic() - begun:.0f} s; its servers and their files are gone")
@@ -95,14 +96,17 @@ def _publish(found: Publication, there: Servers, console: Console) -> None:
     console.say("published a second time: nothing was sent")
 
 
-def _addresses(found: Publication, there: Servers) -> Addresses:
-    """Where a stranger finds what was published to the servers."""
+def _addresses(found: Publication, there: Servers, other_crates: Path | None = None, no_crates: str = "") -> Addresses:
+    """Where a stranger finds what was published to the servers, and crates that are not published here."""
     where, tap = there.places, found.release.targets.tap
     registry = there.docker.registry.partition("://")[2] if there.docker else ""  # the other one lets nobody in
     return Addresses(
         page=there.page,
         repositories=f"{there.repositories}/testing" if found.testing else there.repositories,
         pypi="" if found.testing else where.pypi_index,
+        crates="" if found.testing else where.crates_index,
+        other_crates=other_crates,
+        no_crates="" if found.testing or not where.crates_index else no_crates,
         registry=f"{registry}/{where.images}" if registry else "",
         no_registry="docker-registry is not installed" if where.registry and not registry else "",
         tls=False,

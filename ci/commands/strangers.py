@@ -19,6 +19,7 @@ from ci.core.errors import CommandFailed, HostError, ToolError, VerificationErro
 from ci.core.files import make_folder
 from ci.core.run import Runner
 from ci.core.web import Web
+from ci.manifest import dist_paths
 from ci.manifest.release import Release
 from ci.manifest.versions import Version
 from ci.pipeline.jobs import Project, Workspace
@@ -38,13 +39,18 @@ class Addresses:
     """The public addresses of a release; a place without one is left out.
 
     `page` has the files of the release page, `repositories` the trees yum/ and pacman/, `pypi` the simple index.
-    `registry` is host and path of the images, `tls` whether it wants TLS; `no_registry` says why it is not asked, if
-    there should be one. `tap` is a git repository with a `branch`.
+    `crates` is the sparse index of the crate; with `other_crates`, all others are taken out of that local registry, and
+    `no_crates` says why it is not asked, if it should be. `registry` is host and path of the images, `tls` whether it
+    wants TLS; `no_registry` says why it is not asked, if there should be one. `tap` is a git repository with a
+    `branch`.
     """
 
     page: str
     repositories: str
     pypi: str = ""
+    crates: str = ""
+    other_crates: Path | None = None
+    no_crates: str = ""
     registry: str = ""
     no_registry: str = ""
     tls: bool = True
@@ -68,6 +74,7 @@ def of_manifest(release: Release) -> Addresses:
         page=release.source.url.rpartition("/")[0],
         repositories=f"{targets.repositories.url}/testing" if testing else targets.repositories.url,
         pypi=targets.pypi.index if targets.pypi and not testing else "",
+        crates=targets.crates.index if targets.crates and not testing else "",
         registry=release.images.registry if targets.registry else "",
         tap=targets.tap.url if targets.tap and not testing else "",
         branch=targets.tap.branch if targets.tap else "",
@@ -84,6 +91,17 @@ def with_root(project: Project, console: Console) -> tuple[Project, str]:
     if why:
         console.say(f"warning: dnf and pacman will not be tried: {why}")
     return project, why
+
+
+def with_crates(project: Project, console: Console) -> tuple[Path | None, str]:
+    """The local registry with all crates that ours depends on; or why it cannot be had on this machine."""
+    project = probe(project, [kinds.LOCAL_REGISTRY])
+    outcomes = execute(project, console, jobs_of(project, [kinds.LOCAL_REGISTRY]))
+    raise_first_error(console, outcomes)
+    why = outcomes[0].why if outcomes[0].record is None else ""
+    if why:
+        console.say(f"warning: cargo will not be tried: {why}")
+    return (None if why else project.dist / dist_paths.LOCAL_REGISTRY), why
 
 
 def verify(project: Project, console: Console, version: str) -> None:
@@ -169,6 +187,13 @@ def _checks(
 
     if addresses.pypi:
         yield "pypi", lambda: published.from_pypi(downloaded("pypi"), addresses.pypi)
+    if addresses.no_crates:
+        yield "crates", partial(_not_tried, addresses.no_crates)
+    elif addresses.crates and (folder / "downloads" / Path(dist_paths.crate(release)).name).is_file():
+        by_cargo = partial(
+            published.from_crates, project=project, index=addresses.crates, others=addresses.other_crates
+        )
+        yield "crates", lambda: by_cargo(downloaded("crates"))
     if addresses.no_registry:
         yield "images", partial(_not_tried, addresses.no_registry)
     for flavour in published.flavours(folder / "downloads", release) if addresses.registry else ():

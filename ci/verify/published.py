@@ -14,20 +14,28 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ci.core import cargo_registry
 from ci.core.architectures import host_name
 from ci.core.errors import UnavailableError, VerificationError
+from ci.core.files import unpack
 from ci.core.page_names import safe
 from ci.core.run import Runner
+from ci.core.web import is_loopback
 from ci.images import engine_choice, image_index
 from ci.images.engines import container_of, temporary
 from ci.manifest import dist_paths
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.manifest.release import FLAVOURS, Release
 from ci.manifest.versions import Version
+from ci.pipeline.jobs import Output, Project
 from ci.verify import in_dnf, in_pacman
+from ci.verify.check import Check, launcher, require_answers
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
 from ci.verify.in_root import Root
+from ci.verify.rust_function import RustProject
+
+_REGISTRY = "published"
 
 
 class NotTried(UnavailableError):
@@ -125,6 +133,43 @@ def from_pypi(found: Downloaded, index: str) -> str:
     found.run(sys.executable, "-m", "venv", environment)
     found.run(environment / "bin" / "python", "-m", "pip", "install", *options, wanted)
     return _version(found, found.run.output(environment / "bin" / release.name, "--version"), "pip")
+
+
+def from_crates(found: Downloaded, project: Project, index: str, others: Path | None) -> str:
+    """Cargo finds the crate in the index, with the bytes of the release page, and builds a function that answers.
+
+    With `others`, all other crates come out of that local registry, and not from crates.io.
+    """
+    if shutil.which("cargo") is None:
+        raise NotTried("not tried: cargo is not installed")
+    release, elsewhere = found.release, not cargo_registry.is_crates_io(index)
+    options = (
+        *cargo_registry.named(_REGISTRY, index),
+        *(cargo_registry.instead_of_crates_io(others) if others else ()),
+    )
+    function = RustProject(
+        folder=found.scratch / "function",
+        home=found.scratch / "cargo",
+        run=found.run,
+        options=options if elsewhere else (),
+        environment={"no_proxy": "127.0.0.1"} if is_loopback(index) else {},
+    )
+    registry = f', registry = "{_REGISTRY}"' if elsewhere else ""
+    function.write(dist_paths.CRATE, f'version = "={release.version.cargo}"{registry}')
+    built = function.build()
+    name = Path(dist_paths.crate(release)).name
+    for path in (function.home / "registry" / "cache").glob(f"*/{name}"):
+        if path.read_bytes() != (found.folder / name).read_bytes():
+            raise VerificationError(
+                f"{index}: {name} has other bytes than on the release page", hint="find out who has changed it"
+            )
+    unpack(found.folder / release.sdist_name, found.scratch)
+    check = Check(
+        project=project, output=Output(path=name), path=found.folder / name, folder=found.scratch, run=found.run,
+        functions=(built,),
+    )  # fmt: skip
+    require_answers(check, launcher(found.scratch / release.sdist_top / "bin" / release.name))
+    return f"{dist_paths.CRATE} {release.version.cargo}, by cargo; a function that is built with it answers"
 
 
 def from_registry(found: Downloaded, registry: str, flavour: str, *, tls: bool) -> str:

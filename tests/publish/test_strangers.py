@@ -103,10 +103,11 @@ def test_a_pre_release_is_looked_for_where_candidates_are(release: Release) -> N
     found = strangers.of_manifest(with_version(release, "0.2.0rc1"))
     assert found.page.endswith("/v0.2.0rc1")
     assert found.repositories == "https://faas-runtime.github.io/packages/testing"
-    assert (found.pypi, found.tap) == ("", "")
+    assert (found.pypi, found.crates, found.tap) == ("", "", "")
     final = strangers.of_manifest(release)
     assert final.repositories == "https://faas-runtime.github.io/packages"
     assert final.pypi
+    assert final.crates == "https://index.crates.io/"
     assert final.tap
 
 
