@@ -74,8 +74,8 @@ def there(release: Release, tmp_path: Path) -> Iterator[Servers]:
 
 
 def publish(publication: Publication, there: Servers, images: Path) -> None:
-    """GitHub and yum get the set, the registry the images of another one."""
-    targets = run.chosen(every_target.targets(publication, there.places), ["github", "yum"])
+    """GitHub, yum and the registry of cargo get the set, the registry of images those of another one."""
+    targets = run.chosen(every_target.targets(publication, there.places), ["github", "crates", "yum"])
     of_images = dataclasses.replace(publication, found=image_sets.read(images))
     targets += run.chosen(every_target.targets(of_images, there.places), ["registry"])
     run.require_ready(targets, [], Console())
@@ -104,6 +104,15 @@ def test_without_docker_registry_the_images_have_a_row(publication: Publication,
     found = rehearsing._addresses(publication, dataclasses.replace(there, docker=there.places))
     assert found.registry
     assert found.no_registry == ""
+
+
+def test_where_a_stranger_finds_the_crate(publication: Publication, there: Servers, tmp_path: Path) -> None:
+    found = rehearsing._addresses(publication, there, tmp_path, "")
+    assert (found.crates, found.other_crates, found.no_crates) == (there.places.crates_index, tmp_path, "")
+    found = rehearsing._addresses(publication, there, None, "no cargo")
+    assert found.no_crates == "no cargo"
+    found = rehearsing._addresses(dataclasses.replace(publication, testing=True), there, None, "no cargo")
+    assert (found.crates, found.no_crates) == ("", ""), "the channel has no crate"
 
 
 def test_another_byte_in_the_tree_is_seen_by_the_stranger(

@@ -32,7 +32,7 @@ from ci.verify import in_pacman, published, roots
 from ci.verify.published import Downloaded
 from tests.packages.support import with_version
 from tests.publish import tree_sets
-from tests.support import ROOT
+from tests.support import ROOT, search_path
 
 PACKAGE, VERSION = "mingw-w64-ucrt-x86_64-faas-runtime", "0.2.0-1"
 
@@ -79,8 +79,22 @@ def test_a_missing_program_is_a_row(
     seen = look(project, Addresses(page="", repositories="", registry="127.0.0.1:1/x"), tmp_path, "no root")
     assert seen["image micro"].what.startswith("not tried: skopeo: not found on PATH")
     assert not seen["image micro"].tried
+    (downloads / Path(dist_paths.crate(release)).name).touch()
+    of_crates = Addresses(page="", repositories="", crates="http://127.0.0.1:1/index")
+    assert look(project, of_crates, tmp_path, "no root")["crates"].what == "not tried: cargo is not installed"
     none = Addresses(page="", repositories="", no_registry="docker-registry is not installed")
     assert look(project, none, tmp_path, "no root")["images"].what == "not tried: docker-registry is not installed"
+
+
+def test_crates_that_cannot_be_had_are_a_row(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(search_path(tmp_path / "bin", without=("cargo",))))
+    found, why = strangers.with_crates(project, Console())
+    assert (found, why) == (None, "cargo: not found on PATH")
+    assert f"warning: cargo will not be tried: {why}" in capsys.readouterr().err
+    seen = look(project, Addresses(page="", repositories="", no_crates=why), tmp_path, "no root")
+    assert seen["crates"] == StrangerReport("crates", f"not tried: {why}", tried=False)
 
 
 def test_what_could_not_be_tried_ends_with_an_error_after_the_table(

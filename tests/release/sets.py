@@ -29,7 +29,7 @@ from tests.support import ROOT
 
 VERIFY = ROOT / "ci" / "release" / "consumer" / "verify.py"
 COMMIT = "1f" * 20
-KINDS = {"sdist": ("tar.gz", "whl"), "rpm": ("rpm",), "msys2": ("zst",), "formulae": ("rb",)}
+KINDS = {"sdist": ("tar.gz", "whl"), "rpm": ("rpm",), "msys2": ("zst",), "formulae": ("rb",), "crates": ("crate",)}
 UNLISTED = ("SHA256SUMS", "SHA256SUMS.asc")
 
 
@@ -159,7 +159,7 @@ def _write_documents(folder: Path, release: Release, artefacts: Sequence[tuple[s
     version = str(release.version)
     entries = [
         {
-            "kind": {"formulae": "formula"}.get(kind, kind),
+            "kind": {"formulae": "formula", "crates": "crate"}.get(kind, kind),
             "name": name,
             "path": f"{kind}/{name}",
             "status": "verified",
