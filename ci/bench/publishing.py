@@ -27,11 +27,11 @@ from ci.core.secrets import register
 from ci.core.web import Web
 from ci.publish import release_set
 from ci.publish.github import GitHub
-from ci.publish.ledger import Ledger
+from ci.publish.ledger import PublicationLedger
 from ci.publish.registry import Registry
 from ci.publish.rehearse import docker_registry
 from ci.publish.rehearse.git_server import git_server, make_repository
-from ci.publish.rehearse.github_pages import Tag
+from ci.publish.rehearse.github_pages import StoredTag
 from ci.publish.rehearse.github_server import GitHubServer
 from ci.publish.rehearse.server import Server
 from ci.publish.release_set import ReleaseSet
@@ -77,7 +77,7 @@ def measure(rounds: int, folder: Path) -> bool:
     rows = [_row(pair, *seconds[pair.target]) for pair in pairs]
     totals = [[sum(times) for times in zip(*(one[way] for one in seconds.values()), strict=True)] for way in (0, 1)]
     ratio = statistics.median(ours / bare for ours, bare in zip(*totals, strict=True))
-    limit = figures.Target(what="publish / curl, skopeo and git, seconds", measured=ratio, most=PUBLISHING_RATIO)
+    limit = figures.FigureTarget(what="publish / curl, skopeo and git, seconds", measured=ratio, most=PUBLISHING_RATIO)
     Console().table("Times", TIME_COLUMNS, rows)
     Console().table("Cost of publishing", COLUMNS, [limit.row()])
     command = f"nox -s bench -- publishing --rounds {rounds}"
@@ -141,7 +141,7 @@ def _github(found: ReleaseSet, places: Places, scratch: Path) -> GitHub:
         title=found.version,
         notes="Measured.\n",
         prerelease=False,
-        ledger=Ledger(scratch / "github.json", found.version),
+        ledger=PublicationLedger(scratch / "github.json", found.version),
         say=_nothing,
     )
 
@@ -152,7 +152,7 @@ def _registry(found: ReleaseSet, places: Places, scratch: Path) -> Registry:
         web=Web(name="registry", say=_nothing),
         origin=places.registry,
         repository="ours/image",
-        ledger=Ledger(scratch / "registry.json", found.version),
+        ledger=PublicationLedger(scratch / "registry.json", found.version),
         say=_nothing,
         floating=False,
     )
@@ -204,7 +204,7 @@ def _serve(parent: Connection, pipe: Connection, folder: Path, version: str, com
         bare_publishing.begin(make_repository(folder / "taps" / f"{name}.git", run), run)
     github = GitHubServer(repository=bare_publishing.REPOSITORY, token=_WORD)
     for tag in (f"v{version}", bare_publishing.TAG):
-        github.releases.tags[tag] = Tag(sha=_TAG_OBJECT, commit=commit)
+        github.releases.tags[tag] = StoredTag(sha=_TAG_OBJECT, commit=commit)
     with (
         Server(github.answer) as page,
         git_server(folder / "taps", _WORD, run) as git,

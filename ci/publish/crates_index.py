@@ -20,7 +20,7 @@ _LOOK = "look at the address of the index below targets in release.yaml"
 
 @dataclass(frozen=True, kw_only=True)
 class IndexedVersion:
-    """A version that the index has; `yanked` if it was taken back."""
+    """A version that the index has; and whether it is yanked."""
 
     version: str
     sha256: str

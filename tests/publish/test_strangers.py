@@ -160,7 +160,7 @@ def test_what_the_trees_do_not_offer_any_more_is_not_installed(project: Project,
     newer = dict.fromkeys(("yum", "pacman"), parse("0.3.0rc1"))
     checks = strangers._checks(project, addresses, tmp_path, Runner(log=tmp_path / "log"), no_root, newer)
     seen = [strangers._seen(place, check) for place, check in checks]
-    assert seen == [Seen(name, "the channel testing has 0.3.0rc1") for name in ("yum", "pacman")]
+    assert seen == [StrangerReport(name, "the channel testing has 0.3.0rc1") for name in ("yum", "pacman")]
     checks = strangers._checks(
         project, addresses, tmp_path, Runner(log=tmp_path / "log"), "no root", {"yum": parse("1")}
     )

@@ -303,8 +303,8 @@ def test_all_that_stands_in_the_way_is_told_at_once(
 
 def test_servers_that_are_away_are_no_fault_of_the_yank(one: Yank) -> None:
     done: list[str] = []
-    with pytest.raises(HostError, match="one fault keeps this version from being taken back\ngithub: it is out"):
-        take_back(one, [Toy("github", done, "state"), Toy("tap", done)], Console())
+    with pytest.raises(HostError, match="one fault keeps this version from being yanked\ngithub: it is out"):
+        yank_at(one, [ToyPage("github", done, "state"), ToyPage("tap", done)], Console())
     assert not done
 
 
