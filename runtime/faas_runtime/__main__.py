@@ -30,7 +30,7 @@ def main(arguments: "Sequence[str] | None" = None) -> int:
 
 def _run(arguments: "Sequence[str]") -> int:
     try:
-        if len(arguments) > 1 or (arguments and (arguments[0].startswith("-") or arguments[0] in COMMANDS)):
+        if len(arguments) > 1 or (arguments and not _is_handler(arguments[0])):
             return _run_command(arguments)
         if variable("FAAS_RUNTIME_LISTEN") and not variable("AWS_LAMBDA_RUNTIME_API"):  # a container outside of Lambda
             return _run_command(["serve", *arguments])
@@ -45,6 +45,15 @@ def _run(arguments: "Sequence[str]") -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _is_handler(word: str) -> bool:
+    """Whether the only argument is a handler. `bootstrap` takes any word as one; elsewhere it may be a typing error."""
+    if word.startswith("-") or word in COMMANDS:
+        return False
+    if not word or "." in word or "/" in word or "\\" in word:
+        return True
+    return sys.argv[0].rpartition("/")[2] == "bootstrap"
 
 
 def _run_command(arguments: "Sequence[str]") -> int:

@@ -108,7 +108,10 @@ def test_malformed_runtime_api(address: str) -> None:
         (("--verbose",), "unknown option --verbose"),
         (("check",), "expected one LIBRARY after check, got 0"),
         (("check", "a.so", "b.so"), "expected one LIBRARY after check, got 2"),
-        (("a.b", "c.d"), "there is no command a.b; the commands are new, serve, invoke and check"),
+        (("a.b", "c.d"), "there is no command a.b. The commands are new, serve, invoke and check. Without a command,"),
+        (("sevre", "a.so"), "there is no command sevre. Did you mean serve? "),
+        (("chekc",), "there is no command chekc. Did you mean check? The commands are new, serve, invoke and check."),
+        (("probe",), "For the library probe, write the handler: probe.handle"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
@@ -118,6 +121,32 @@ def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:
     assert message in first
     assert usage[0].startswith("usage: faas-runtime ")
     assert len(usage) < 10  # the message stays in sight
+
+
+@pytest.mark.parametrize("environment", [{}, {"FAAS_RUNTIME_LISTEN": "127.0.0.1:0"}])
+def test_a_single_word_is_a_command_with_and_without_the_runtime_api(environment: dict[str, str]) -> None:
+    exit_code, output, errors = run("chekc", **environment)
+    assert (exit_code, output) == (2, "")
+    assert errors.startswith("faas-runtime: there is no command chekc. Did you mean check? ")
+
+
+@pytest.mark.parametrize("word", ["probe", "chekc", "probe.echo", "./libprobe.so", ""])
+def test_bootstrap_takes_any_word_for_a_handler(functions: Path, tmp_path: Path, word: str) -> None:
+    """So does an image, whose handler is the argument of its entry point."""
+    bootstrap = tmp_path / "bootstrap"
+    bootstrap.symlink_to(LAUNCHER)
+    environment = {"AWS_LAMBDA_RUNTIME_API": "127.0.0.1:9", "LAMBDA_TASK_ROOT": str(functions)}
+    exit_code, _, errors = run(word, command=(*PYTHON, str(bootstrap)), **environment)
+    assert "there is no command" not in errors
+    assert exit_code in (1, 3), "it looks for the library, or for the Runtime API"
+
+
+def test_bootstrap_runs_commands_too(tmp_path: Path) -> None:
+    bootstrap = tmp_path / "bootstrap"
+    bootstrap.symlink_to(LAUNCHER)
+    exit_code, _, errors = run("check", command=(*PYTHON, str(bootstrap)))
+    assert exit_code == 2
+    assert "expected one LIBRARY after check, got 0" in errors
 
 
 def test_task_root_that_cannot_be_determined(functions: os.PathLike[str], tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The commands that do not start the runtime itself: `--help`, `--version`, new, serve, invoke and check."""
 
+import difflib
 import sys
 
 from .._version import __version__
@@ -10,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+NAMES = ("new", "serve", "invoke", "check")
 SYNOPSIS = """\
 usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
@@ -24,6 +26,7 @@ Runs a native function behind the AWS Lambda Runtime API at $AWS_LAMBDA_RUNTIME_
 
 HANDLER names the library and the symbol and overrides $_HANDLER: simple_handler.handle is the symbol `handle`
 of libsimple_handler.so in $LAMBDA_TASK_ROOT. A path works too. The default is the only library in the task root.
+A HANDLER has a dot or a slash; only `bootstrap` takes a single word for the name of a library.
 
 new     makes the project of a function from a recipe
 serve   runs the function behind an emulator of Lambda, for curl, SDKs and browsers
@@ -61,12 +64,19 @@ def run_command(arguments: "Sequence[str]") -> int:
     if options:
         raise UsageError(f"unknown option {options[0]}\n{SYNOPSIS.rstrip()}")
     if name != "check":
-        raise UsageError(
-            f"there is no command {name}; the commands are new, serve, invoke and check. "
-            f"Without a command, expected one HANDLER, got {len(arguments)} arguments\n{SYNOPSIS.rstrip()}"
-        )
+        raise UsageError(f"{_unknown_command(name, others)}\n{SYNOPSIS.rstrip()}")
     if len(others) != 1:
         raise UsageError(f"expected one LIBRARY after check, got {len(others)}\n{SYNOPSIS.rstrip()}")
     from .check import check
 
     return check(sys.stdout, others[0])
+
+
+def _unknown_command(name: str, others: "Sequence[str]") -> str:
+    """What to say about a first word that is no command: the command that was meant, and how a handler is written."""
+    similar = difflib.get_close_matches(name, NAMES, 1)
+    hint = f" Did you mean {similar[0]}?" if similar else ""
+    text = f"there is no command {name}.{hint} The commands are {', '.join(NAMES[:-1])} and {NAMES[-1]}."
+    if others:
+        return f"{text} Without a command, expected one HANDLER, got {len(others) + 1} arguments"
+    return f"{text} For the library {name}, write the handler: {name}.handle"
