@@ -66,7 +66,11 @@ class Handler:
             library, symbol = last, DEFAULT_SYMBOL
         if not library or not (symbol.isascii() and symbol.isidentifier()):
             path = _join(task_root, name)
-            raise _without_suffix(path) if _is_file(path) else _malformed(name)
+            if _is_file(path):
+                from .missing_library import without_suffix
+
+                raise InitError("Runtime.LibraryNotFound", without_suffix(path, SUFFIX))
+            raise _malformed(name)
         folder = _join(task_root, folder + slash)
         if library.endswith(SUFFIX):
             return cls([_join(folder, library)], symbol)
@@ -76,7 +80,9 @@ class Handler:
         """Load the library; raises `InitError` if there is none, or it cannot be loaded."""
         path = next((path for path in self.paths if _is_file(path)), None)
         if path is None:
-            raise self._missing()
+            from .missing_library import why_missing
+
+            raise InitError("Runtime.LibraryNotFound", why_missing(self.paths, self.symbol, SUFFIX))
         try:
             return Library(path)
         except OSError as error:
@@ -84,24 +90,6 @@ class Handler:
 
             message = f"{path} cannot be loaded: {str(error).rstrip('.')}. {why_not_loadable(path, str(error))}"
             raise InitError("Runtime.LibraryNotLoadable", message) from error
-
-    def _missing(self) -> InitError:
-        stem = self.paths[-1][: -len(SUFFIX)]
-        named = next((path for path in (stem, f"{stem}.{self.symbol}") if _is_file(path)), None)
-        if named is not None:
-            return _without_suffix(named)
-        return InitError(
-            "Runtime.LibraryNotFound",
-            f"the function's library was not found at {', '.join(self.paths)}; "
-            "check the handler's name (LIBRARY.SYMBOL, or a path) and LAMBDA_TASK_ROOT",
-        )
-
-
-def _without_suffix(path: str) -> InitError:
-    return InitError(
-        "Runtime.LibraryNotFound",
-        f"{path} exists, but the name of a library has to end in {SUFFIX}; rename it if it is one",
-    )
 
 
 def _malformed(name: str) -> InitError:

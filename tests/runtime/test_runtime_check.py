@@ -75,6 +75,29 @@ def test_missing_file(tmp_path: Path) -> None:
     assert facts["fix"].startswith("check ")
 
 
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("my-function.handle", f"libmy_function{SUFFIX}"),
+        ("my-function", f"my_function{SUFFIX}"),
+        (f"./libmy-function{SUFFIX}.handle", f"libmy_function{SUFFIX}"),
+        ("my_function.handle", f"libmy-function{SUFFIX}"),
+    ],
+)
+def test_dashes_in_the_handler_and_underscores_in_the_file(tmp_path: Path, name: str, file: str) -> None:
+    (tmp_path / file).write_bytes(b"")
+    _, facts, _ = check(name, tmp_path)
+    assert facts["WRONG"].endswith(f", but {tmp_path.resolve() / file} exists")
+    assert facts["fix"] == "write - and _ in the handler as in the name of the file"
+
+
+def test_a_folder_and_another_file_get_no_hint(tmp_path: Path) -> None:
+    (tmp_path / f"libmy_function{SUFFIX}").mkdir()
+    (tmp_path / f"libmy_functions{SUFFIX}").write_bytes(b"")
+    _, facts, _ = check("my-function.handle", tmp_path)
+    assert facts["fix"].startswith("check the handler's name")
+
+
 @pytest.mark.parametrize("name", ["prog", "prog.out", "libprog.1-2"])
 def test_name_without_the_suffix(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
