@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+from base64 import b64decode
 from pathlib import Path
+from typing import Any
 
 import pytest
 from faas_runtime.emulator.event_input import SAMPLES, read_event, sample_names
@@ -13,6 +16,14 @@ from faas_runtime.emulator.options import EmulatorOptions
 from faas_runtime.emulator.size_limits import EVENT_LIMIT
 from faas_runtime.errors import UsageError
 from faas_runtime.library import Handler
+
+TELLTALES = (
+    {"Records"}, {"requestContext"}, {"id", "detail"}, {"userPoolId", "triggerSource"}, {"awslogs"},
+    {"info", "arguments", "request"}, {"RequestType", "ResponseURL", "LogicalResourceId"},
+    {"deliveryStreamArn", "records"}, {"eventSource", "bootstrapServers", "records"},
+    {"Step", "SecretId", "ClientRequestToken"},
+)  # fmt: skip
+"""Fields by which functions, and AWS's libraries, recognise an event."""
 
 
 def options(**given: str) -> EmulatorOptions:
@@ -54,7 +65,8 @@ def test_samples_are_events(name: str) -> None:
     text = (Path(SAMPLES) / f"{name}.json").read_text()
     event = json.loads(text)
     assert json.dumps(event, indent=2, ensure_ascii=False) + "\n" == text
-    assert "Records" in event or "requestContext" in event or {"id", "detail"} <= event.keys() or "userPoolId" in event
+    assert any(keys <= event.keys() for keys in TELLTALES)
+    assert len(text) < 5000, "the samples ship in images"
     assert set(re.findall(r":([0-9]{12}):", text)) <= {"123456789012"}
     assert set(re.findall(r"\b20[0-9]{2}-[0-9]{2}-", text)) <= {"2026-01-"}
 
@@ -62,6 +74,20 @@ def test_samples_are_events(name: str) -> None:
 def test_the_usual_samples_exist() -> None:
     wanted = {"apigw-v1", "apigw-v2", "function-url", "alb", "sqs", "sns", "s3", "dynamodb-stream", "kinesis"}
     assert wanted | {"eventbridge", "schedule"} <= set(sample_names())
+    assert len(sample_names()) == 23
+
+
+def test_what_samples_have_encoded_can_be_decoded() -> None:
+    def load(name: str) -> Any:
+        return json.loads((Path(SAMPLES) / f"{name}.json").read_text())
+
+    logs = json.loads(gzip.decompress(b64decode(load("cloudwatch-logs")["awslogs"]["data"])))
+    assert logs["messageType"] == "DATA_MESSAGE"
+    assert logs["logEvents"][0]["message"].startswith("ERROR order 42")
+    assert json.loads(b64decode(load("firehose")["records"][0]["data"]))["order"] == 42
+    (record,) = load("kafka")["records"]["orders-0"]
+    assert (b64decode(record["key"]), json.loads(b64decode(record["value"]))["order"]) == (b"42", 42)
+    assert bytes(record["headers"][0]["origin"]) == b"checkout"
 
 
 @pytest.mark.parametrize(
