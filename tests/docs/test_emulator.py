@@ -45,7 +45,7 @@ def test_the_page_can_be_followed(person: Reader) -> None:
 
 
 def test_every_option_is_listed() -> None:
-    source = (ROOT / "runtime" / "faas_runtime" / "emulator" / "cli.py").read_text()
+    source = (ROOT / "runtime" / "faas_runtime" / "emulator" / "parsers.py").read_text()
     options = set(re.findall(r'"(--[a-z-]+)"', source))
     assert len(options) > 8
     assert options <= set(re.findall(r"`(--[a-z-]+)[ `]", TEXT))
@@ -58,7 +58,7 @@ def test_every_sample_is_listed() -> None:
 def test_every_default_is_listed() -> None:
     sys.path.insert(0, str(ROOT / "runtime"))
     try:
-        from faas_runtime.emulator.cli import DEFAULTS
+        from faas_runtime.emulator.function_environment import DEFAULTS
     finally:
         sys.path.pop(0)
     rows = {name: line for line in TEXT.splitlines() if line.startswith("| `") for name in re.findall(r"`(\w+)`", line)}

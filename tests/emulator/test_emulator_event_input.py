@@ -12,10 +12,9 @@ from typing import Any
 import pytest
 from faas_runtime.emulator.event_input import SAMPLES, read_event, sample_names
 from faas_runtime.emulator.latencies import percentile
-from faas_runtime.emulator.options import EmulatorOptions
+from faas_runtime.emulator.options import EventOptions
 from faas_runtime.emulator.size_limits import EVENT_LIMIT
 from faas_runtime.errors import UsageError
-from faas_runtime.library import Handler
 
 TELLTALES = (
     {"Records"}, {"requestContext"}, {"id", "detail"}, {"userPoolId", "triggerSource"}, {"awslogs"},
@@ -26,8 +25,8 @@ TELLTALES = (
 """Fields by which functions, and AWS's libraries, recognise an event."""
 
 
-def options(**given: str) -> EmulatorOptions:
-    return EmulatorOptions(Handler([], "handle"), {}, **given)  # type: ignore[arg-type]
+def options(**given: str) -> EventOptions:
+    return EventOptions(**given)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -58,6 +57,22 @@ def test_unusual_events_are_accepted(tmp_path: Path, event: bytes) -> None:
     path = tmp_path / "event.json"
     path.write_bytes(event)
     assert read_event(options(event=str(path))) == event.removeprefix(b"\xef\xbb\xbf")
+
+
+def test_the_event_itself_can_be_given(tmp_path: Path) -> None:
+    assert read_event(options(data='{"a":1}')) == b'{"a":1}'
+    path = tmp_path / "event.json"
+    path.write_bytes(b"[1]")
+    assert read_event(options(data=f"@{path}")) == b"[1]"
+    path.write_bytes(b"[1,]")
+    for data, place in (
+        (f"@{path}", f"{path}:1:4: "),
+        ("[1,]", "--data:1:4: "),
+        (" ", "--data:1:1: "),
+        ("@", "--data @ "),
+    ):
+        with pytest.raises(UsageError, match=re.escape(place)):
+            read_event(options(data=data))
 
 
 @pytest.mark.parametrize("name", sample_names())

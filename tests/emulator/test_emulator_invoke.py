@@ -66,6 +66,14 @@ def test_the_output_of_the_function_is_not_in_the_response(root: Path) -> None:
     assert "unset" in log
 
 
+def test_the_event_can_be_given_on_the_command_line(root: Path, tmp_path: Path) -> None:
+    assert invoke(root, "probe.echo", "--data", '{"a":"gr\u00fcn"}')[:2] == (0, b'{"a":"gr\xc3\xbcn"}')
+    event = tmp_path / "event.json"
+    event.write_bytes(b' {"b" : 2}\n')
+    assert invoke(root, "probe.echo", "--data", f"@{event}")[:2] == (0, event.read_bytes())
+    assert invoke(root, "probe.echo", "--data", "@-", stdin=b"[3]")[:2] == (0, b"[3]")
+
+
 def test_a_path_works_with_and_without_a_handler(root: Path) -> None:
     assert invoke(root, str(root / f"libprobe{SUFFIX}.echo"))[:2] == (0, b"{}")
     code, output, _ = invoke(root, str(root / f"libwaits{SUFFIX}"))
@@ -123,6 +131,10 @@ def test_broken_events_start_nothing(root: Path, tmp_path: Path, from_stdin: boo
         ([], "LIBRARY"),
         (["probe.echo", "--event", '{"a":1}'], "No such file or directory; --event expects a file, or - for standard"),
         (["probe.echo", "--event", "/"], "Is a directory"),
+        (["probe.echo", "--event", '{"a":1}'], "and --data the event itself"),
+        (["probe.echo", "--data", ""], "--data has an empty value"),
+        (["probe.echo", "--data", '{"a":1'], "--data:1:7: the event is not JSON"),
+        (["probe.echo", "--data", "{}", "--sample", "sqs"], "not allowed with"),
         (["probe.echo", "--event", "-", "--sample", "sqs"], "not allowed with"),
         (["probe.echo", "--repeat", "0"], "--repeat"),
         (["probe.echo", "--timeout", "soon"], "--timeout"),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faas_runtime.emulator.cli import read
+from faas_runtime.emulator.cli import read_serve
 from faas_runtime.emulator.launch import sandbox_options
 from faas_runtime.event_loop.loop import running_loop
 from faas_runtime.event_loop.tasks import Future, Task, run, sleep, wait
@@ -109,11 +109,11 @@ FAULTS: dict[str, tuple[object, str, object]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_no_fault_keeps_the_pool_from_stopping(monkeypatch: pytest.MonkeyPatch, emulated: Path, fault: str) -> None:
     monkeypatch.setattr(*FAULTS[fault])
-    options = read("serve", [f"{emulated}.echo", "--timeout", "1", "--watch"], {})
+    (options,) = read_serve([f"{emulated}.echo", "--timeout", "1"], {}).functions
 
     async def body() -> None:
         running_loop().error_handler = lambda message, error: None
-        pool = Pool(sandbox_options(options, options.concurrency), silent_log())
+        pool = Pool(sandbox_options(options, options.concurrency, watch=True), silent_log())
         started = Task(pool.start())
         invoked = Task(pool.invoke(PendingInvocation(b"1", "arn")))
         await sleep(0)
@@ -131,7 +131,8 @@ def test_an_environment_that_is_ended_while_its_process_is_started_ends(
     async def body() -> None:
         owner = _Owner()
         environment = ExecutionEnvironment(owner, 0, silent_log(), timeout_s=600, capacity=1)
-        command = sandbox_options(read("serve", [f"{emulated}.echo"], {}), 1).launch_command(None)
+        (options,) = read_serve([f"{emulated}.echo"], {}).functions
+        command = sandbox_options(options, 1).launch_command(None)
         starting = Task(environment.start(command))
         await sleep(0)  # let the start begin
         end(environment)

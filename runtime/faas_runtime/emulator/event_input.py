@@ -1,4 +1,4 @@
-"""The event for `faas-runtime invoke`: from a file, from standard input, or one of the samples."""
+"""The event for `faas-runtime invoke`: from the command line, a file, standard input, or one of the samples."""
 
 import difflib
 import json
@@ -10,21 +10,30 @@ from .size_limits import EVENT_LIMIT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .options import EmulatorOptions
+    from .options import EventOptions
 
 SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "samples")
 _SUFFIX = ".json"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-def read_event(options: "EmulatorOptions") -> bytes:
+def read_event(options: "EventOptions") -> bytes:
     """The event, which is valid JSON; raises UsageError with the place of the fault."""
     if options.sample:
         return _read_sample(options.sample)
-    if not options.event:
+    if options.data and not options.data.startswith("@"):
+        return _checked(os.fsencode(options.data), "--data")
+    name = options.data[1:] or options.event
+    if options.data and not name:
+        raise UsageError("--data @ names no file; give @FILE, or @- for standard input")
+    if not name:
         return b"{}"
-    source = "standard input" if options.event == "-" else options.event
-    data = _read(options.event, source)
+    source = "standard input" if name == "-" else name
+    return _checked(_read(name, source), source)
+
+
+def _checked(data: bytes, source: str) -> bytes:
+    """The event without a byte order mark, if it is one."""
     if len(data) > EVENT_LIMIT:
         raise UsageError(f"{source}: the event is larger than {EVENT_LIMIT} bytes, the limit of Lambda")
     data = data.removeprefix(_BYTE_ORDER_MARK)
@@ -57,7 +66,9 @@ def _read(name: str, source: str) -> bytes:
             raise UsageError("standard input is closed; give the event in a file, or as --event - < FILE")
         return sys.stdin.buffer.read(EVENT_LIMIT + 1)
     except OSError as error:
-        hint = "; --event expects a file, or - for standard input" if isinstance(error, FileNotFoundError) else ""
+        hint = ""
+        if isinstance(error, FileNotFoundError):
+            hint = "; --event expects a file, or - for standard input, and --data the event itself"
         raise UsageError(f"{source}: the event cannot be read: {error.strerror}{hint}") from error
 
 

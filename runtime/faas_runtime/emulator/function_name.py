@@ -4,7 +4,7 @@ import re
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .options import EmulatorOptions
+    from .options import FunctionOptions
 
 CLASSIC_NAME = "function"  # in the well-known path of AWS's emulator; it stands for the configured name
 NAME_PATTERN = (
@@ -30,7 +30,7 @@ class InvokedFunction:
         """The version that is executed: the qualifier if it is one, or else the configured version."""
 
 
-def resolve(name: str, qualifier: str, options: "EmulatorOptions") -> InvokedFunction:
+def resolve(name: str, qualifier: str, options: "FunctionOptions") -> InvokedFunction:
     """The function that a name stands for. `name` matches `NAME_PATTERN`; a qualifier in it overrides `qualifier`."""
     found = re.fullmatch(NAME_PATTERN, name, re.ASCII)
     assert found is not None, "the name has been checked"

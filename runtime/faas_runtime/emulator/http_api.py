@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..http_server.listener import AcceptedConnection
     from ..http_server.messages import HttpRequest
     from ..sandbox.pool import Pool
-    from .options import EmulatorOptions
+    from .options import ServeOptions
 
 JSON_HEADERS = [("Content-Type", "application/json")]
 _MESSAGES = {
@@ -42,14 +42,14 @@ class HttpApi:
 
     def __init__(
         self,
-        options: "EmulatorOptions",
+        options: "ServeOptions",
         pool: "Pool",
         run_in_background: "Callable[[Coroutine[Any, Any, None]], None]",
         print_message: "Callable[[str], None]",
         report_refusal: "Callable[[int, str], None]",
     ) -> None:
         """Both report to the user: `print_message` why a client got a 502, `report_refusal` a refused request."""
-        self._options = options
+        self._function = options.functions[0]
         self._pool = pool
         self._run_in_background = run_in_background
         self._print_message = print_message
@@ -78,7 +78,7 @@ class HttpApi:
             self._report_refusal(503, QUEUE_FULL)
             respond(refusal(503))
             return
-        invocation = PendingInvocation(b"", self._options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
+        invocation = PendingInvocation(b"", self._function.arn(), trace_id=request.header("x-amzn-trace-id") or "")
         event = encode_event(request, request_id=invocation.request_id, now=time.time())
         if len(event) > EVENT_LIMIT:
             respond(refusal(413))

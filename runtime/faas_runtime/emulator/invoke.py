@@ -20,7 +20,7 @@ from .launch import sandbox_options
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .options import EmulatorOptions
+    from .options import EventOptions, FunctionOptions
 
 EXIT_CODES = {
     OutcomeKind.ANSWERED: 0,
@@ -35,20 +35,20 @@ _STREAM_ERRORS = {error_documents.TIMED_OUT: OutcomeKind.TIMED_OUT, error_docume
 SIGNALLED = 128  # plus the number of the signal, as shells report it
 
 
-def invoke(options: "EmulatorOptions") -> int:
+def invoke(options: "FunctionOptions", wanted: "EventOptions") -> int:
     """Invoke as often as requested; returns the exit code: that of the first invocation that failed, if one did."""
-    event = read_event(options)
-    return run(_run(options, event))
+    event = read_event(wanted)
+    return run(_run(options, event, wanted.repeat))
 
 
-async def _run(options: "EmulatorOptions", event: bytes) -> int:
+async def _run(options: "FunctionOptions", event: bytes, repeat: int) -> int:
     """Run all invocations, or until a signal; ends every process that was started."""
     output = _StandardOutput()
     log = InvocationLog(
         options.version, options.memory_mb, descriptor=STDERR, before_write=output.end_line, write=write_all
     )
     pool = Pool(sandbox_options(options, options.concurrency), log)
-    work = Task(_invoke_all(options, pool, event, log, output))
+    work = Task(_invoke_all(options, pool, event, repeat, log, output))
     signals = _cancel_on_signals(work)
     try:
         code: int = await work
@@ -81,12 +81,12 @@ def _cancel_on_signals(work: Task) -> "list[int]":
 
 
 async def _invoke_all(
-    options: "EmulatorOptions", pool: Pool, event: bytes, log: InvocationLog, output: "_StandardOutput"
+    options: "FunctionOptions", pool: Pool, event: bytes, repeat: int, log: InvocationLog, output: "_StandardOutput"
 ) -> int:
     code = 0
     latencies = Latencies()
-    for number in range(1, options.repeat + 1):
-        is_last = number == options.repeat
+    for number in range(1, repeat + 1):
+        is_last = number == repeat
         started = time.perf_counter()
         invocation = PendingInvocation(event, options.arn())
         outcome = await pool.invoke(invocation)
@@ -98,7 +98,7 @@ async def _invoke_all(
         if kind is OutcomeKind.INIT_FAILED:
             break  # it would fail again, and take as long
     output.end_line()
-    if options.repeat > 1:
+    if repeat > 1:
         write_all(STDERR, latencies.table().encode())
     return code
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..http_server.header_fields import HeaderFields
     from ..http_server.messages import HttpRequest
     from .function_name import InvokedFunction
-    from .options import EmulatorOptions
+    from .options import FunctionOptions
 
 INVALID_CONTENT = "InvalidRequestContentException"
 INVALID_PARAMETER = "InvalidParameterValueException"
@@ -51,7 +51,7 @@ class InvalidRequest(Exception):
 class FunctionNames:
     """The names that the function is invoked by, each of which is checked once."""
 
-    def __init__(self, options: "EmulatorOptions") -> None:
+    def __init__(self, options: "FunctionOptions") -> None:
         self._options = options
         self._known: dict[tuple[str, str], InvokedFunction] = {}
 

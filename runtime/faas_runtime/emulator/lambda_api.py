@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..http_server.messages import HttpRequest
     from ..http_server.request_head import RequestHead
     from ..sandbox.pool import Pool
-    from .options import EmulatorOptions
+    from .options import ServeOptions
 
     Respond = Callable[[HttpResponse], None]
 
@@ -84,13 +84,13 @@ class LambdaApi:
 
     def __init__(
         self,
-        options: "EmulatorOptions",
+        options: "ServeOptions",
         pool: "Pool",
         run_in_background: "Callable[[Coroutine[Any, Any, None]], None]",
         report_refusal: "Callable[[int, str], None]",
     ) -> None:
         """`report_refusal` reports a refused request to the user (status, reason)."""
-        self._names = FunctionNames(options)
+        self._names = FunctionNames(options.functions[0])
         self._pool = pool
         self._run_in_background = run_in_background
         self._report_refusal = report_refusal

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-    from .options import EmulatorOptions
+    from .options import FunctionOptions
 
 _PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _LAUNCHER = os.path.join(_PACKAGE_PARENT, "bin", "faas-runtime")
@@ -22,8 +22,11 @@ _LIBRARY_PATHS = ("PATH",) if os.name == "nt" else ("LD_LIBRARY_PATH", "DYLD_LIB
 _MOST_PER_PROCESS = 1024
 
 
-def sandbox_options(options: "EmulatorOptions", concurrency: int) -> SandboxOptions:
-    """The options of a pool that runs the function; `concurrency`: the highest number of invocations at once."""
+def sandbox_options(options: "FunctionOptions", concurrency: int, *, watch: bool = False) -> SandboxOptions:
+    """The options of a pool that runs the function; `concurrency`: the highest number of invocations at once.
+
+    `watch`: load the library again when it has changed.
+    """
     paths = options.handler.paths
     original = next((path for path in paths if os.path.isfile(path)), paths[0])
 
@@ -38,7 +41,7 @@ def sandbox_options(options: "EmulatorOptions", concurrency: int) -> SandboxOpti
         concurrency,
         options.timeout_s,
         invocations_per_process=_invocations_per_process(options),
-        library=WatchedLibrary(original, library_state) if options.watch else None,
+        library=WatchedLibrary(original, library_state) if watch else None,
     )
 
 
@@ -56,7 +59,7 @@ def _arguments(handler: str) -> "list[str]":
     return [sys.executable, "-I", "-S", *start, handler]
 
 
-def _handler_name(options: "EmulatorOptions", copy: "str | None") -> str:
+def _handler_name(options: "FunctionOptions", copy: "str | None") -> str:
     """The name with which the runtime loads exactly this file."""
     paths, symbol = options.handler.paths, options.handler.symbol
     path = copy or next((path for path in paths if os.path.isfile(path)), "")
@@ -65,7 +68,7 @@ def _handler_name(options: "EmulatorOptions", copy: "str | None") -> str:
     return f"{path}.{symbol}"
 
 
-def _invocations_per_process(options: "EmulatorOptions") -> int:
+def _invocations_per_process(options: "FunctionOptions") -> int:
     """How many invocations the runtime takes at once: it reads the same variable."""
     text = options.environment.get("AWS_LAMBDA_MAX_CONCURRENCY", "")
     return int(text) if text.isascii() and text.isdigit() and 0 < int(text[:6]) <= _MOST_PER_PROCESS else 1

@@ -21,8 +21,8 @@ _PARTITIONS = (
 )
 
 
-class EmulatorOptions:
-    """The options of both commands; those that only one command has keep their defaults in the other."""
+class FunctionOptions:
+    """A function, and how it is run."""
 
     def __init__(
         self,
@@ -31,13 +31,6 @@ class EmulatorOptions:
         *,
         concurrency: int = DEFAULT_CONCURRENCY,
         timeout_s: float = 300.0,
-        watch: bool = False,
-        host: str = "127.0.0.1",
-        port: int = DEFAULT_PORT,
-        origins: "tuple[str, ...] | None" = (),
-        event: str = "",
-        sample: str = "",
-        repeat: int = 1,
     ) -> None:
         self.handler = handler
         """Where the library may be (absolute paths, the first one that exists counts), and the symbol."""
@@ -47,20 +40,6 @@ class EmulatorOptions:
         """The highest number of invocations at once."""
         self.timeout_s = timeout_s
         """How long an invocation may take, and an init as well."""
-        self.watch = watch
-        """Whether a changed library is loaded again."""
-        self.host = host
-        """An IP address or a host name to listen on; `*`: all addresses."""
-        self.port = port
-        """The port to listen on; 0: a free one."""
-        self.origins = origins
-        """Origins whose pages may call, in addition to those of this machine; None: the function itself decides."""
-        self.event = event
-        """invoke: a file with the event, `-` for standard input; empty: not given."""
-        self.sample = sample
-        """invoke: the name of a sample event; empty: not given."""
-        self.repeat = repeat
-        """invoke: the number of invocations."""
 
     @property
     def function_name(self) -> str:
@@ -85,3 +64,41 @@ class EmulatorOptions:
         partition = partition or next((each for start, each in _PARTITIONS if region.startswith(start)), "aws")
         arn = f"arn:{partition}:lambda:{region}:{account or ACCOUNT}:function:{name or self.function_name}"
         return f"{arn}:{qualifier}" if qualifier else arn
+
+
+class ServeOptions:
+    """What `faas-runtime serve` serves, and where."""
+
+    def __init__(
+        self,
+        functions: "tuple[FunctionOptions, ...]",
+        *,
+        watch: bool = False,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        origins: "tuple[str, ...] | None" = (),
+    ) -> None:
+        self.functions = functions
+        """The functions; the first one is the default."""
+        self.watch = watch
+        """Whether a changed library is loaded again."""
+        self.host = host
+        """An IP address or a host name to listen on; `*`: all addresses."""
+        self.port = port
+        """The port to listen on; 0: a free one."""
+        self.origins = origins
+        """Origins whose pages may call, in addition to those of this machine; None: the function itself decides."""
+
+
+class EventOptions:
+    """What `faas-runtime invoke` sends, and how often. At most one of the texts is not empty; without any: {}."""
+
+    def __init__(self, *, event: str = "", data: str = "", sample: str = "", repeat: int = 1) -> None:
+        self.event = event
+        """A file with the event, `-` for standard input."""
+        self.data = data
+        """The event itself, or `@` and what `event` may be."""
+        self.sample = sample
+        """The name of a sample event."""
+        self.repeat = repeat
+        """The number of invocations."""

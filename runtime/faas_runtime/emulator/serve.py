@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..http_server.listener import AcceptedConnection
     from ..http_server.messages import HttpRequest
     from ..http_server.request_head import RequestHead
-    from .options import EmulatorOptions
+    from .options import ServeOptions
 
 HEALTH_PATH = "/_faas/health"
 ALL_ADDRESSES = {"*": "all addresses", "0.0.0.0": "all IPv4 addresses"}  # noqa: S104
@@ -57,10 +57,11 @@ def descriptor_budget(limit: int, concurrency: int) -> "tuple[int, int]":
 class _Router(RequestHandler):
     """Passes each request to the part of the emulator that it is for."""
 
-    def __init__(self, options: "EmulatorOptions", log: InvocationLog) -> None:
-        concurrency, connections = descriptor_budget(raise_limit(), options.concurrency)
-        self.pool = Pool(sandbox_options(options, concurrency), log)
-        self.server = HttpServer(self, DESCRIPTORS_EACH * options.concurrency, connections)
+    def __init__(self, options: "ServeOptions", log: InvocationLog) -> None:
+        (function,) = options.functions
+        concurrency, connections = descriptor_budget(raise_limit(), function.concurrency)
+        self.pool = Pool(sandbox_options(function, concurrency, watch=options.watch), log)
+        self.server = HttpServer(self, DESCRIPTORS_EACH * function.concurrency, connections)
         self.concurrency = concurrency
         self.host_check: HostCheck | None = None
         """Set before the server listens."""
@@ -138,13 +139,14 @@ class _Signals:
         (self.second if self.first.done() else self.first).set_result()
 
 
-def serve(options: "EmulatorOptions") -> int:
+def serve(options: "ServeOptions") -> int:
     """Serve until a signal arrives; returns the exit code."""
     return run(_serve(options))
 
 
-async def _serve(options: "EmulatorOptions") -> int:
-    log = InvocationLog(options.version, options.memory_mb)
+async def _serve(options: "ServeOptions") -> int:
+    function = options.functions[0]
+    log = InvocationLog(function.version, function.memory_mb)
     running_loop().error_handler = lambda message, error: _report_error(message, error, log)
     signals = _Signals()
     router = _Router(options, log)
@@ -156,10 +158,10 @@ async def _serve(options: "EmulatorOptions") -> int:
         raise UsageError(_listen_error(options, error)) from error
     _print_address(options, port, log)
     limit = router.server.connection_limit
-    if router.concurrency < options.concurrency:
-        few = f"{router.concurrency} of {options.concurrency} invocations, and {limit} connections,"
+    if router.concurrency < function.concurrency:
+        few = f"{router.concurrency} of {function.concurrency} invocations, and {limit} connections,"
         log.print_message(f"only {few} at once are possible; {MORE_CONNECTIONS}")
-    elif limit < options.concurrency:
+    elif limit < function.concurrency:
         log.print_message(f"only {limit} connections at once are possible; {MORE_CONNECTIONS}")
     router.server.run(router.pool.start())
     gc.freeze()  # what is there by now stays: it need not be looked at again and again
@@ -203,8 +205,8 @@ def _resolve(host: str) -> "set[str]":
     return {str(address[0]) for _, _, _, _, address in found}
 
 
-def _print_address(options: "EmulatorOptions", port: int, log: InvocationLog) -> None:
-    handler = options.environment["_HANDLER"]
+def _print_address(options: "ServeOptions", port: int, log: InvocationLog) -> None:
+    handler = options.functions[0].environment["_HANDLER"]
     if options.host in ALL_ADDRESSES:
         log.print_message(
             f"serving {handler} on {ALL_ADDRESSES[options.host]}, port {port} "
@@ -221,7 +223,7 @@ def _host_and_port(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _listen_error(options: "EmulatorOptions", error: "OSError | UnicodeError") -> str:
+def _listen_error(options: "ServeOptions", error: "OSError | UnicodeError") -> str:
     hint = "choose another port with --port, or 0 for a free one"
     if isinstance(error, (socket.gaierror, UnicodeError)) or error.errno == errno.EADDRNOTAVAIL:
         hint = "choose an address of this machine with --host"

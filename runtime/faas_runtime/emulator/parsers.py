@@ -1,0 +1,125 @@
+"""The parsers of the command lines of `faas-runtime serve` and `faas-runtime invoke`."""
+
+import argparse
+
+from ..errors import UsageError
+from ..http_server.cors import ANY, normalize_origin
+from ..library import SUFFIX
+from .function_environment import DEFAULTS
+from .options import DEFAULT_CONCURRENCY, DEFAULT_PORT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import NoReturn
+
+NO_CORS = "none"
+_PATHS = f"a path such as ./libmine{SUFFIX}, or a name such as mine.handle in $LAMBDA_TASK_ROOT"
+
+
+class _CommandParser(argparse.ArgumentParser):
+    """A parser that leaves printing and exit codes to `main`."""
+
+    def error(self, message: str) -> "NoReturn":
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
+    """The arguments of `serve`; raises `UsageError`, or SystemExit(0) after --help."""
+    parser = _CommandParser(
+        prog="faas-runtime serve",
+        description="Run a function behind an emulator of AWS Lambda: the Invoke API, and HTTP for web functions.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "function",
+        metavar="LIBRARY[.HANDLER]",
+        nargs="?",
+        default="",
+        help=f"{_PATHS} (default: the only library in the current folder)",
+    )
+    _add_common_options(parser, variables)
+    _add_serve_options(parser)
+    return _refuse_empty(parser.parse_args(arguments), ("env_file", "timeout", "host"))
+
+
+def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
+    """The arguments of `invoke`; raises `UsageError`, or SystemExit(0) after --help."""
+    parser = _CommandParser(
+        prog="faas-runtime invoke",
+        description="Run a function for one event. Its response goes to standard output, its log to standard error.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", help=_PATHS)
+    _add_common_options(parser, variables)
+    event = parser.add_mutually_exclusive_group()
+    event.add_argument("--event", metavar="FILE", help="the event; - reads it from standard input")
+    event.add_argument(
+        "--data", metavar="JSON", help="the event itself, such as '{\"a\":1}'; @FILE reads it from a file"
+    )
+    event.add_argument("--sample", metavar="NAME", help="a sample event as a service sends it: apigw-v2, sqs, …")
+    parser.add_argument("--repeat", metavar="N", type=count, default=1, help="invoke N times, and print latencies")
+    return _refuse_empty(parser.parse_args(arguments), ("event", "data", "sample", "env_file", "timeout"))
+
+
+def _refuse_empty(given: argparse.Namespace, names: "Sequence[str]") -> argparse.Namespace:
+    """Refuse options with an empty value, such as that of an unset variable of a shell."""
+    for name in names:
+        if getattr(given, name) == "":
+            raise UsageError(f"--{name.replace('_', '-')} has an empty value; give one, or leave the option out")
+    return given
+
+
+def _add_common_options(parser: _CommandParser, variables: "Mapping[str, str]") -> None:
+    """Add the options that both commands have."""
+    timeout = variables.get("AWS_LAMBDA_FUNCTION_TIMEOUT") or DEFAULTS["AWS_LAMBDA_FUNCTION_TIMEOUT"]
+    parser.add_argument("--timeout", metavar="S", help=f"seconds that an invocation may take (default: {timeout})")
+    parser.add_argument(
+        "--env-file", metavar="F", help="environment variables for the function: KEY=VALUE lines, as docker reads them"
+    )
+
+
+def _add_serve_options(parser: _CommandParser) -> None:
+    """Add the options that only `serve` has."""
+    parser.add_argument("--host", help="address to listen on, * for all addresses (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", metavar="P", type=port, help=f"port to listen on, 0 for a free one (default: {DEFAULT_PORT})"
+    )
+    parser.add_argument(
+        "--concurrency",
+        metavar="N",
+        type=count,
+        default=DEFAULT_CONCURRENCY,
+        help=f"most invocations at once (default: {DEFAULT_CONCURRENCY})",
+    )
+    parser.add_argument("--watch", action="store_true", help="load the library again when it has changed")
+    parser.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        type=_origin,
+        action="append",
+        default=[],
+        help="an origin whose web pages may call, in addition to those of this machine; * for any origin, "
+        f"{NO_CORS} to let the function decide; can be given several times",
+    )
+
+
+def port(text: str) -> int:
+    """A port from 0 on."""
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and int(text) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; expected a number from 0 to 65535")
+    return int(text)
+
+
+def count(text: str) -> int:
+    """A number of at least 1."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
+    return int(text)
+
+
+def _origin(text: str) -> str:
+    try:
+        return text if text == NO_CORS else normalize_origin(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}, {ANY} for any, or {NO_CORS}") from error
