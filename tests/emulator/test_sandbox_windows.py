@@ -10,7 +10,7 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from faas_runtime.emulator.invoke import _StandardOutput
+from faas_runtime.emulator.standard_output import StandardOutput
 from faas_runtime.event_loop.loop import EventLoop
 from faas_runtime.event_loop.poller import SelectorPoller
 from faas_runtime.event_loop.tasks import run
@@ -64,7 +64,7 @@ def test_exit_codes_of_windows_are_in_the_exit_reason(monkeypatch: pytest.Monkey
 
 def test_nothing_is_written_after_the_reader_has_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     """On Windows, the error is EINVAL if nobody reads the pipe."""
-    output, calls = _StandardOutput(), []
+    output, calls = StandardOutput(), []
 
     def write(descriptor: int, data: bytes) -> int:
         calls.append(data)

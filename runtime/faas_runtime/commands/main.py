@@ -16,7 +16,7 @@ SYNOPSIS = """\
 usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
        faas-runtime serve [LIBRARY[.HANDLER]] [OPTIONS]
-       faas-runtime invoke LIBRARY[.HANDLER] [OPTIONS]
+       faas-runtime invoke LIBRARY[.HANDLER] | --function NAME [OPTIONS]
        faas-runtime check LIBRARY[.HANDLER]
        faas-runtime --help | --version
 """

@@ -2,12 +2,15 @@
 
 import argparse
 import os
+import re
 
 from ..command_line import has_folder
 from ..errors import InitError, UsageError
 from ..library import SUFFIX, Handler
 from . import env_file
+from .event_input import read_event
 from .function_environment import function_environment, timeout_s
+from .function_name import NAME_PATTERN
 from .options import DEFAULT_PORT, EventOptions, FunctionOptions, ServeOptions
 from .parsers import NO_CORS, parse_invoke, parse_serve, port
 
@@ -22,9 +25,18 @@ def run(name: str, arguments: "Sequence[str]") -> int:
         from .serve import serve
 
         return serve(read_serve(arguments, os.environ))
+    given = parse_invoke(arguments, os.environ)
+    wanted = EventOptions(
+        event=given.event or "", data=given.data or "", sample=given.sample or "", repeat=given.repeat
+    )
+    event = read_event(wanted)
+    if given.name is not None:
+        from .running_emulator import invoke_running
+
+        return invoke_running(_checked_name(given.name), _running_address(given, os.environ), event, wanted)
     from .invoke import invoke
 
-    return invoke(*read_invoke(arguments, os.environ))
+    return invoke(_function(given, os.environ, 1), event, wanted.repeat)
 
 
 def read_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> ServeOptions:
@@ -34,13 +46,6 @@ def read_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> Se
     host, number = _address(given, variables)
     origins = None if NO_CORS in given.cors else tuple(given.cors)
     return ServeOptions((function,), watch=given.watch, host=host, port=number, origins=origins)
-
-
-def read_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> "tuple[FunctionOptions, EventOptions]":
-    """Read the arguments of `invoke`; raises UsageError, or SystemExit(0) after --help."""
-    given = parse_invoke(arguments, variables)
-    event = EventOptions(event=given.event or "", data=given.data or "", sample=given.sample or "", repeat=given.repeat)
-    return _function(given, variables, 1), event
 
 
 def _function(given: argparse.Namespace, variables: "Mapping[str, str]", concurrency: int) -> FunctionOptions:
@@ -90,6 +95,27 @@ def default_address(variables: "Mapping[str, str]") -> "tuple[str, int]":
     if not host:
         raise UsageError(f"FAAS_RUNTIME_LISTEN is {text!r}; set it to HOST:PORT, such as 127.0.0.1:8080 or *:8080")
     return host, found
+
+
+def _checked_name(name: str) -> str:
+    if not re.fullmatch(NAME_PATTERN, name, re.ASCII):
+        raise UsageError(f"{name!r} is not the name of a function; expected letters, digits, - and _, or an ARN")
+    return name
+
+
+def _running_address(given: argparse.Namespace, variables: "Mapping[str, str]") -> "tuple[str, int]":
+    """Where the emulator listens that is to be asked: as given, or where a `serve` without options listens."""
+    host, number = default_address(variables)
+    if given.address is not None:
+        host, _, digits = given.address.removeprefix("http://").rstrip("/").rpartition(":")
+        try:
+            number = port(digits)
+        except argparse.ArgumentTypeError:
+            host = ""
+        if not host:
+            raise UsageError(f"--address is {given.address!r}; expected HOST:PORT, such as 127.0.0.1:8080")
+    host = _host(host)
+    return ("127.0.0.1" if host in ("*", "0.0.0.0") else host), number  # noqa: S104
 
 
 def _host(text: str) -> str:

@@ -1,26 +1,22 @@
 """`faas-runtime invoke`: one environment without HTTP. Responses go to standard output, the log to standard error."""
 
-import errno
-import os
 import signal
-import sys
 import time
 
-from ..errors import UsageError
 from ..event_loop.loop import running_loop
 from ..event_loop.tasks import Cancelled, Task, run
 from ..sandbox import error_documents, reaper
 from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken
-from ..sandbox.invocation_log import STDERR, STDOUT, InvocationLog
+from ..sandbox.invocation_log import STDERR, InvocationLog
 from ..sandbox.output import write_all
 from ..sandbox.pool import Pool
-from .event_input import read_event
 from .latencies import Latencies
 from .launch import sandbox_options
+from .standard_output import StandardOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .options import EventOptions, FunctionOptions
+    from .options import FunctionOptions
 
 EXIT_CODES = {
     OutcomeKind.ANSWERED: 0,
@@ -35,15 +31,14 @@ _STREAM_ERRORS = {error_documents.TIMED_OUT: OutcomeKind.TIMED_OUT, error_docume
 SIGNALLED = 128  # plus the number of the signal, as shells report it
 
 
-def invoke(options: "FunctionOptions", wanted: "EventOptions") -> int:
+def invoke(options: "FunctionOptions", event: bytes, repeat: int) -> int:
     """Invoke as often as requested; returns the exit code: that of the first invocation that failed, if one did."""
-    event = read_event(wanted)
-    return run(_run(options, event, wanted.repeat))
+    return run(_run(options, event, repeat))
 
 
 async def _run(options: "FunctionOptions", event: bytes, repeat: int) -> int:
     """Run all invocations, or until a signal; ends every process that was started."""
-    output = _StandardOutput()
+    output = StandardOutput()
     log = InvocationLog(
         options.version, options.memory_mb, descriptor=STDERR, before_write=output.end_line, write=write_all
     )
@@ -81,7 +76,7 @@ def _cancel_on_signals(work: Task) -> "list[int]":
 
 
 async def _invoke_all(
-    options: "FunctionOptions", pool: Pool, event: bytes, repeat: int, log: InvocationLog, output: "_StandardOutput"
+    options: "FunctionOptions", pool: Pool, event: bytes, repeat: int, log: InvocationLog, output: "StandardOutput"
 ) -> int:
     code = 0
     latencies = Latencies()
@@ -104,7 +99,7 @@ async def _invoke_all(
 
 
 async def _read_response(
-    outcome: InvocationOutcome, log: InvocationLog, output: "_StandardOutput | None"
+    outcome: InvocationOutcome, log: InvocationLog, output: "StandardOutput | None"
 ) -> OutcomeKind:
     """Read a response to its end, and print it to `output` if given; returns the final kind of outcome."""
     if outcome.stream is None:
@@ -119,29 +114,3 @@ async def _read_response(
         log.print_message(f"the streamed response is incomplete: {error_documents.error_text(broken.details)}")
         return _STREAM_ERRORS.get(broken.error_type, OutcomeKind.ERROR)
     return outcome.kind
-
-
-class _StandardOutput:
-    """Standard output, which gets exactly the bytes of the response."""
-
-    def __init__(self) -> None:
-        self._last_byte = b""
-        self._is_open = True
-        self._is_terminal = sys.stdout is not None and sys.stdout.isatty()
-
-    def write(self, data: bytes) -> None:
-        """Write everything, unless the reader has gone. It is an error if there is no room on the disk."""
-        self._last_byte = data[-1:] or self._last_byte
-        try:
-            while data and self._is_open:
-                data = data[os.write(STDOUT, data) :]
-        except OSError as error:
-            if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: on Windows, if nobody reads the pipe
-                raise UsageError(f"the response cannot be written to standard output: {error.strerror}") from error
-            self._is_open = False
-
-    def end_line(self) -> None:
-        """Move the cursor of a terminal to the start of a line: the log may go to the same terminal."""
-        if self._last_byte not in (b"", b"\n") and self._is_terminal:
-            self._last_byte = b""
-            write_all(STDOUT, b"\n")

@@ -14,10 +14,13 @@ class Latencies:
         """Add an invocation, in the order in which they were made; `is_response`: whether the function answered."""
         self._latencies.append((seconds, is_response))
 
-    def table(self) -> str:
-        """A line with the names of the columns, one for the first invocation, and one for the others if any."""
+    def table(self, first: str = "first, with init") -> str:
+        """A line with the names of the columns, one for the first invocation, and one for the others if any.
+
+        `first` is the label of the first invocation.
+        """
         lines = [" " * _LABEL_WIDTH + "".join(name.rjust(_CELL_WIDTH) for name in COLUMNS)]
-        for label, latencies in (("first, with init", self._latencies[:1]), ("others", self._latencies[1:])):
+        for label, latencies in ((first, self._latencies[:1]), ("others", self._latencies[1:])):
             if latencies:
                 cells = "".join(cell.rjust(_CELL_WIDTH) for cell in _cells(latencies))
                 lines.append(label.ljust(_LABEL_WIDTH) + cells)

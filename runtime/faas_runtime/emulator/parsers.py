@@ -50,7 +50,13 @@ def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> 
         description="Run a function for one event. Its response goes to standard output, its log to standard error.",
         allow_abbrev=False,
     )
-    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", help=_PATHS)
+    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", nargs="?", default="", help=_PATHS)
+    parser.add_argument(
+        "--function", metavar="NAME", dest="name", help="invoke a function of a running `faas-runtime serve` instead"
+    )
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help=f"where that one listens (default: 127.0.0.1:{DEFAULT_PORT})"
+    )
     _add_common_options(parser, variables)
     event = parser.add_mutually_exclusive_group()
     event.add_argument("--event", metavar="FILE", help="the event; - reads it from standard input")
@@ -59,14 +65,33 @@ def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> 
     )
     event.add_argument("--sample", metavar="NAME", help="a sample event as a service sends it: apigw-v2, sqs, …")
     parser.add_argument("--repeat", metavar="N", type=count, default=1, help="invoke N times, and print latencies")
-    return _refuse_empty(parser.parse_args(arguments), ("event", "data", "sample", "env_file", "timeout"))
+    given = parser.parse_args(arguments)
+    _refuse_empty(given, ("event", "data", "sample", "env_file", "timeout", "name", "address"))
+    if fault := _invoke_fault(given):
+        parser.error(fault)
+    return given
+
+
+def _invoke_fault(given: argparse.Namespace) -> str:
+    """What is wrong with the arguments of `invoke` together; empty if nothing is."""
+    if given.name is None:
+        if given.address is not None:
+            return "--address is for --function; name the function, or leave it out"
+        return "" if given.function else "the following arguments are required: LIBRARY[.HANDLER], or --function NAME"
+    if given.function:
+        return f"--function invokes a running function, so there is nothing to load: leave out {given.function!r}"
+    for option, value in (("--timeout", given.timeout), ("--env-file", given.env_file)):
+        if value is not None:
+            return f"{option} is an option of the running serve; give it there"
+    return ""
 
 
 def _refuse_empty(given: argparse.Namespace, names: "Sequence[str]") -> argparse.Namespace:
     """Refuse options with an empty value, such as that of an unset variable of a shell."""
     for name in names:
         if getattr(given, name) == "":
-            raise UsageError(f"--{name.replace('_', '-')} has an empty value; give one, or leave the option out")
+            option = "function" if name == "name" else name.replace("_", "-")
+            raise UsageError(f"--{option} has an empty value; give one, or leave the option out")
     return given
 
 
