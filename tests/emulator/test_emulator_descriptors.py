@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faas_runtime.emulator.serve import descriptor_budget
+from faas_runtime.emulator.router import descriptor_budget
 
 from tests.emulator.support import Emulator
 from tests.support import not_there

@@ -15,7 +15,7 @@ NAMES = ("new", "serve", "invoke", "check")
 SYNOPSIS = """\
 usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
-       faas-runtime serve [LIBRARY[.HANDLER]] [OPTIONS]
+       faas-runtime serve [[NAME=]LIBRARY[.HANDLER]|EXECUTABLE ...] [OPTIONS]
        faas-runtime invoke LIBRARY[.HANDLER] | --function NAME [OPTIONS]
        faas-runtime check LIBRARY[.HANDLER]
        faas-runtime --help | --version
@@ -29,7 +29,7 @@ of libsimple_handler.so in $LAMBDA_TASK_ROOT. A path works too. The default is t
 A HANDLER has a dot or a slash; only `bootstrap` takes a single word for the name of a library.
 
 new     makes the project of a function from a recipe
-serve   runs the function behind an emulator of Lambda, for curl, SDKs and browsers
+serve   runs functions behind an emulator of Lambda, for curl, SDKs and browsers
 invoke  runs the function for one event, and prints its response
 check   loads a library and prints what it is, or what is wrong and how to fix it; it calls faas_abi_version, and
         no other symbol of the function

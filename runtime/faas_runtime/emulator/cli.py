@@ -4,15 +4,15 @@ import argparse
 import os
 import re
 
-from ..command_line import has_folder
-from ..errors import InitError, UsageError
-from ..library import SUFFIX, Handler
+from ..errors import UsageError
 from . import env_file
 from .event_input import read_event
+from .function_arguments import read_functions
 from .function_environment import function_environment, timeout_s
 from .function_name import NAME_PATTERN
 from .options import DEFAULT_PORT, EventOptions, FunctionOptions, ServeOptions
 from .parsers import NO_CORS, parse_invoke, parse_serve, port
+from .programs import find_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,44 +36,24 @@ def run(name: str, arguments: "Sequence[str]") -> int:
         return invoke_running(_checked_name(given.name), _running_address(given, os.environ), event, wanted)
     from .invoke import invoke
 
-    return invoke(_function(given, os.environ, 1), event, wanted.repeat)
+    return invoke(_only_function(given, os.environ), event, wanted.repeat)
 
 
 def read_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> ServeOptions:
     """Read the arguments of `serve`; raises UsageError, or SystemExit(0) after --help."""
     given = parse_serve(arguments, variables)
-    function = _function(given, variables, given.concurrency)
+    functions = read_functions(given, variables)
     host, number = _address(given, variables)
     origins = None if NO_CORS in given.cors else tuple(given.cors)
-    return ServeOptions((function,), watch=given.watch, host=host, port=number, origins=origins)
+    return ServeOptions(functions, watch=given.watch, host=host, port=number, origins=origins)
 
 
-def _function(given: argparse.Namespace, variables: "Mapping[str, str]", concurrency: int) -> FunctionOptions:
+def _only_function(given: argparse.Namespace, variables: "Mapping[str, str]") -> FunctionOptions:
+    """The function that `invoke` loads."""
     own = {} if given.env_file is None else env_file.read(given.env_file)
     environment = function_environment(variables, own, timeout=given.timeout)
-    handler = _handler(given.function, environment)
-    return FunctionOptions(handler, environment, concurrency=concurrency, timeout_s=timeout_s(environment))
-
-
-def _handler(name: str, environment: "dict[str, str]") -> Handler:
-    """Find the library as `check` does, and set the variables that Lambda would set for it."""
-    root = environment.get("LAMBDA_TASK_ROOT", "")
-    is_path = bool(name) and (os.path.exists(name) or has_folder(name))
-    name = name or environment.get("AWS_LAMBDA_FUNCTION_HANDLER") or environment.get("_HANDLER", "")
-    try:
-        handler = Handler.parse(name, os.path.abspath("" if is_path else root))
-        root = os.path.abspath(root or (os.path.dirname(handler.paths[0]) if is_path else ""))
-    except OSError as error:
-        raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error
-    except InitError as error:
-        if name:
-            raise
-        fault = error.message.partition("; ")[0]  # what follows is for Lambda, where there is no command line
-        raise UsageError(f"{fault}; name one: LIBRARY[.HANDLER]") from error
-    environment["LAMBDA_TASK_ROOT"] = root
-    stem = os.path.basename(handler.paths[0])[: -len(SUFFIX)]
-    environment["_HANDLER"] = name if name and not is_path else f"{stem.removeprefix('lib')}.{handler.symbol}"
-    return handler
+    program = find_program(given.function, environment)
+    return FunctionOptions(program, environment, concurrency=1, timeout_s=timeout_s(environment))
 
 
 def _address(given: argparse.Namespace, variables: "Mapping[str, str]") -> "tuple[str, int]":

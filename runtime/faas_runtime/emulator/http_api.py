@@ -1,4 +1,4 @@
-"""The function behind HTTP: requests become events of an HTTP API, and the function's response an HTTP response."""
+"""Functions behind HTTP: requests become events of an HTTP API, and a function's response an HTTP response."""
 
 import json
 import time
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from ..http_server.listener import AcceptedConnection
     from ..http_server.messages import HttpRequest
-    from ..sandbox.pool import Pool
     from .options import ServeOptions
+    from .served_functions import ServedFunctions
 
 JSON_HEADERS = [("Content-Type", "application/json")]
 _MESSAGES = {
@@ -38,19 +38,18 @@ _MESSAGES = {
 
 
 class HttpApi:
-    """Answers browsers and other HTTP clients of a function."""
+    """Answers browsers and other HTTP clients of functions."""
 
     def __init__(
         self,
         options: "ServeOptions",
-        pool: "Pool",
+        functions: "ServedFunctions",
         run_in_background: "Callable[[Coroutine[Any, Any, None]], None]",
         print_message: "Callable[[str], None]",
         report_refusal: "Callable[[int, str], None]",
     ) -> None:
         """Both report to the user: `print_message` why a client got a 502, `report_refusal` a refused request."""
-        self._function = options.functions[0]
-        self._pool = pool
+        self._functions = functions
         self._run_in_background = run_in_background
         self._print_message = print_message
         self._report_refusal = report_refusal
@@ -74,11 +73,12 @@ class HttpApi:
         self._invoke(request, respond)
 
     def _invoke(self, request: "HttpRequest", respond: "Callable[[HttpResponse], None]") -> None:
-        if self._pool.is_full:
+        function = self._functions.by_host(request.header("host"))
+        if function.pool.is_full:
             self._report_refusal(503, QUEUE_FULL)
             respond(refusal(503))
             return
-        invocation = PendingInvocation(b"", self._function.arn(), trace_id=request.header("x-amzn-trace-id") or "")
+        invocation = PendingInvocation(b"", function.options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
         event = encode_event(request, request_id=invocation.request_id, now=time.time())
         if len(event) > EVENT_LIMIT:
             respond(refusal(413))
@@ -92,7 +92,7 @@ class HttpApi:
                 self._run_in_background(self._respond_streamed(invocation, outcome, respond))
 
         invocation.when_outcome(received)
-        self._pool.submit(invocation)
+        function.pool.submit(invocation)
 
     def _to_response(self, invocation: PendingInvocation, outcome: InvocationOutcome) -> HttpResponse:
         """The HTTP response for an outcome that is complete."""

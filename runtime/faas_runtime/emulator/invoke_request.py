@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from ..http_server.header_fields import HeaderFields
     from ..http_server.messages import HttpRequest
     from .function_name import InvokedFunction
-    from .options import FunctionOptions
+    from .served_functions import ServedFunctions
 
 INVALID_CONTENT = "InvalidRequestContentException"
 INVALID_PARAMETER = "InvalidParameterValueException"
+NOT_FOUND = "ResourceNotFoundException"
 VALIDATION = "ValidationException"
 TOO_LARGE = "RequestEntityTooLargeException"
 INVOCATION_TYPES = ("Event", "RequestResponse", "DryRun")
@@ -49,10 +50,10 @@ class InvalidRequest(Exception):
 
 
 class FunctionNames:
-    """The names that the function is invoked by, each of which is checked once."""
+    """The names that functions are invoked by, each of which is checked once."""
 
-    def __init__(self, options: "FunctionOptions") -> None:
-        self._options = options
+    def __init__(self, functions: "ServedFunctions") -> None:
+        self._functions = functions
         self._known: dict[tuple[str, str], InvokedFunction] = {}
 
     def resolve(self, name: str, query: str) -> "InvokedFunction":
@@ -72,12 +73,15 @@ class FunctionNames:
             *_text_violations("functionName", name, NAME_PATTERN, _ARN_LIMIT),
             *_text_violations("qualifier", qualifier, _QUALIFIER_PATTERN, _QUALIFIER_LIMIT),
         )
-        function = resolve(name, qualifier, self._options)
+        function = resolve(name, qualifier, self._functions)
         if len(function.name) > _NAME_LIMIT:
             _refuse_violations(_violation("functionName", name, f"have length less than or equal to {_NAME_LIMIT}"))
         if qualifier and function.qualifier != qualifier:
             message = "The derived qualifier from the function name does not match the specified qualifier."
             raise InvalidRequest(400, INVALID_PARAMETER, message)
+        if function.pool is None:
+            served = ", ".join(self._functions.names)
+            raise InvalidRequest(404, NOT_FOUND, f"Function not found: {function.arn} (there are: {served})")
         return function
 
 

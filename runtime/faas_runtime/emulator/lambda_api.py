@@ -23,6 +23,7 @@ from ..sandbox.invocation_queue import QUEUE_FULL
 from . import event_stream
 from .invoke_request import (
     INVOCATION_TYPES,
+    NOT_FOUND,
     STREAM_INVOCATION_TYPES,
     TOO_LARGE,
     FunctionNames,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from ..http_server.messages import HttpRequest
     from ..http_server.request_head import RequestHead
     from ..sandbox.pool import Pool
-    from .options import ServeOptions
+    from .served_functions import ServedFunctions
 
     Respond = Callable[[HttpResponse], None]
 
@@ -54,7 +55,6 @@ _PATH = re.compile(rf"/(?:{'|'.join(_DATES)})(?:[/?].*)?")
 _INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations/?")
 _STREAM = re.compile(r"/2021-11-15/functions/([^/]+)/response-streaming-invocations/?")
 ERROR_TYPE_HEADER = "x-amzn-ErrorType"
-NOT_FOUND = "ResourceNotFoundException"
 TOO_MANY = "TooManyRequestsException"
 FORBIDDEN = "AccessDeniedException"
 SERVICE_ERROR = "ServiceException"
@@ -84,17 +84,16 @@ class LambdaApi:
 
     def __init__(
         self,
-        options: "ServeOptions",
-        pool: "Pool",
+        functions: "ServedFunctions",
+        origins: "tuple[str, ...]",
         run_in_background: "Callable[[Coroutine[Any, Any, None]], None]",
         report_refusal: "Callable[[int, str], None]",
     ) -> None:
-        """`report_refusal` reports a refused request to the user (status, reason)."""
-        self._names = FunctionNames(options.functions[0])
-        self._pool = pool
+        """`origins`: whose pages may call. `report_refusal` reports a refused request to the user (status, reason)."""
+        self._names = FunctionNames(functions)
         self._run_in_background = run_in_background
         self._report_refusal = report_refusal
-        self._cors = Cors(options.origins or ())  # with --cors none, the function decides about its own paths only
+        self._cors = Cors(origins)
 
     def handle(self, request: "HttpRequest", connection: "AcceptedConnection") -> None:
         """Answer a request to a path of Lambda. Web pages may send one if CORS allows their origin."""
@@ -136,7 +135,8 @@ class LambdaApi:
 
     def _invoke(self, request: InvokeRequest, respond: "Respond") -> None:
         """Invoke."""
-        invocation = self._create_invocation(request)
+        pool = _pool(request)
+        invocation = self._create_invocation(request, pool)
         headers = _common_headers(invocation)
         if request.options.invocation_type == "DryRun":
             respond(HttpResponse(204, b"", headers))
@@ -144,7 +144,7 @@ class LambdaApi:
         if request.options.invocation_type == "Event":
             respond(HttpResponse(202, b"", headers))
             invocation.when_outcome(_discard)
-            self._pool.submit(invocation)
+            pool.submit(invocation)
             return
 
         def respond_to(outcome: InvocationOutcome) -> None:
@@ -157,11 +157,12 @@ class LambdaApi:
                 self._run_in_background(_collect_stream(invocation, outcome.stream, outcome.content_type, respond_to))
 
         invocation.when_outcome(received)
-        self._pool.submit(invocation)
+        pool.submit(invocation)
 
     def _stream(self, request: InvokeRequest, respond: "Respond") -> None:
         """InvokeWithResponseStream."""
-        invocation = self._create_invocation(request)
+        pool = _pool(request)
+        invocation = self._create_invocation(request, pool)
         headers = _common_headers(invocation)
         if request.options.invocation_type == "DryRun":
             respond(HttpResponse(204, b"", headers))
@@ -177,10 +178,10 @@ class LambdaApi:
             respond(HttpResponse(200, StreamedBody(_encode_events(invocation, outcome), discard), headers))
 
         invocation.when_outcome(received)
-        self._pool.submit(invocation)
+        pool.submit(invocation)
 
-    def _create_invocation(self, request: InvokeRequest) -> PendingInvocation:
-        if self._pool.is_full:
+    def _create_invocation(self, request: InvokeRequest, pool: "Pool") -> PendingInvocation:
+        if pool.is_full:
             self._report_refusal(429, QUEUE_FULL)
             raise InvalidRequest(429, TOO_MANY, f"Rate Exceeded: {QUEUE_FULL}.")
         options = request.options
@@ -193,6 +194,12 @@ class LambdaApi:
             tenant_id=options.tenant_id,
             with_log_tail=options.wants_log_tail,
         )
+
+
+def _pool(request: InvokeRequest) -> "Pool":
+    pool = request.function.pool
+    assert pool is not None, "a function that does not exist is refused before"
+    return pool
 
 
 def _discard(outcome: InvocationOutcome) -> None:

@@ -1,4 +1,4 @@
-"""How the sandbox starts the runtime of this project, and how it recognises a complete library."""
+"""How the sandbox starts a function, from a library or an executable, and when such a file is complete."""
 
 import os
 import sys
@@ -6,11 +6,14 @@ import sys
 from ..binary.truncation import MAGIC_SIZE, FileOnDisk, is_complete, is_library
 from ..library import SUFFIX
 from ..sandbox.options import LaunchCommand, LibraryState, SandboxOptions, WatchedLibrary
+from .options import Executable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import BinaryIO
 
+    from ..library import Handler
     from .options import FunctionOptions
 
 _PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -27,22 +30,42 @@ def sandbox_options(options: "FunctionOptions", concurrency: int, *, watch: bool
 
     `watch`: load the library again when it has changed.
     """
-    paths = options.handler.paths
-    original = next((path for path in paths if os.path.isfile(path)), paths[0])
-
-    def launch_command(copy: "str | None") -> LaunchCommand:
-        variables = dict(options.environment)
-        for name in _LIBRARY_PATHS if copy is not None else ():
-            variables[name] = os.pathsep.join(filter(None, (os.path.dirname(original), variables.get(name))))
-        return LaunchCommand(_arguments(_handler_name(options, copy)), variables)
-
+    watched: WatchedLibrary | None
+    if isinstance(options.program, Executable):
+        path, arguments = options.program.path, options.program.arguments
+        command = LaunchCommand([path, *arguments], options.environment)
+        watched = WatchedLibrary(path, executable_state, is_copied=False)
+        launch = _same_launch(command)
+    else:
+        handler = options.program
+        original = next((path for path in handler.paths if os.path.isfile(path)), handler.paths[0])
+        watched = WatchedLibrary(original, library_state)
+        launch = _library_launch(handler, options.environment, original)
     return SandboxOptions(
-        launch_command,
+        launch,
         concurrency,
         options.timeout_s,
         invocations_per_process=_invocations_per_process(options),
-        library=WatchedLibrary(original, library_state) if watch else None,
+        library=watched if watch else None,
     )
+
+
+def _same_launch(command: LaunchCommand) -> "Callable[[str | None], LaunchCommand]":
+    return lambda copy: command
+
+
+def _library_launch(
+    handler: "Handler", environment: "Mapping[str, str]", original: str
+) -> "Callable[[str | None], LaunchCommand]":
+    """What makes the command of a runtime that loads the library, or a copy of it."""
+
+    def launch_command(copy: "str | None") -> LaunchCommand:
+        variables = dict(environment)
+        for name in _LIBRARY_PATHS if copy is not None else ():
+            variables[name] = os.pathsep.join(filter(None, (os.path.dirname(original), variables.get(name))))
+        return LaunchCommand(_arguments(_handler_name(handler, copy)), variables)
+
+    return launch_command
 
 
 def library_state(file: "BinaryIO") -> LibraryState:
@@ -53,15 +76,21 @@ def library_state(file: "BinaryIO") -> LibraryState:
     return LibraryState.COMPLETE if is_complete(data) else LibraryState.TRUNCATED
 
 
+def executable_state(file: "BinaryIO") -> LibraryState:
+    """The same for an executable, which may be a script."""
+    file.seek(0)
+    return LibraryState.COMPLETE if file.read(2) == b"#!" else library_state(file)
+
+
 def _arguments(handler: str) -> "list[str]":
     """The command line of a runtime, isolated from everything else that is installed for this Python."""
     start = [_LAUNCHER] if os.path.isfile(_LAUNCHER) else ["-c", _START, _PACKAGE_PARENT]
     return [sys.executable, "-I", "-S", *start, handler]
 
 
-def _handler_name(options: "FunctionOptions", copy: "str | None") -> str:
+def _handler_name(handler: "Handler", copy: "str | None") -> str:
     """The name with which the runtime loads exactly this file."""
-    paths, symbol = options.handler.paths, options.handler.symbol
+    paths, symbol = handler.paths, handler.symbol
     path = copy or next((path for path in paths if os.path.isfile(path)), "")
     if not path:  # with this name, the runtime reports all places where it looked
         path = paths[-1][: -len(SUFFIX)] if len(paths) > 1 else paths[0]

@@ -21,19 +21,33 @@ _PARTITIONS = (
 )
 
 
+class Executable:
+    """A program that speaks the Runtime API by itself."""
+
+    __slots__ = ("arguments", "path")
+
+    def __init__(self, path: str, arguments: "tuple[str, ...]" = ()) -> None:
+        self.path = path
+        """Its absolute path."""
+        self.arguments = arguments
+
+
 class FunctionOptions:
     """A function, and how it is run."""
 
     def __init__(
         self,
-        handler: "Handler",
+        program: "Handler | Executable",
         environment: "Mapping[str, str]",
         *,
+        name: str = "",
         concurrency: int = DEFAULT_CONCURRENCY,
         timeout_s: float = 300.0,
     ) -> None:
-        self.handler = handler
-        """Where the library may be (absolute paths, the first one that exists counts), and the symbol."""
+        self.program = program
+        """A handler: where the library may be (absolute paths, the first that exists counts), and the symbol."""
+        self.name = name
+        """The name that it is served by; empty: by any name."""
         self.environment = environment
         """The environment variables of the function, except those that each process has for itself."""
         self.concurrency = concurrency

@@ -28,19 +28,19 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
     """The arguments of `serve`; raises `UsageError`, or SystemExit(0) after --help."""
     parser = _CommandParser(
         prog="faas-runtime serve",
-        description="Run a function behind an emulator of AWS Lambda: the Invoke API, and HTTP for web functions.",
+        description="Run functions behind an emulator of AWS Lambda: the Invoke API, and HTTP for web functions.",
         allow_abbrev=False,
     )
     parser.add_argument(
-        "function",
-        metavar="LIBRARY[.HANDLER]",
-        nargs="?",
-        default="",
-        help=f"{_PATHS} (default: the only library in the current folder)",
+        "functions",
+        metavar="[NAME=]LIBRARY[.HANDLER]",
+        nargs="*",
+        help=f"{_PATHS}; or the path of an executable that speaks the Runtime API "
+        "(default: the only library in the current folder)",
     )
-    _add_common_options(parser, variables)
+    _add_common_options(parser, variables, "append", "[NAME=]", "; NAME= in front: for this function alone")
     _add_serve_options(parser)
-    return _refuse_empty(parser.parse_args(arguments), ("env_file", "timeout", "host"))
+    return _refuse_empty(parser.parse_args(arguments), ("host",))
 
 
 def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
@@ -50,7 +50,7 @@ def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> 
         description="Run a function for one event. Its response goes to standard output, its log to standard error.",
         allow_abbrev=False,
     )
-    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", nargs="?", default="", help=_PATHS)
+    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", nargs="?", help=_PATHS)
     parser.add_argument(
         "--function", metavar="NAME", dest="name", help="invoke a function of a running `faas-runtime serve` instead"
     )
@@ -77,8 +77,9 @@ def _invoke_fault(given: argparse.Namespace) -> str:
     if given.name is None:
         if given.address is not None:
             return "--address is for --function; name the function, or leave it out"
-        return "" if given.function else "the following arguments are required: LIBRARY[.HANDLER], or --function NAME"
-    if given.function:
+        required = "the following arguments are required: LIBRARY[.HANDLER], or --function NAME"
+        return required if given.function is None else ""
+    if given.function is not None:
         return f"--function invokes a running function, so there is nothing to load: leave out {given.function!r}"
     for option, value in (("--timeout", given.timeout), ("--env-file", given.env_file)):
         if value is not None:
@@ -95,12 +96,25 @@ def _refuse_empty(given: argparse.Namespace, names: "Sequence[str]") -> argparse
     return given
 
 
-def _add_common_options(parser: _CommandParser, variables: "Mapping[str, str]") -> None:
-    """Add the options that both commands have."""
+def _add_common_options(
+    parser: _CommandParser, variables: "Mapping[str, str]", action: str = "store", scope: str = "", more: str = ""
+) -> None:
+    """Add the options that both commands have. `scope` and `more` say how they are given for one function."""
+    default: list[str] | None = [] if action == "append" else None
     timeout = variables.get("AWS_LAMBDA_FUNCTION_TIMEOUT") or DEFAULTS["AWS_LAMBDA_FUNCTION_TIMEOUT"]
-    parser.add_argument("--timeout", metavar="S", help=f"seconds that an invocation may take (default: {timeout})")
     parser.add_argument(
-        "--env-file", metavar="F", help="environment variables for the function: KEY=VALUE lines, as docker reads them"
+        "--timeout",
+        metavar=f"{scope}S",
+        action=action,
+        default=default,
+        help=f"seconds that an invocation may take (default: {timeout}){more}",
+    )
+    parser.add_argument(
+        "--env-file",
+        metavar=f"{scope}F",
+        action=action,
+        default=default,
+        help=f"environment variables for the function: KEY=VALUE lines, as docker reads them{more}",
     )
 
 
@@ -112,10 +126,10 @@ def _add_serve_options(parser: _CommandParser) -> None:
     )
     parser.add_argument(
         "--concurrency",
-        metavar="N",
-        type=count,
-        default=DEFAULT_CONCURRENCY,
-        help=f"most invocations at once (default: {DEFAULT_CONCURRENCY})",
+        metavar="[NAME=]N",
+        action="append",
+        default=[],
+        help=f"most invocations at once of each function (default: {DEFAULT_CONCURRENCY})",
     )
     parser.add_argument("--watch", action="store_true", help="load the library again when it has changed")
     parser.add_argument(

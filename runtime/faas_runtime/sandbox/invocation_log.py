@@ -37,17 +37,19 @@ class InvocationLog:
         descriptor: int = STDOUT,
         before_write: "Callable[[], None]" = lambda: None,
         write: "Callable[[int, bytes], None]" = write_without_blocking,
+        name: str = "",
     ) -> None:
         """START, END, REPORT and the standard output of the processes go to `descriptor`.
 
         `version` and `memory_mb` are for these lines. `before_write` is called before a line that no process wrote.
-        `write` writes to a descriptor.
+        `write` writes to a descriptor. `name` begins each message, if there are several functions.
         """
         self._version = version
         self._memory_mb = memory_mb
         self._descriptor = descriptor
         self._before_write = before_write
         self._write = write
+        self._prefix = f"faas-runtime: {name}: " if name else "faas-runtime: "
         self._waiting: list[bytes] = []
 
     def invocation_started(self, invocation: "PendingInvocation") -> None:
@@ -86,7 +88,7 @@ class InvocationLog:
         """Write a message for the user to standard error."""
         self._flush()
         self._before_write()
-        self._write(STDERR, f"faas-runtime: {escape_controls(message)}\n".encode("utf-8", "backslashreplace"))
+        self._write(STDERR, f"{self._prefix}{escape_controls(message)}\n".encode("utf-8", "backslashreplace"))
 
     def _flush(self) -> None:
         """Write the lines that wait, all at once."""

@@ -84,12 +84,14 @@ class LibraryCopies:
     async def create(self) -> str:
         """Wait until the library is complete and nobody writes it; returns the path of a copy with the same file name.
 
+        If the library is not to be copied, it is the path of the library itself.
+
         Raises `LibraryUnavailable` after the limit, and OSError if the copy cannot be written. It can be cancelled at
         any time. Files are read by a thread: the library may be large, or on a slow disk.
         """
         deadline = time.monotonic() + self._limit_s
         reader = _StableReader(self._library)
-        path = self._next_path()
+        path = self._next_path() if self._library.is_copied else self.path
         pause = _POLL_S
         try:
             while True:
@@ -108,7 +110,8 @@ class LibraryCopies:
 
     def discard(self, path: str) -> None:
         """Remove a copy whose last process has ended. A copy that is still in use stays until `close`."""
-        shutil.rmtree(os.path.dirname(path), ignore_errors=True)
+        if self._library.is_copied:
+            shutil.rmtree(os.path.dirname(path), ignore_errors=True)
 
     def close(self) -> None:
         """Remove all copies."""
@@ -140,7 +143,10 @@ class _StableReader:
         self._unchanged_since_s = 0.0
 
     def copy(self, copy: str) -> bool:
-        """Copy the library to a path, if it can be used now; returns whether it was copied. If not, sets `reason`."""
+        """Copy the library to a path, if it can be used now; returns whether it can. If not, sets `reason`.
+
+        A library that is not to be copied is only looked at.
+        """
         path = self._library.path
         try:
             state = _FileState(path)
@@ -153,7 +159,9 @@ class _StableReader:
                 return False
             with open(path, "rb", opener=_open_without_waiting) as file:
                 size = os.fstat(file.fileno()).st_size
-                is_usable = self._is_usable(file) and self._is_copied(file, copy)
+                is_usable = self._is_usable(file)
+                if is_usable and self._library.is_copied:
+                    is_usable = self._is_copied(file, copy)
             if _FileState(path).identity != state.identity:
                 self.reason = f"{path} is still being written"
                 return False

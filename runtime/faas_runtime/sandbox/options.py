@@ -18,12 +18,14 @@ class LibraryState(Enum):
 
 
 class WatchedLibrary:
-    """A library that is copied for each generation of environments, and watched for changes."""
+    """A library, or an executable, that is watched for changes. Each generation of environments may have a copy."""
 
-    __slots__ = ("inspect", "path")
+    __slots__ = ("inspect", "is_copied", "path")
 
-    def __init__(self, path: str, inspect: "Callable[[BinaryIO], LibraryState]") -> None:
+    def __init__(self, path: str, inspect: "Callable[[BinaryIO], LibraryState]", *, is_copied: bool = True) -> None:
         self.path = path
+        self.is_copied = is_copied
+        """False: environments run the file itself. An executable may need the files that lie beside it."""
         self.inspect = inspect
         """What the content of an open file is. It may leave the file at any place."""
 
