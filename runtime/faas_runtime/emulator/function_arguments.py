@@ -1,55 +1,51 @@
 """The functions that `serve` is asked for: [NAME=]PROGRAM, and options that may be for one of them, [NAME=]VALUE."""
 
 import argparse
-import re
 
 from ..errors import UsageError
-from . import env_file
+from . import config_file, env_file
 from .function_environment import function_environment, timeout_s
 from .options import DEFAULT_CONCURRENCY, FunctionOptions
 from .parsers import count
-from .programs import find_program
-from .served_functions import CLASSIC_NAME
+from .programs import find_executable, find_program
+from .wanted_function import NAME_PATTERN, WantedFunction, name_fault
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""What a function on Lambda can be named."""
+    from ..library import Handler
+    from .options import Executable
 
 
 def read_functions(given: argparse.Namespace, variables: "Mapping[str, str]") -> "tuple[FunctionOptions, ...]":
     """The functions of the arguments of `serve`. Raises `UsageError`."""
-    programs = _named_programs(given.functions or [""])
-    options = ScopedOptions(given, [name for name, _ in programs])
-    return tuple(_function(name, program, options, variables) for name, program in programs)
+    if given.config is None:
+        wanted = _named_functions(given.functions or [""])
+    elif given.functions:
+        raise UsageError(f"--config names the functions; leave out {given.functions[0]!r}, or add it to the file")
+    else:
+        wanted = config_file.read(given.config)
+    options = ScopedOptions(given, [each.name for each in wanted])
+    return tuple(_find(each, options, variables) for each in wanted)
 
 
-def _named_programs(texts: "Sequence[str]") -> "list[tuple[str, str]]":
-    """Names and programs; the name is empty if there is one function, and none is given."""
+def _named_functions(texts: "Sequence[str]") -> "list[WantedFunction]":
+    """What is given as NAME=PROGRAM. If there is one function, it needs no name."""
     found = []
     for text in texts:
         name, equals, program = text.partition("=")
-        if not equals or not FUNCTION_NAME.fullmatch(name):
+        if not equals or not NAME_PATTERN.fullmatch(name):
             if len(texts) > 1:
                 raise UsageError(f"{text!r} has no name; with several functions, each is given as NAME=LIBRARY")
-            return [("", text)]
+            return [WantedFunction("", text)]
         if not program:
             raise UsageError(f"{text!r} names no library and no executable; expected NAME=LIBRARY")
-        found.append((name, program))
-    check_names([name for name, _ in found])
+        found.append(WantedFunction(name, program))
+    names = [each.name for each in found]
+    for fault in filter(None, (name_fault(name, names) for name in names)):
+        raise UsageError(fault)
     return found
-
-
-def check_names(names: "Sequence[str]") -> None:
-    """Refuse names that cannot tell functions apart."""
-    folded = [name.lower() for name in names]  # the names of hosts do not tell capitals from small letters
-    for name in names:
-        if folded.count(name.lower()) > 1:
-            raise UsageError(f"two functions are named {name}; capital letters make no other name")
-        if name == CLASSIC_NAME:
-            raise UsageError(f"{CLASSIC_NAME} stands for the first function, whatever its name is; choose another name")
 
 
 class ScopedOptions:
@@ -103,8 +99,22 @@ def _last(values: "Sequence[tuple[str, str]]", name: str) -> "str | None":
     return found[-1] if found else None
 
 
-def _function(name: str, program: str, options: ScopedOptions, variables: "Mapping[str, str]") -> FunctionOptions:
-    environment = function_environment(variables, options.variables(name), name, options.timeout(name))
-    found = find_program(program, environment)
-    concurrency = options.concurrency(name) or DEFAULT_CONCURRENCY
-    return FunctionOptions(found, environment, name=name, concurrency=concurrency, timeout_s=timeout_s(environment))
+def _find(wanted: WantedFunction, options: ScopedOptions, variables: "Mapping[str, str]") -> FunctionOptions:
+    try:
+        return _function(wanted, options, variables)
+    except UsageError as error:
+        raise UsageError(f"{wanted.source}{error}") from error
+
+
+def _function(wanted: WantedFunction, options: ScopedOptions, variables: "Mapping[str, str]") -> FunctionOptions:
+    """A function with its environment. What the command line says counts more than the file."""
+    name = wanted.name
+    own = {**wanted.environment, **options.variables(name)}
+    environment = function_environment(variables, own, name, options.timeout(name) or wanted.timeout)
+    program: Handler | Executable
+    if wanted.is_executable:
+        program = find_executable(wanted.program, wanted.arguments, environment, wanted.base)
+    else:
+        program = find_program(wanted.program, environment, wanted.base)
+    concurrency = options.concurrency(name) or wanted.concurrency or DEFAULT_CONCURRENCY
+    return FunctionOptions(program, environment, name=name, concurrency=concurrency, timeout_s=timeout_s(environment))

@@ -39,8 +39,9 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
         "(default: the only library in the current folder)",
     )
     _add_common_options(parser, variables, "append", "[NAME=]", "; NAME= in front: for this function alone")
+    parser.add_argument("--config", metavar="FILE", help="a JSON file that names the functions, and what each needs")
     _add_serve_options(parser)
-    return _refuse_empty(parser.parse_args(arguments), ("host",))
+    return _refuse_empty(parser.parse_args(arguments), ("config", "host"))
 
 
 def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
