@@ -10,7 +10,7 @@ from .event_input import read_event
 from .function_arguments import read_functions
 from .function_environment import function_environment, timeout_s
 from .function_name import NAME_PATTERN
-from .options import DEFAULT_PORT, EventOptions, FunctionOptions, ServeOptions
+from .options import DEFAULT_PORT, DEFAULT_STAGE, EventOptions, FunctionOptions, ServeOptions
 from .parsers import NO_CORS, parse_invoke, parse_serve, port
 from .programs import find_program
 
@@ -45,7 +45,15 @@ def read_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> Se
     functions = read_functions(given, variables)
     host, number = _address(given, variables)
     origins = None if NO_CORS in given.cors else tuple(given.cors)
-    return ServeOptions(functions, watch=given.watch, host=host, port=number, origins=origins)
+    return ServeOptions(
+        functions,
+        watch=given.watch,
+        host=host,
+        port=number,
+        origins=origins,
+        http_format=given.http,
+        stage=given.stage or DEFAULT_STAGE,
+    )
 
 
 def _only_function(given: argparse.Namespace, variables: "Mapping[str, str]") -> FunctionOptions:

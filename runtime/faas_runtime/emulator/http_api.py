@@ -8,10 +8,10 @@ from ..http_server.messages import HttpResponse, StreamedBody
 from ..sandbox.error_documents import error_text
 from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken
 from ..sandbox.invocation_queue import QUEUE_FULL
-from .http_api_event import encode_event
+from .http_formats import HTTP_FORMATS
 from .prelude import CONTENT_TYPE as PRELUDE_TYPE
 from .prelude import PreludeParser
-from .response_document import InvalidResponseDocument, to_response
+from .response_document import InvalidResponseDocument
 from .size_limits import EVENT_LIMIT
 
 TYPE_CHECKING = False
@@ -50,6 +50,8 @@ class HttpApi:
     ) -> None:
         """Both report to the user: `print_message` why a client got a 502, `report_refusal` a refused request."""
         self._functions = functions
+        self._format = HTTP_FORMATS[options.http_format]
+        self._stage = options.stage
         self._run_in_background = run_in_background
         self._print_message = print_message
         self._report_refusal = report_refusal
@@ -79,8 +81,8 @@ class HttpApi:
             respond(refusal(503))
             return
         invocation = PendingInvocation(b"", function.options.arn(), trace_id=request.header("x-amzn-trace-id") or "")
-        event = encode_event(request, request_id=invocation.request_id, now=time.time())
-        if len(event) > EVENT_LIMIT:
+        event = self._format.encode_event(request, request_id=invocation.request_id, now=time.time(), stage=self._stage)
+        if len(event) > EVENT_LIMIT or len(request.body) > self._format.body_limit:
             respond(refusal(413))
             return
         invocation.payload = event
@@ -105,7 +107,10 @@ class HttpApi:
         try:
             if outcome.content_type == PRELUDE_TYPE:
                 return _with_prelude(outcome.payload)
-            return to_response(outcome.payload)
+            limit = self._format.response_limit
+            if limit is not None and len(outcome.payload) > limit:
+                raise InvalidResponseDocument(f"it has {len(outcome.payload)} bytes, and may have {limit}")
+            return self._format.to_response(outcome.payload)
         except InvalidResponseDocument as error:
             return self._fail(invocation, f"its response cannot be sent over HTTP: {error}")
 

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 ACCOUNT = "012345678912"
 DEFAULT_CONCURRENCY = 10
 DEFAULT_PORT = 8080
+DEFAULT_HTTP_FORMAT = "2.0"
+DEFAULT_STAGE = "$default"
 DEFAULT_REGION = "us-east-1"
 # The beginnings of the regions that are not in the partition `aws`.
 _PARTITIONS = (
@@ -91,6 +93,8 @@ class ServeOptions:
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
         origins: "tuple[str, ...] | None" = (),
+        http_format: str = DEFAULT_HTTP_FORMAT,
+        stage: str = DEFAULT_STAGE,
     ) -> None:
         self.functions = functions
         """The functions; the first one is the default."""
@@ -102,6 +106,10 @@ class ServeOptions:
         """The port to listen on; 0: a free one."""
         self.origins = origins
         """Origins whose pages may call, in addition to those of this machine; None: the function itself decides."""
+        self.http_format = http_format
+        """The format of the events for HTTP requests: a key of `HTTP_FORMATS`."""
+        self.stage = stage
+        """The stage of the API in these events."""
 
 
 class EventOptions:

@@ -1,12 +1,13 @@
 """The parsers of the command lines of `faas-runtime serve` and `faas-runtime invoke`."""
 
 import argparse
+import re
 
 from ..errors import UsageError
 from ..http_server.cors import ANY, normalize_origin
 from ..library import SUFFIX
 from .function_environment import DEFAULTS
-from .options import DEFAULT_CONCURRENCY, DEFAULT_PORT
+from .options import DEFAULT_CONCURRENCY, DEFAULT_HTTP_FORMAT, DEFAULT_PORT, DEFAULT_STAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +42,10 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
     _add_common_options(parser, variables, "append", "[NAME=]", "; NAME= in front: for this function alone")
     parser.add_argument("--config", metavar="FILE", help="a JSON file that names the functions, and what each needs")
     _add_serve_options(parser)
-    return _refuse_empty(parser.parse_args(arguments), ("config", "host"))
+    given = _refuse_empty(parser.parse_args(arguments), ("config", "host"))
+    if given.stage is not None and given.http == "alb":
+        parser.error("--stage is for API Gateway; a load balancer has no stages")
+    return given
 
 
 def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
@@ -134,6 +138,13 @@ def _add_serve_options(parser: _CommandParser) -> None:
     )
     parser.add_argument("--watch", action="store_true", help="load the library again when it has changed")
     parser.add_argument(
+        "--http",
+        choices=("2.0", "1.0", "alb"),
+        default=DEFAULT_HTTP_FORMAT,
+        help="format of the events for HTTP requests: those of API Gateway, or of a load balancer (default: 2.0)",
+    )
+    parser.add_argument("--stage", metavar="NAME", type=_stage, help=f"stage of the API (default: {DEFAULT_STAGE})")
+    parser.add_argument(
         "--cors",
         metavar="ORIGIN",
         type=_origin,
@@ -156,6 +167,12 @@ def count(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of at least 1")
     return int(text)
+
+
+def _stage(text: str) -> str:
+    if text != DEFAULT_STAGE and not re.fullmatch(r"[A-Za-z0-9_-]{1,128}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a stage; expected letters, digits, - and _, or $default")
+    return text
 
 
 def _origin(text: str) -> str:

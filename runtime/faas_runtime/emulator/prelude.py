@@ -6,9 +6,8 @@ https://docs.aws.amazon.com/apigateway/latest/developerguide/response-transfer-m
 
 from .response_document import (
     InvalidResponseDocument,
-    multi_value_headers,
     parse_document,
-    status_and_headers,
+    status_and_all_headers,
 )
 
 CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
@@ -55,10 +54,7 @@ def _parse_prelude(prelude: bytes) -> "tuple[int, list[tuple[str, str]]]":
     document = parse_document(prelude)
     if not isinstance(document, dict):
         raise InvalidResponseDocument("the prelude of the stream is JSON, but not an object")
-    multiple = multi_value_headers(document)
-    names = {name.lower() for name, _ in multiple}
-    status, single = status_and_headers(document, default_status=200)
-    headers = multiple + [(name, value) for name, value in single if name.lower() not in names or name == "Set-Cookie"]
+    status, headers = status_and_all_headers(document, default_status=200)
     if not any(name.lower() == "content-type" for name, _ in headers):
         headers.append(("Content-Type", "application/octet-stream"))
     return status, headers

@@ -42,6 +42,18 @@ def to_response(payload: bytes) -> HttpResponse:
     return HttpResponse(200, body, [("Content-Type", "application/json")])
 
 
+def to_complete_response(payload: bytes) -> HttpResponse:
+    """The same for format 1.0 and for load balancers, which take nothing but a document with a `statusCode`.
+
+    It may have `multiValueHeaders`.
+    """
+    found = parse_document(payload)
+    if not isinstance(found, dict):
+        raise InvalidResponseDocument(f"it is {_type_name(found)}; it has to be an object with a statusCode")
+    status, headers = status_and_all_headers(found)
+    return _with_body(status, headers, found)
+
+
 def parse_document(payload: bytes) -> object:
     """The JSON value in the payload."""
     try:
@@ -67,6 +79,18 @@ def status_and_headers(
         raise InvalidResponseDocument(f"cookies is {cookies!r:.80}; it has to be a list of strings")
     headers += [_check_header("Set-Cookie", cookie) for cookie in cookies or ()]
     return status, _without_server_headers(headers)
+
+
+def status_and_all_headers(
+    document: "dict[str, object]", *, default_status: "int | None" = None
+) -> "tuple[int, list[tuple[str, str]]]":
+    """The same with `multiValueHeaders`, which count more than `headers` of the same name."""
+    multiple = multi_value_headers(document)
+    names = {name.lower() for name, _ in multiple}
+    status, single = status_and_headers(document, default_status=default_status)
+    return status, multiple + [
+        (name, value) for name, value in single if name.lower() not in names or name == "Set-Cookie"
+    ]
 
 
 def multi_value_headers(document: "dict[str, object]") -> "list[tuple[str, str]]":
@@ -152,4 +176,8 @@ def _type_name(value: object) -> str:
         return "an object"
     if isinstance(value, list):
         return "a list"
+    if isinstance(value, str):
+        return "a string"
+    if value is None:
+        return "null"
     return "a boolean" if isinstance(value, bool) else "a number"

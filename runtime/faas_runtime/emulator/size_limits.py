@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 EVENT_LIMIT = 6 << 20  # bytes
 ASYNC_EVENT_LIMIT = 1 << 20  # bytes, of an event with `X-Amz-Invocation-Type: Event`
 
+LOAD_BALANCER_LIMIT = 1 << 20  # bytes, of a request's body and of what the function returns to a load balancer
+
 
 def event_limit(invocation_type: "str | None") -> int:
     """The limit of an event, in bytes; `invocation_type` is the header X-Amz-Invocation-Type."""

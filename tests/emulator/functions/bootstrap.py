@@ -1,7 +1,8 @@
 """A program that speaks the Runtime API by itself, as those in Go, Swift or .NET do.
 
 It answers with its event, the name of the function, the variable EXTRA, its arguments and the id of its process. An
-event `{"fail": ...}` is an error, and `{"end": CODE}` ends the process.
+event `{"fail": ...}` is an error, and `{"end": CODE}` ends the process. With the variable IS_WEB, it answers over HTTP,
+with the event as the body.
 """
 
 import http.client
@@ -31,6 +32,8 @@ def answer_to(event: object) -> "tuple[str, object]":
         return "error", {"errorType": "Function.Asked", "errorMessage": event["fail"]}
     if isinstance(event, dict) and "end" in event:
         os._exit(event["end"])
+    if os.environ.get("IS_WEB"):
+        return "response", {"statusCode": 200, "body": json.dumps(event)}
     return "response", {
         "event": event,
         "name": os.environ["AWS_LAMBDA_FUNCTION_NAME"],
