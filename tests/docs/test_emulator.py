@@ -40,6 +40,7 @@ def test_the_blocks_that_are_not_run_are_known() -> None:
         "an example of a name",
         "an example of names",
         "needs boto3",
+        "an example of a build",
     ]
 
 

@@ -67,6 +67,8 @@ def test_an_invalid_memory_size_is_explained(emulated: Path, size: str) -> None:
         (("--timeout", "soon"), "--timeout"),
         (("--timeout", "1e9"), "the timeout is '1e9'; set it to a number of seconds above 0 and up to 86400 (a day)"),
         (("--cors", "foo"), "argument --cors: 'foo' is not an origin of web pages; give SCHEME://HOST"),
+        (("--build", "make"), "--build runs when sources change; add --watch"),
+        (("--build", "", "--watch"), "--build has an empty value"),
         (("--http", "3.0"), "argument --http: invalid choice: '3.0'"),
         (("--stage", "a/b"), "'a/b' is not a stage; expected letters"),
         (("--stage", "prod", "--http", "alb"), "a load balancer has no stages"),

@@ -53,6 +53,7 @@ def read_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> Se
         origins=origins,
         http_format=given.http,
         stage=given.stage or DEFAULT_STAGE,
+        build=given.build or "",
     )
 
 

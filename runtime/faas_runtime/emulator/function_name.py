@@ -7,6 +7,7 @@ from .served_functions import CLASSIC_NAME
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..sandbox.pool import Pool
+    from .built_pool import BuiltPool
     from .served_functions import ServedFunctions
 
 NAME_PATTERN = (
@@ -23,7 +24,7 @@ class InvokedFunction:
 
     __slots__ = ("arn", "name", "pool", "qualifier", "version")
 
-    def __init__(self, name: str, qualifier: str, arn: str, version: str, pool: "Pool | None") -> None:
+    def __init__(self, name: str, qualifier: str, arn: str, version: str, pool: "Pool | BuiltPool | None") -> None:
         self.name = name
         self.qualifier = qualifier
         """The version or alias; empty: none was given."""

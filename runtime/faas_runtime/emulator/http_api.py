@@ -8,6 +8,7 @@ from ..http_server.messages import HttpResponse, StreamedBody
 from ..sandbox.error_documents import error_text
 from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken
 from ..sandbox.invocation_queue import QUEUE_FULL
+from .build_failure import failed_build_text
 from .http_formats import HTTP_FORMATS
 from .prelude import CONTENT_TYPE as PRELUDE_TYPE
 from .prelude import PreludeParser
@@ -102,6 +103,8 @@ class HttpApi:
             return refusal(504)
         if outcome.kind is OutcomeKind.STOPPED:
             return refusal(503)
+        if text := failed_build_text(outcome):
+            return HttpResponse(502, text.encode(), [("Content-Type", "text/plain; charset=utf-8")])
         if not outcome.is_response:
             return refusal(502)  # the reason is in the log already
         try:

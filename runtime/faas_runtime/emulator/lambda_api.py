@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ..http_server.messages import HttpRequest
     from ..http_server.request_head import RequestHead
     from ..sandbox.pool import Pool
+    from .built_pool import BuiltPool
     from .served_functions import ServedFunctions
 
     Respond = Callable[[HttpResponse], None]
@@ -180,7 +181,7 @@ class LambdaApi:
         invocation.when_outcome(received)
         pool.submit(invocation)
 
-    def _create_invocation(self, request: InvokeRequest, pool: "Pool") -> PendingInvocation:
+    def _create_invocation(self, request: InvokeRequest, pool: "Pool | BuiltPool") -> PendingInvocation:
         if pool.is_full:
             self._report_refusal(429, QUEUE_FULL)
             raise InvalidRequest(429, TOO_MANY, f"Rate Exceeded: {QUEUE_FULL}.")
@@ -196,7 +197,7 @@ class LambdaApi:
         )
 
 
-def _pool(request: InvokeRequest) -> "Pool":
+def _pool(request: InvokeRequest) -> "Pool | BuiltPool":
     pool = request.function.pool
     assert pool is not None, "a function that does not exist is refused before"
     return pool

@@ -68,6 +68,11 @@ def _library_launch(
     return launch_command
 
 
+def program_paths(program: "Handler | Executable") -> "list[str]":
+    """The files that a program may be, as absolute paths."""
+    return [program.path] if isinstance(program, Executable) else list(program.paths)
+
+
 def library_state(file: "BinaryIO") -> LibraryState:
     """Whether an open file is a complete library."""
     data = FileOnDisk(file)

@@ -95,6 +95,7 @@ class ServeOptions:
         origins: "tuple[str, ...] | None" = (),
         http_format: str = DEFAULT_HTTP_FORMAT,
         stage: str = DEFAULT_STAGE,
+        build: str = "",
     ) -> None:
         self.functions = functions
         """The functions; the first one is the default."""
@@ -110,6 +111,8 @@ class ServeOptions:
         """The format of the events for HTTP requests: a key of `HTTP_FORMATS`."""
         self.stage = stage
         """The stage of the API in these events."""
+        self.build = build
+        """A command for the shell that builds the functions when sources have changed; empty: there is none."""
 
 
 class EventOptions:

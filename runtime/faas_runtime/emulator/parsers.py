@@ -42,7 +42,9 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
     _add_common_options(parser, variables, "append", "[NAME=]", "; NAME= in front: for this function alone")
     parser.add_argument("--config", metavar="FILE", help="a JSON file that names the functions, and what each needs")
     _add_serve_options(parser)
-    given = _refuse_empty(parser.parse_args(arguments), ("config", "host"))
+    given = _refuse_empty(parser.parse_args(arguments), ("build", "config", "host"))
+    if given.build is not None and not given.watch:
+        parser.error("--build runs when sources change; add --watch")
     if given.stage is not None and given.http == "alb":
         parser.error("--stage is for API Gateway; a load balancer has no stages")
     return given
@@ -137,6 +139,11 @@ def _add_serve_options(parser: _CommandParser) -> None:
         help=f"most invocations at once of each function (default: {DEFAULT_CONCURRENCY})",
     )
     parser.add_argument("--watch", action="store_true", help="load the library again when it has changed")
+    parser.add_argument(
+        "--build",
+        metavar="COMMAND",
+        help="with --watch: build with this command when files below the current folder have changed",
+    )
     parser.add_argument(
         "--http",
         choices=("2.0", "1.0", "alb"),

@@ -12,7 +12,7 @@ from ..sandbox.rate_limit import RateLimit
 from . import http_api, lambda_api
 from .http_api import HttpApi
 from .lambda_api import LambdaApi, is_lambda_path
-from .launch import sandbox_options
+from .launch import program_paths, sandbox_options
 from .served_functions import ServedFunction, ServedFunctions
 from .size_limits import body_limit
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..http_server.messages import HttpRequest
     from ..http_server.request_head import RequestHead
     from .options import FunctionOptions, ServeOptions
+    from .source_build import SourceBuild
 
 HEALTH_PATH = "/_faas/health"
 BASE_DESCRIPTORS = 15  # open files of the emulator itself, and of one process while it is being started
@@ -60,8 +61,9 @@ class Router(RequestHandler):
         allowed, connections = descriptor_budget(raise_limit(), sum(wanted))
         self._wanted, self._allowed = sum(wanted), allowed
         shares = share_out(allowed, wanted)
+        self.build = _source_build(options, log)
         self.functions = ServedFunctions(
-            [_serve(function, share, options) for function, share in zip(options.functions, shares)]
+            [_serve(function, share, options, self.build) for function, share in zip(options.functions, shares)]
         )
         self.server = HttpServer(self, DESCRIPTORS_EACH * sum(wanted), connections)
         self.host_check: HostCheck | None = None
@@ -130,9 +132,27 @@ class Router(RequestHandler):
         return HttpResponse(status, json.dumps(content).encode(), [("Content-Type", "application/json")])
 
 
-def _serve(function: "FunctionOptions", concurrency: int, options: "ServeOptions") -> ServedFunction:
+def _source_build(options: "ServeOptions", log: InvocationLog) -> "SourceBuild | None":
+    """The build of all functions, if they are built here."""
+    if not options.build:
+        return None
+    from .source_build import SourceBuild
+    from .source_tree import SourceTree
+
+    built = [path for function in options.functions for path in program_paths(function.program)]
+    return SourceBuild(options.build, SourceTree("", built), log)
+
+
+def _serve(
+    function: "FunctionOptions", concurrency: int, options: "ServeOptions", build: "SourceBuild | None"
+) -> ServedFunction:
     log = InvocationLog(function.version, function.memory_mb, name=function.name)
-    return ServedFunction(function, Pool(sandbox_options(function, concurrency, watch=options.watch), log))
+    pool = Pool(sandbox_options(function, concurrency, watch=options.watch), log)
+    if build is None:
+        return ServedFunction(function, pool)
+    from .built_pool import BuiltPool
+
+    return ServedFunction(function, BuiltPool(pool, build))
 
 
 def _state(function: ServedFunction) -> "dict[str, str]":

@@ -61,6 +61,8 @@ async def _serve(options: "ServeOptions") -> int:
         raise UsageError(listen_error(options, error)) from error
     announce(options, port, log)
     router.report_limits()
+    if router.build is not None:
+        router.build.start()
     for function in router.functions:
         router.server.run(function.pool.start())
     gc.freeze()  # what is there by now stays: it need not be looked at again and again

@@ -5,6 +5,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ..sandbox.pool import Pool
+    from .built_pool import BuiltPool
     from .options import FunctionOptions
 
 CLASSIC_NAME = "function"
@@ -16,7 +17,7 @@ class ServedFunction:
 
     __slots__ = ("options", "pool")
 
-    def __init__(self, options: "FunctionOptions", pool: "Pool") -> None:
+    def __init__(self, options: "FunctionOptions", pool: "Pool | BuiltPool") -> None:
         self.options = options
         self.pool = pool
 
