@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from faas_runtime.emulator.router import descriptor_budget
+from faas_runtime.emulator.router import descriptor_budget, share_out
 
 from tests.emulator.support import Emulator
 from tests.support import not_there
@@ -90,3 +90,11 @@ def test_copies_of_the_library_need_descriptors_too(emulated: Path) -> None:
 )
 def test_how_the_open_files_are_divided(limit: int, wanted: int, budget: tuple[int, int]) -> None:
     assert descriptor_budget(limit, wanted) == budget
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wanted", "shares"),
+    [(10, [4, 4], [4, 4]), (4, [6, 2], [3, 1]), (3, [4, 4], [1, 1]), (1, [5, 5], [1, 1]), (7, [20], [7])],
+)
+def test_functions_share_what_is_allowed(allowed: int, wanted: list[int], shares: list[int]) -> None:
+    assert share_out(allowed, wanted) == shares

@@ -49,6 +49,15 @@ def test_a_new_build_is_run_from_where_it_is(bootstrap: Path) -> None:
     assert bootstrap.exists()
 
 
+def test_a_program_may_register_an_internal_extension(bootstrap: Path) -> None:
+    """AWS's clients for Go and Rust do, to be told of the end."""
+    with Emulator(str(bootstrap), environment={"REGISTERS": "1"}) as emulator:
+        assert emulator.invoke(b"[1]").json["event"] == [1]
+        assert emulator.out.startswith("registered for test_function\n")
+        assert emulator.end() == 0
+        assert emulator.out.endswith("shut down\n")
+
+
 def test_invoke_runs_an_executable_too(bootstrap: Path) -> None:
     command = [*PYTHON, str(LAUNCHER), "invoke", str(bootstrap), "--data", "[7]"]
     done = subprocess.run(command, capture_output=True, timeout=TIMEOUT_S, check=False)

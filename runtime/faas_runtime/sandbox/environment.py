@@ -10,6 +10,7 @@ from ..event_loop.transport import SocketTransport
 from ..http_server.timeout import Timeout
 from . import error_documents
 from .error_documents import error_document, invocation_error_document
+from .extensions import registration
 from .invocation import InvocationOutcome, OutcomeKind, StreamBroken, too_large_outcome
 from .process import RuntimeProcess
 from .runtime_api import RuntimeConnection
@@ -86,6 +87,8 @@ class ExecutionEnvironment:
         self._running: dict[str, PendingInvocation] = {}
         """By their ids, in the order in which they were started."""
         self._deadline = Timeout(self._loop, self._check_deadlines)
+        self.registration = b""
+        """What an extension learns of the function."""
         self._init_ms: float | None = None
         self._started_at = time.monotonic()
         self._timer: Timer | None = None
@@ -96,6 +99,7 @@ class ExecutionEnvironment:
         bound = bind(socket.AF_INET, ("127.0.0.1", 0))
         host, port = bound.getsockname()
         self._address = f"{host}:{port}"
+        self.registration = registration(command.variables)
         self._listener = ListeningSocket(bound, BACKLOG, self._accept)
         self._started_at = time.monotonic()
         await self._process.start(command, self._address)

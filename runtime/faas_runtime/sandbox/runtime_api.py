@@ -11,6 +11,7 @@ from ..http_server.connection import RESPONDING, ServerConnection
 from ..http_server.messages import HttpResponse
 from ..http_server.request_head import HUGE, RequestRefused
 from ..http_server.response_head import current_date, encode_headers, encode_response_head
+from . import extensions
 from .error_documents import error_document, invocation_error_document
 from .invocation import RESPONSE_LIMIT, StreamBroken, StreamedResponse
 
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
 
         def next_cancelled(self, connection: "RuntimeConnection") -> None:
             """A connection that waited for an invocation is closed."""
+
+        @property
+        def registration(self) -> bytes:
+            """What an extension that registers learns of the function, in JSON."""
 
         def find_invocation(self, request_id: str) -> "PendingInvocation | None":
             """The running invocation with this id."""
@@ -124,6 +129,8 @@ class RuntimeConnection(ServerConnection):
             self._invocation = self.handler.find_invocation(found[1])
         else:
             path = head.target.partition("?")[0]
+            if path.startswith(f"{extensions.PATH}/"):
+                path = f"{PATH}/{path}"
             self._action = f"{head.method} {path[len(PATH) + 1 :] if path.startswith(f'{PATH}/') else ''}"
         if self._invocation is not None and self._invocation.is_answered:
             raise RequestRefused(403, ALREADY_ANSWERED)
@@ -157,6 +164,11 @@ class RuntimeConnection(ServerConnection):
             self.handler.init_failed(self._error_type(body), body)
         elif action == "GET restore/next":
             self._respond(200, b"")
+        elif action == extensions.REGISTER:
+            self.write(200, [*JSON_HEADERS, extensions.identifier_header()], self.handler.registration)
+            self.responded()
+        elif action == extensions.NEXT:
+            pass  # its connection ends with the process
         elif action not in ("response", "error"):
             self._respond(404, error_document("NotFound", f"nothing is at {self._action}"))
         elif invocation is None or self.handler.find_invocation(invocation.request_id) is None:

@@ -8,12 +8,35 @@ with the event as the body.
 import http.client
 import json
 import os
+import signal
 import sys
+import threading
 
+EXTENSION = "/2020-01-01/extension"
 NEXT = "/2018-06-01/runtime/invocation/next"
 
 
+def register() -> None:
+    """As AWS's clients do that want SIGTERM: an internal extension without events, which waits in a thread."""
+    connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+    connection.request("POST", f"{EXTENSION}/register", b'{"events":[]}', {"Lambda-Extension-Name": "internal"})
+    response = connection.getresponse()
+    assert response.status == 200
+    print("registered for", json.loads(response.read())["functionName"], flush=True)
+    headers = {"Lambda-Extension-Identifier": response.headers["Lambda-Extension-Identifier"]}
+    connection.request("GET", f"{EXTENSION}/event/next", headers=headers)
+    threading.Thread(target=connection.getresponse, daemon=True).start()
+    signal.signal(signal.SIGTERM, shut_down)
+
+
+def shut_down(number: int, frame: object) -> None:
+    print("shut down", flush=True)
+    os._exit(0)
+
+
 def main() -> None:
+    if os.environ.get("REGISTERS"):
+        register()
     connection = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
     while True:
         connection.request("GET", NEXT)
