@@ -19,7 +19,7 @@ _WHO = {f"GIT_{role}_{what}": "bench" for role in ("AUTHOR", "COMMITTER") for wh
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class BarePlaces:
     """The origins of the servers, and the token that all of them take."""
 
     github: str
@@ -29,7 +29,7 @@ class Places:
     repository: str = REPOSITORY
 
 
-def to_github(files: Sequence[SetFile], places: Places, run: Runner) -> None:
+def to_github(files: Sequence[SetFile], places: BarePlaces, run: Runner) -> None:
     """A draft, all files over one connection, and the page made public."""
     pages = f"{places.github}/repos/{places.repository}/releases"
     uploads = f"{places.github}/uploads/repos/{places.repository}/releases"
@@ -39,7 +39,7 @@ def to_github(files: Sequence[SetFile], places: Places, run: Runner) -> None:
     _curl(places, run, _document(f"{pages}/{draft['id']}", "PATCH", {"tag_name": TAG, "draft": False}))
 
 
-def to_registry(indexes: Sequence[SetFile], places: Places, run: Runner) -> None:
+def to_registry(indexes: Sequence[SetFile], places: BarePlaces, run: Runner) -> None:
     """Each index with its images, under a tag."""
     place = f"docker://{places.registry.partition('://')[2]}/bare/image"
     words = ("copy", "--quiet", "--all", "--preserve-digests", "--dest-tls-verify=false")
@@ -47,7 +47,7 @@ def to_registry(indexes: Sequence[SetFile], places: Places, run: Runner) -> None
         run("skopeo", *words, f"oci-archive:{file.path}", f"{place}:{number}")
 
 
-def to_tap(file: SetFile, places: Places, clone: Path, run: Runner) -> None:
+def to_tap(file: SetFile, places: BarePlaces, clone: Path, run: Runner) -> None:
     """A clone, a commit with the formula, and a push."""
     login = base64.b64encode(f"{USER}:{places.token.reveal()}".encode()).decode()
     header = f"Authorization: Basic {login}"
@@ -68,7 +68,7 @@ def begin(bare: Path, run: Runner) -> None:
     run("git", "-C", bare, "update-ref", "refs/heads/main", commit)
 
 
-def _curl(places: Places, run: Runner, *requests: str) -> str:
+def _curl(places: BarePlaces, run: Runner, *requests: str) -> str:
     """Send requests over one connection. The token is on standard input, where nobody sees it."""
     common = (
         f'header = "Authorization: Bearer {places.token.reveal()}"\n'

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ci.bench import bare_publishing, figures
-from ci.bench.bare_publishing import Places
+from ci.bench.bare_publishing import BarePlaces
 from ci.bench.figures import COLUMNS, all_met, number
 from ci.bench.paths import LOG, ROOT
 from ci.bench.setup import save
@@ -97,7 +97,7 @@ def _timed(act: Callable[[], object]) -> float:
     return time.monotonic() - began
 
 
-def _pairs(found: ReleaseSet, places: Places, scratch: Path) -> Iterator[Pair]:
+def _pairs(found: ReleaseSet, places: BarePlaces, scratch: Path) -> Iterator[Pair]:
     run = Runner(log=LOG.with_name("bench-publishing.log"))
     images = replace(found, files=found.of_kind(*_IMAGES))
     formula = found.of_kind("formula")
@@ -125,7 +125,7 @@ def _pairs(found: ReleaseSet, places: Places, scratch: Path) -> Iterator[Pair]:
     )
 
 
-def _github(found: ReleaseSet, places: Places, scratch: Path) -> GitHub:
+def _github(found: ReleaseSet, places: BarePlaces, scratch: Path) -> GitHub:
     return GitHub(
         release_set=found,
         web=Web(
@@ -146,7 +146,7 @@ def _github(found: ReleaseSet, places: Places, scratch: Path) -> GitHub:
     )
 
 
-def _registry(found: ReleaseSet, places: Places, scratch: Path) -> Registry:
+def _registry(found: ReleaseSet, places: BarePlaces, scratch: Path) -> Registry:
     return Registry(
         release_set=found,
         web=Web(name="registry", say=_nothing),
@@ -158,7 +158,7 @@ def _registry(found: ReleaseSet, places: Places, scratch: Path) -> Registry:
     )
 
 
-def _tap(found: ReleaseSet, places: Places, scratch: Path, run: Runner) -> Tap:
+def _tap(found: ReleaseSet, places: BarePlaces, scratch: Path, run: Runner) -> Tap:
     return Tap(
         release=found,
         url=f"{places.tap}/ours.git",
@@ -178,7 +178,7 @@ def _nothing(line: str) -> None:
 
 
 @contextmanager
-def _serving(found: ReleaseSet, scratch: Path) -> Iterator[Places]:
+def _serving(found: ReleaseSet, scratch: Path) -> Iterator[BarePlaces]:
     """The servers, in a process of their own: a stand-in must not take turns with the client that is measured."""
     fork = multiprocessing.get_context("fork")
     here, there = fork.Pipe()
@@ -189,7 +189,7 @@ def _serving(found: ReleaseSet, scratch: Path) -> Iterator[Places]:
     try:
         github, registry, tap = here.recv()
         token = register("the token of the bench", _WORD, bare_publishing.USER)
-        yield Places(github=github, registry=registry, tap=tap, token=token)
+        yield BarePlaces(github=github, registry=registry, tap=tap, token=token)
     finally:
         here.close()
         child.join()

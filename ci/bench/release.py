@@ -24,7 +24,7 @@ from ci.core.run import Runner
 from ci.core.state import read_json
 from ci.manifest.release import FLAVOURS
 from ci.release import throw_away
-from ci.release.throw_away import Signers
+from ci.release.throw_away import ThrowAwayKeys
 
 # The targets. A start is the time of `python -c pass`: where that is 10 ms, a hundred are a second.
 RELEASE_RATIO = 1.25
@@ -62,7 +62,9 @@ def measure(rounds: int) -> bool:
     return all_met(targets)
 
 
-def _measure(tagged: Path, signers: Signers, rounds: int, run: Runner) -> tuple[list[FigureTarget], list[list[str]]]:
+def _measure(
+    tagged: Path, signers: ThrowAwayKeys, rounds: int, run: Runner
+) -> tuple[list[FigureTarget], list[list[str]]]:
     clone = throw_away.clone(tagged, tagged.with_name("snapshot"), run)
     snapshot, reproduce = _spent(clone, "snapshot"), _spent(clone, "reproduce")
     idle = python_runs.starts(clone, rounds, lambda: python_runs.ci(clone, "snapshot"))
@@ -104,7 +106,7 @@ def _spent(checkout: Path, *command: str) -> Spent:
     return Spent(wall=time.monotonic() - wall, processor=processor() - before)
 
 
-def _tag(checkout: Path, signers: Signers, run: Runner) -> Path:
+def _tag(checkout: Path, signers: ThrowAwayKeys, run: Runner) -> Path:
     """Clone this repository, let the keys sign, and cut a version."""
     throw_away.copy(ROOT, checkout, signers, run)
     python_runs.ci(checkout, "bump", "minor", f"--gnupg-home={signers.home}")

@@ -23,29 +23,31 @@ from ci.core.files import make_folder
 from ci.core.run import Runner
 from ci.pipeline.jobs import Options
 from ci.release import throw_away
-from ci.release.throw_away import Signers
+from ci.release.throw_away import ThrowAwayKeys
 
 _CACHE = ".cache"
 _OF_THE_TESTS = "tests"  # in the cache; no build uses it
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class RehearsalStep:
     """A session of the copy, with its words."""
 
     title: str
     words: tuple[str, ...]
 
 
-def steps(chosen: argparse.Namespace, signers: Signers) -> tuple[Step, ...]:
+def steps(chosen: argparse.Namespace, signers: ThrowAwayKeys) -> tuple[RehearsalStep, ...]:
     """The sessions, in order."""
     home = f"--gnupg-home={signers.home}"
     missing = (f"--allow-missing={name}" for name in chosen.allow_missing)
     release = ("release", home, f"--attestation-key={signers.attestations}", *missing)
     return (
-        Step(title="cut the version", words=("bump", *chosen.words, home)),
-        Step(title="make the signed set", words=release),
-        Step(title="publish it to servers on this machine, and install from them", words=("publish", "--rehearse")),
+        RehearsalStep(title="cut the version", words=("bump", *chosen.words, home)),
+        RehearsalStep(title="make the signed set", words=release),
+        RehearsalStep(
+            title="publish it to servers on this machine, and install from them", words=("publish", "--rehearse")
+        ),
     )
 
 
@@ -77,7 +79,7 @@ def _copy_cache(dist: Path, target: Path) -> None:
         shutil.copytree(dist / _CACHE, target / _CACHE, symlinks=True, ignore=shutil.ignore_patterns(_OF_THE_TESTS))
 
 
-def _taken(todo: tuple[Step, ...], copy: Path, console: Console, run: Runner) -> Iterator[list[str]]:
+def _taken(todo: tuple[RehearsalStep, ...], copy: Path, console: Console, run: Runner) -> Iterator[list[str]]:
     for number, step in enumerate(todo, 1):
         console.say(f"step {number} of {len(todo)}: {step.title}")
         begun = time.monotonic()
@@ -88,7 +90,7 @@ def _taken(todo: tuple[Step, ...], copy: Path, console: Console, run: Runner) ->
         yield [step.title, f"{time.monotonic() - begun:.0f} s"]
 
 
-def _failure(step: Step, error: CommandFailed) -> ReleaseError:
+def _failure(step: RehearsalStep, error: CommandFailed) -> ReleaseError:
     found = ReleaseError(
         f"the rehearsal could not {step.title}: {error}",
         hint="the lines above say what to do; in the checkout, commit it, and rehearse again",

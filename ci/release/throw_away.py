@@ -19,7 +19,7 @@ _AGE = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Signers:
+class ThrowAwayKeys:
     """Throw-away keys: a home folder of GnuPG, whose key has no passphrase, and the file of an Ed25519 key."""
 
     home: Path
@@ -28,7 +28,7 @@ class Signers:
 
 
 @contextmanager
-def signers(folder: Path, run: Runner) -> Iterator[Signers]:
+def signers(folder: Path, run: Runner) -> Iterator[ThrowAwayKeys]:
     """Make keys in a folder, and a home folder of GnuPG that is removed after the block, with its agent."""
     with throw_away_home() as home:
         try:
@@ -37,7 +37,7 @@ def signers(folder: Path, run: Runner) -> Iterator[Signers]:
             end_agent(home, run)
 
 
-def _make(home: Path, folder: Path, run: Runner) -> Signers:
+def _make(home: Path, folder: Path, run: Runner) -> ThrowAwayKeys:
     """Make keys that are older than the release, whose date all signatures carry."""
     attestations = folder / "attestations.pem"
     run("openssl", "genpkey", "-algorithm", "ed25519", "-out", attestations)
@@ -48,10 +48,10 @@ def _make(home: Path, folder: Path, run: Runner) -> Signers:
     recipe = ("nobody <nobody@example.org>", "rsa4096", "sign", "2y")
     printed = run.output("gpg", *alone, *clock, "--quick-generate-key", *recipe)
     fingerprint = next(line.split()[3] for line in printed.splitlines() if "KEY_CREATED" in line)
-    return Signers(home=home, fingerprint=fingerprint, attestations=attestations)
+    return ThrowAwayKeys(home=home, fingerprint=fingerprint, attestations=attestations)
 
 
-def copy(origin: Path, target: Path, made: Signers, run: Runner) -> Path:
+def copy(origin: Path, target: Path, made: ThrowAwayKeys, run: Runner) -> Path:
     """Clone the last commit of a checkout, and let the keys sign there; returns the clone."""
     clone(origin, target, run)
     for name, value in (("user.name", "nobody"), ("user.email", "nobody@example.org"), ("commit.gpgsign", "false")):

@@ -20,7 +20,7 @@ from ci.core.files import unpack
 from ci.manifest import dist_paths
 from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check, launcher, require_answers
-from ci.verify.rust_function import RustProject
+from ci.verify.rust_function import FunctionProject
 
 _TIME = 1_153_704_088  # of every file in every crate: cargo's own constant
 _BESIDE = {"LICENSE", "README.md"}
@@ -107,10 +107,10 @@ def _registry(check: Check, data: bytes) -> Path:
     return folder
 
 
-def _project(check: Check, name: str, registry: Path, stated: str) -> RustProject:
+def _project(check: Check, name: str, registry: Path, stated: str) -> FunctionProject:
     """A project that wants this very version, from the registry alone."""
     options = cargo_registry.options(registry)
-    project = RustProject(folder=check.folder / name, home=check.folder / "home", run=check.run, options=options)
+    project = FunctionProject(folder=check.folder / name, home=check.folder / "home", run=check.run, options=options)
     version = check.project.release.version.cargo
     project.write(dist_paths.CRATE, f'version = "={version}"{stated}')
     return project

@@ -33,7 +33,7 @@ from ci.verify.check import Check, launcher, require_answers
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
 from ci.verify.in_root import Root
-from ci.verify.rust_function import RustProject
+from ci.verify.rust_function import FunctionProject
 
 _REGISTRY = "published"
 
@@ -147,7 +147,7 @@ def from_crates(found: Downloaded, project: Project, index: str, others: Path | 
         *cargo_registry.named(_REGISTRY, index),
         *(cargo_registry.instead_of_crates_io(others) if others else ()),
     )
-    function = RustProject(
+    function = FunctionProject(
         folder=found.scratch / "function",
         home=found.scratch / "cargo",
         run=found.run,

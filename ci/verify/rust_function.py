@@ -28,7 +28,7 @@ serde_json = "1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RustProject:
+class FunctionProject:
     """A project in a new folder. `crate` is the name of the crate, `stated` what the manifest says of it.
 
     `options` are those of cargo, `home` is its own folder, in which it finds nothing of this user's.

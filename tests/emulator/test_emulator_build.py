@@ -12,8 +12,9 @@ from faas_runtime.emulator import source_tree
 from faas_runtime.emulator.source_tree import SourceTree, TooManyFiles, changed
 
 from tests.emulator.executables import make_bootstrap
-from tests.emulator.support import ClientResponse, Emulator, wait_for
+from tests.emulator.support import ClientResponse, Emulator
 from tests.runtime.support import RUNTIME, SUFFIX
+from tests.waiting import wait_until
 
 SOURCE = r"""
 #include <faas.h>
@@ -93,7 +94,7 @@ def test_the_sources_are_built_without_a_request(project: Path) -> None:
     with serving(project, f"./libmine{SUFFIX}", COMPILE) as emulator:
         assert emulator.invoke().body == b"1"
         write(project, "nonsense")
-        wait_for(lambda: "faas-runtime: the build failed: exit status 1" in emulator.err, "it is not built")
+        wait_until(lambda: "faas-runtime: the build failed: exit status 1" in emulator.err, "it is not built")
 
 
 def test_an_executable_is_built_and_run_from_where_it_is(project: Path) -> None:
@@ -118,8 +119,8 @@ def test_an_edit_during_a_build_is_built_too(project: Path, tmp_path: Path) -> N
         write(project, '"22"')
         with ThreadPoolExecutor(1) as executor:
             waiting = executor.submit(emulator.invoke)
-            wait_for(lambda: builds(emulator) == 2, "the second build does not begin")
-            wait_for(lambda: '"22"' in (tmp_path / "mine.c").read_text(), "the build has not read the source")
+            wait_until(lambda: builds(emulator) == 2, "the second build does not begin")
+            wait_until(lambda: '"22"' in (tmp_path / "mine.c").read_text(), "the build has not read the source")
             write(project, '"333"')
             gate.touch()
             assert waiting.result().body == b"333"
@@ -141,12 +142,12 @@ def test_serve_ends_while_a_build_is_running(project: Path) -> None:
     with serving(project, f"./libmine{SUFFIX}", "echo begun; sleep 600") as emulator:
         with ThreadPoolExecutor(1) as executor:
             waiting = executor.submit(emulator.invoke)
-            wait_for(lambda: "\nbegun\n" in emulator.err, "the build does not begin")
+            wait_until(lambda: "\nbegun\n" in emulator.err, "the build does not begin")
             children = emulator.children
             assert children
             assert emulator.end() == 0
             assert waiting.result().status == 503
-        wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the command is running")
+        wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the command is running")
 
 
 def test_what_belongs_to_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

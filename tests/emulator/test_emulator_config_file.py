@@ -15,8 +15,9 @@ from faas_runtime.errors import UsageError
 from faas_runtime.library import Handler
 
 from tests.emulator.executables import make_bootstrap
-from tests.emulator.support import TIMEOUT_S, Emulator
+from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON, SUFFIX
+from tests.waiting import TIMEOUT_S
 
 
 def write(folder: Path, content: Any) -> Path:

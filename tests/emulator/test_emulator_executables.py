@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.executables import make_bootstrap
-from tests.emulator.support import TIMEOUT_S, Emulator
+from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON, compile_c
+from tests.waiting import TIMEOUT_S
 
 
 @pytest.fixture

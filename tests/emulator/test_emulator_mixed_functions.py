@@ -17,8 +17,9 @@ import pytest
 
 from tests.cache import kept, key_of
 from tests.emulator.executables import make_bootstrap
-from tests.emulator.support import TIMEOUT_S, Emulator
+from tests.emulator.support import Emulator
 from tests.support import ROOT, program
+from tests.waiting import TIMEOUT_S
 
 CRATE = ROOT / "ci" / "bench" / "native" / "rust-echo"
 CALLERS = 16

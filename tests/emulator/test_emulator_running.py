@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.emulator.support import TIMEOUT_S, Emulator
+from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON, ScriptedServer
+from tests.waiting import TIMEOUT_S
 
 Shared = Callable[[str], Emulator]
 Serve = Callable[..., Emulator]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.executables import make_bootstrap
-from tests.emulator.support import TIMEOUT_S, Emulator, wait_for
+from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON
+from tests.waiting import TIMEOUT_S, wait_until
 
 
 def path(name: str) -> str:
@@ -63,9 +64,9 @@ def test_http_requests_go_to_the_function_that_the_host_names(emulator: Emulator
 
 
 def test_health_is_that_of_all(emulator: Emulator, emulated: Path) -> None:
-    wait_for(lambda: emulator.request("GET", "/_faas/health").status == 200, "not all of them are ready")
+    wait_until(lambda: emulator.request("GET", "/_faas/health").status == 200, "not all of them are ready")
     with Emulator(f"api={emulated}.echo", f"none={emulated}.absent") as broken:
-        wait_for(lambda: broken.request("GET", "/_faas/health").json["status"] == "failed", "it does not fail")
+        wait_until(lambda: broken.request("GET", "/_faas/health").json["status"] == "failed", "it does not fail")
         assert broken.request("GET", "/_faas/health").json["error"].startswith("none: ")
         assert broken.invoke(b"1", path=path("api")).body == b"1", "the others work"
 

@@ -54,7 +54,7 @@ def set_of(folder: Path) -> ReleaseSet:
 
 
 @dataclass(kw_only=True)
-class Registry:
+class ServedRegistry:
     """A registry that runs, and what was said and slept by whoever publishes to it. `told` sees each line at once."""
 
     crates: CratesServer
@@ -97,9 +97,9 @@ class Registry:
 
 
 @pytest.fixture
-def registry() -> Iterator[Registry]:
+def registry() -> Iterator[ServedRegistry]:
     """A registry without a crate."""
     found = CratesServer(token=TOKEN)
     with Server(found.answer) as server:
         found.origin = server.origin
-        yield Registry(crates=found, server=server)
+        yield ServedRegistry(crates=found, server=server)

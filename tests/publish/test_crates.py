@@ -24,7 +24,18 @@ from ci.publish import crate_upload, crates, crates_index
 from ci.publish.rehearse.server import Reply, Request
 from ci.publish.target import State, Target
 from tests.leaks import in_files, masks_of
-from tests.publish.crates_fixtures import FILE, INDEX, NAME, NEW, TOKEN, VERSION, YANK, Registry, built_crate, registry
+from tests.publish.crates_fixtures import (
+    FILE,
+    INDEX,
+    NAME,
+    NEW,
+    TOKEN,
+    VERSION,
+    YANK,
+    ServedRegistry,
+    built_crate,
+    registry,
+)
 
 __all__ = ["built_crate", "registry"]
 
@@ -52,23 +63,23 @@ def change(folder: Path, old: str = "", new: str = "# another one\n", path: str 
     made.write_bytes(gzip.compress(plain.getvalue(), mtime=0))
 
 
-def puts(registry: Registry) -> int:
+def puts(registry: ServedRegistry) -> int:
     return registry.server.seen.count(f"PUT {NEW}")
 
 
-def states(registry: Registry, folder: Path) -> list[State]:
+def states(registry: ServedRegistry, folder: Path) -> list[State]:
     return [item.state for item in registry.target(folder).state()]
 
 
 # The way to a release.
 
 
-def test_it_is_a_target(registry: Registry, built_crate: Path) -> None:
+def test_it_is_a_target(registry: ServedRegistry, built_crate: Path) -> None:
     target: Target = registry.target(built_crate)
     assert target.name == "crates"
 
 
-def test_a_first_publication(registry: Registry, built_crate: Path) -> None:
+def test_a_first_publication(registry: ServedRegistry, built_crate: Path) -> None:
     made = built_crate / "crates" / FILE
     target = registry.target(built_crate)
     (item,) = target.state()
@@ -85,7 +96,7 @@ def test_a_first_publication(registry: Registry, built_crate: Path) -> None:
     assert registry.said[-1] == f"crates: faas-function 0.1.0 is complete: {FILE}"
 
 
-def test_what_is_there_is_left_alone(registry: Registry, built_crate: Path) -> None:
+def test_what_is_there_is_left_alone(registry: ServedRegistry, built_crate: Path) -> None:
     registry.target(built_crate).publish()
     before = registry.has
     registry.target(built_crate).publish()
@@ -94,7 +105,9 @@ def test_what_is_there_is_left_alone(registry: Registry, built_crate: Path) -> N
     assert registry.has == before
 
 
-def test_other_bytes_are_a_fault_and_nothing_is_sent(registry: Registry, built_crate: Path, own_crate: Path) -> None:
+def test_other_bytes_are_a_fault_and_nothing_is_sent(
+    registry: ServedRegistry, built_crate: Path, own_crate: Path
+) -> None:
     change(own_crate)
     registry.target(own_crate).publish()
     before = registry.has
@@ -109,7 +122,7 @@ def test_other_bytes_are_a_fault_and_nothing_is_sent(registry: Registry, built_c
     assert "other bytes" in fault.what
 
 
-def test_an_index_that_lags_behind(registry: Registry, built_crate: Path) -> None:
+def test_an_index_that_lags_behind(registry: ServedRegistry, built_crate: Path) -> None:
     """It does not know the crate for some time after it was sent: nothing is sent again, and the run waits."""
     old = iter([Reply(status=404)] * 4)
     registry.server.before = lambda number, request: next(old, None) if request.path == INDEX else None
@@ -119,7 +132,7 @@ def test_an_index_that_lags_behind(registry: Registry, built_crate: Path) -> Non
     assert "crates: the index does not show it yet; again in 2 s" in registry.said
 
 
-def test_bytes_that_changed_after_the_set_was_read(registry: Registry, own_crate: Path) -> None:
+def test_bytes_that_changed_after_the_set_was_read(registry: ServedRegistry, own_crate: Path) -> None:
     target = registry.target(own_crate)
     change(own_crate)
     with pytest.raises(VerificationError, match="its bytes have changed since the set was checked"):
@@ -127,7 +140,7 @@ def test_bytes_that_changed_after_the_set_was_read(registry: Registry, own_crate
     assert puts(registry) == 0
 
 
-def test_warnings_of_the_registry_are_said(registry: Registry, built_crate: Path) -> None:
+def test_warnings_of_the_registry_are_said(registry: ServedRegistry, built_crate: Path) -> None:
     registry.crates.warnings = {"invalid_categories": ["no-such"], "other": ["this name is a bad one"]}
     registry.target(built_crate).publish()
     warned = [line for line in registry.said if "the registry warns" in line]
@@ -137,7 +150,7 @@ def test_warnings_of_the_registry_are_said(registry: Registry, built_crate: Path
 # Preflight.
 
 
-def test_preflight_of_a_crate_that_is_not_there(registry: Registry, built_crate: Path) -> None:
+def test_preflight_of_a_crate_that_is_not_there(registry: ServedRegistry, built_crate: Path) -> None:
     (fault,) = registry.target(built_crate).preflight()
     assert fault.warning
     assert "does not know it" in fault.what
@@ -147,13 +160,13 @@ def test_preflight_of_a_crate_that_is_not_there(registry: Registry, built_crate:
     assert registry.target(built_crate).preflight_promotion() == []
 
 
-def test_an_api_that_the_index_does_not_name(registry: Registry, built_crate: Path) -> None:
+def test_an_api_that_the_index_does_not_name(registry: ServedRegistry, built_crate: Path) -> None:
     registry.target(built_crate).publish()
     (fault,) = hard(registry.target(built_crate, api="http://127.0.0.1:9").preflight())
     assert f"it names {registry.server.origin} as its API, and release.yaml http://127.0.0.1:9" in fault.what
 
 
-def test_a_version_that_is_yanked(registry: Registry, built_crate: Path) -> None:
+def test_a_version_that_is_yanked(registry: ServedRegistry, built_crate: Path) -> None:
     registry.target(built_crate).publish()
     registry.crates.crates[NAME, VERSION].entry["yanked"] = True
     (fault,) = registry.target(built_crate).preflight()
@@ -161,14 +174,16 @@ def test_a_version_that_is_yanked(registry: Registry, built_crate: Path) -> None
     assert "cargo yank --undo --version 0.1.0 faas-function" in fault.advice
 
 
-def test_a_crate_that_is_too_large(registry: Registry, built_crate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crate_that_is_too_large(
+    registry: ServedRegistry, built_crate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(crates, "MOST_BYTES", 10_000)
     (fault,) = hard(registry.target(built_crate).preflight())
     assert "it is larger than 10000" in fault.what
     assert "include, in runtime/crate/Cargo.toml" in fault.advice
 
 
-def test_an_index_that_is_not_there(registry: Registry, built_crate: Path) -> None:
+def test_an_index_that_is_not_there(registry: ServedRegistry, built_crate: Path) -> None:
     (fault,) = registry.target(built_crate, index="http://127.0.0.1:9/index").preflight()
     assert hard([fault])
     assert "no answer from 127.0.0.1:9" in fault.what
@@ -176,7 +191,7 @@ def test_an_index_that_is_not_there(registry: Registry, built_crate: Path) -> No
 
 
 @pytest.mark.parametrize("old", ['version = "0.1.0"', 'name = "faas-function"'], ids=["version", "name"])
-def test_a_set_of_another_crate(registry: Registry, own_crate: Path, old: str) -> None:
+def test_a_set_of_another_crate(registry: ServedRegistry, own_crate: Path, old: str) -> None:
     target = registry.target(own_crate)
     other = type(target)(**{**vars(target), "version": "0.2.0"} if "version" in old else {**vars(target), "crate": "x"})
     with pytest.raises(VerificationError, match=r"it is of faas-function 0\.1\.0, and .* is to be published"):
@@ -185,7 +200,7 @@ def test_a_set_of_another_crate(registry: Registry, own_crate: Path, old: str) -
     assert puts(registry) == 0
 
 
-def test_a_set_without_a_crate(registry: Registry, own_crate: Path) -> None:
+def test_a_set_without_a_crate(registry: ServedRegistry, own_crate: Path) -> None:
     """A post-release has none, which is said and stops nothing."""
     (own_crate / "crates" / FILE).unlink()
     target = registry.target(own_crate)
@@ -197,7 +212,7 @@ def test_a_set_without_a_crate(registry: Registry, own_crate: Path) -> None:
     assert registry.server.seen == []
 
 
-def test_a_set_with_two_crates(registry: Registry, own_crate: Path) -> None:
+def test_a_set_with_two_crates(registry: ServedRegistry, own_crate: Path) -> None:
     shutil.copy(own_crate / "crates" / FILE, own_crate / "crates" / "another.crate")
     with pytest.raises(VerificationError, match="it has 2 crates"):
         registry.target(own_crate).publish()
@@ -207,7 +222,7 @@ def test_a_set_with_two_crates(registry: Registry, own_crate: Path) -> None:
 # Yank.
 
 
-def test_a_yank(registry: Registry, built_crate: Path) -> None:
+def test_a_yank(registry: ServedRegistry, built_crate: Path) -> None:
     target = registry.target(built_crate)
     assert "there is nothing to yank" in target.yank("broken")
     assert f"DELETE {YANK}" not in registry.server.seen
@@ -222,7 +237,7 @@ def test_a_yank(registry: Registry, built_crate: Path) -> None:
     assert states(registry, built_crate) == [State.THERE], "it stays where it is"
 
 
-def test_a_yank_waits_for_the_index(registry: Registry, built_crate: Path) -> None:
+def test_a_yank_waits_for_the_index(registry: ServedRegistry, built_crate: Path) -> None:
     target = registry.target(built_crate)
     target.publish()
     before = json.dumps(registry.crates.crates[NAME, VERSION].entry).encode()
@@ -269,7 +284,7 @@ Change = Callable[[dict[str, Any]], object]
     ],
 )
 def test_the_registry_refuses_wrong_metadata(
-    registry: Registry, built_crate: Path, monkeypatch: pytest.MonkeyPatch, spoil: Change, told: str
+    registry: ServedRegistry, built_crate: Path, monkeypatch: pytest.MonkeyPatch, spoil: Change, told: str
 ) -> None:
     right = crate_upload.metadata
 
@@ -290,14 +305,14 @@ def test_the_registry_refuses_wrong_metadata(
     [b"", b"\1", struct.pack("<I", 2) + b"{}", struct.pack("<I", 9) + b"{}" + struct.pack("<I", 0),
      struct.pack("<I", 2) + b"[]" + struct.pack("<I", 0), struct.pack("<I", 2) + b"{}" + struct.pack("<I", 0) + b"x"],
 )  # fmt: skip
-def test_the_registry_refuses_other_bodies(registry: Registry, built_crate: Path, body: bytes) -> None:
+def test_the_registry_refuses_other_bodies(registry: ServedRegistry, built_crate: Path, body: bytes) -> None:
     web = registry.target(built_crate).web
     with pytest.raises(Refusal, match="answered 400"):
         web.ask("PUT", f"{registry.server.origin}{NEW}", "it", body=body or None, repeatable=False)
     assert registry.crates.crates == {}
 
 
-def test_a_version_is_published_once(registry: Registry, built_crate: Path) -> None:
+def test_a_version_is_published_once(registry: ServedRegistry, built_crate: Path) -> None:
     """A second time, the same bytes are refused, too."""
     target = registry.target(built_crate)
     target.publish()
@@ -313,7 +328,7 @@ def test_a_version_is_published_once(registry: Registry, built_crate: Path) -> N
 # Secrets.
 
 
-def test_the_token_is_nowhere(registry: Registry, built_crate: Path, tmp_path: Path) -> None:
+def test_the_token_is_nowhere(registry: ServedRegistry, built_crate: Path, tmp_path: Path) -> None:
     target = registry.target(built_crate)
     echo = Reply(status=400, body=json.dumps({"errors": [{"detail": f"{TOKEN} is not allowed"}]}).encode())
     registry.server.before = lambda number, request: echo if request.method == "PUT" else None
@@ -325,7 +340,7 @@ def test_the_token_is_nowhere(registry: Registry, built_crate: Path, tmp_path: P
     assert in_files(masks_of({"CRATES_TOKEN": TOKEN}), tmp_path) == []
 
 
-def test_the_index_gets_the_token_of_nobody_else(registry: Registry, built_crate: Path) -> None:
+def test_the_index_gets_the_token_of_nobody_else(registry: ServedRegistry, built_crate: Path) -> None:
     """Another server that has the index is not trusted: it is sent no token."""
     seen: list[str] = []
 
@@ -338,7 +353,7 @@ def test_the_index_gets_the_token_of_nobody_else(registry: Registry, built_crate
     assert seen == [""]
 
 
-def test_a_wrong_token(registry: Registry, built_crate: Path) -> None:
+def test_a_wrong_token(registry: ServedRegistry, built_crate: Path) -> None:
     with pytest.raises(UnavailableError, match=r"the token may not do this \(403, authentication failed\)"):
         registry.target(built_crate, token="cio-another-token").publish()
     assert registry.crates.crates == {}

@@ -13,7 +13,7 @@ import pytest
 from ci.core.errors import HostError, ReleaseError, UnavailableError, VerificationError
 from ci.core.web import Refusal, UnknownOutcome
 from ci.publish.rehearse.server import Reply, Request
-from tests.publish.crates_fixtures import FILE, INDEX, NAME, NEW, VERSION, YANK, Registry, built_crate, registry
+from tests.publish.crates_fixtures import FILE, INDEX, NAME, NEW, VERSION, YANK, ServedRegistry, built_crate, registry
 
 __all__ = ["built_crate", "registry"]
 
@@ -173,7 +173,7 @@ def outcome_of(wrong: str, step: str, action: str) -> CrateOutcome | None:
     return found
 
 
-def check(registry: Registry, folder: Path, step: str, wrong: str, action: str) -> None:
+def check(registry: ServedRegistry, folder: Path, step: str, wrong: str, action: str) -> None:
     steps = STEPS if action == "publish" else OF_A_YANK
     target = registry.target(folder)
 
@@ -202,7 +202,7 @@ def check(registry: Registry, folder: Path, step: str, wrong: str, action: str) 
     act()
 
 
-def require_right(registry: Registry, folder: Path, *, yanked: bool = False) -> None:
+def require_right(registry: ServedRegistry, folder: Path, *, yanked: bool = False) -> None:
     """The registry has what an undisturbed run brings there, and nothing else."""
     assert list(registry.has) == [(NAME, VERSION)]
     (stored,) = registry.crates.crates.values()
@@ -210,7 +210,7 @@ def require_right(registry: Registry, folder: Path, *, yanked: bool = False) -> 
     assert stored.entry["yanked"] is yanked
 
 
-def test_an_undisturbed_publication(registry: Registry, built_crate: Path) -> None:
+def test_an_undisturbed_publication(registry: ServedRegistry, built_crate: Path) -> None:
     registry.target(built_crate).publish()
     assert registry.server.seen == [f"GET {INDEX}", f"PUT {NEW}", f"GET {INDEX}"]
     registry.server.seen.clear()
@@ -220,7 +220,7 @@ def test_an_undisturbed_publication(registry: Registry, built_crate: Path) -> No
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_wrong_answers(registry: Registry, built_crate: Path, step: str, wrong: str) -> None:
+def test_wrong_answers(registry: ServedRegistry, built_crate: Path, step: str, wrong: str) -> None:
     check(registry, built_crate, step, wrong, "publish")
     require_right(registry, built_crate)
     assert registry.crates.changes == 1
@@ -228,7 +228,7 @@ def test_wrong_answers(registry: Registry, built_crate: Path, step: str, wrong: 
 
 @pytest.mark.parametrize("step", OF_A_YANK)
 @pytest.mark.parametrize("wrong", WRONG)
-def test_wrong_answers_to_a_yank(registry: Registry, built_crate: Path, step: str, wrong: str) -> None:
+def test_wrong_answers_to_a_yank(registry: ServedRegistry, built_crate: Path, step: str, wrong: str) -> None:
     registry.target(built_crate).publish()
     registry.server.seen.clear()
     check(registry, built_crate, step, wrong, "yank")
@@ -237,7 +237,7 @@ def test_wrong_answers_to_a_yank(registry: Registry, built_crate: Path, step: st
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_other_bytes_at_any_step(registry: Registry, built_crate: Path, step: str) -> None:
+def test_other_bytes_at_any_step(registry: ServedRegistry, built_crate: Path, step: str) -> None:
     if step == "send":
         return
     registry.server.before = at(step, STEPS, lambda request: line())
@@ -247,7 +247,7 @@ def test_other_bytes_at_any_step(registry: Registry, built_crate: Path, step: st
 
 
 @pytest.mark.parametrize("carried_out", [False, True])
-def test_a_time_out(registry: Registry, built_crate: Path, carried_out: bool) -> None:
+def test_a_time_out(registry: ServedRegistry, built_crate: Path, carried_out: bool) -> None:
     """The server says nothing until the client has given up; what came of the crate is asked of the index."""
     gave_up = threading.Event()
     registry.told = lambda line: gave_up.set() if "in time" in line else None
@@ -267,7 +267,7 @@ def test_a_time_out(registry: Registry, built_crate: Path, carried_out: bool) ->
 
 
 @pytest.mark.parametrize("reply", [refused(500, "Oops"), Reply(status=200, cut=-1)], ids=["500", "hangs up"])
-def test_a_fault_that_does_not_end(registry: Registry, built_crate: Path, reply: Reply) -> None:
+def test_a_fault_that_does_not_end(registry: ServedRegistry, built_crate: Path, reply: Reply) -> None:
     """The crate is sent three times at most."""
     registry.server.before = lambda number, request: reply if request.method == "PUT" else None
     with pytest.raises(UnknownOutcome) as raised:
@@ -278,14 +278,14 @@ def test_a_fault_that_does_not_end(registry: Registry, built_crate: Path, reply:
     assert registry.crates.crates == {}
 
 
-def lagging(registry: Registry, looks: int, page: Reply) -> None:
+def lagging(registry: ServedRegistry, looks: int, page: Reply) -> None:
     """Let the index show an old page so many times."""
     old = iter([page] * looks)
     registry.server.before = lambda number, request: next(old, None) if request.path == INDEX else None
 
 
 def test_a_version_that_is_there_with_our_bytes_though_the_index_did_not_say_so(
-    registry: Registry, built_crate: Path
+    registry: ServedRegistry, built_crate: Path
 ) -> None:
     registry.target(built_crate).publish()
     lagging(registry, 4, Reply(status=404))
@@ -295,7 +295,9 @@ def test_a_version_that_is_there_with_our_bytes_though_the_index_did_not_say_so(
     require_right(registry, built_crate)
 
 
-def test_a_version_of_somebody_else_though_the_index_did_not_say_so(registry: Registry, built_crate: Path) -> None:
+def test_a_version_of_somebody_else_though_the_index_did_not_say_so(
+    registry: ServedRegistry, built_crate: Path
+) -> None:
     def taken(number: int, request: Request) -> Reply | None:
         if request.method == "PUT":
             return refused(200, "crate version `0.1.0` is already uploaded")

@@ -16,7 +16,7 @@ import pytest
 from ci.publish.rehearse.crates_server import CratesServer
 from ci.publish.rehearse.server import Reply, Request, Server
 from tests.leaks import Processes, masks_of
-from tests.publish.crates_fixtures import NAME, TOKEN, VERSION, Registry, built_crate
+from tests.publish.crates_fixtures import NAME, TOKEN, VERSION, ServedRegistry, built_crate
 from tests.support import ROOT
 
 __all__ = ["built_crate"]
@@ -65,15 +65,15 @@ class CratesRun:
 
 
 @contextmanager
-def running() -> Iterator[Registry]:
+def running() -> Iterator[ServedRegistry]:
     crates = CratesServer(token=TOKEN)
     with Server(crates.answer) as server:
         crates.origin = server.origin
-        yield Registry(crates=crates, server=server)
+        yield ServedRegistry(crates=crates, server=server)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(built_crate: Path) -> Registry:
+def undisturbed(built_crate: Path) -> ServedRegistry:
     with running() as found, Processes(masks_of({"CRATES_TOKEN": TOKEN})) as watch:
         code, output = CratesRun(found.server).start("publish", built_crate, watch)
     assert code == 0, output
@@ -83,7 +83,7 @@ def undisturbed(built_crate: Path) -> Registry:
     return found
 
 
-def killed_and_run_again(action: str, folder: Path, at: int, when: str) -> Registry:
+def killed_and_run_again(action: str, folder: Path, at: int, when: str) -> ServedRegistry:
     with running() as found:
         run = CratesRun(found.server)
         if action == "yank":
@@ -101,7 +101,7 @@ def killed_and_run_again(action: str, folder: Path, at: int, when: str) -> Regis
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("at", range(1, REQUESTS + 1))
-def test_killed_at_every_request(undisturbed: Registry, built_crate: Path, at: int, when: str) -> None:
+def test_killed_at_every_request(undisturbed: ServedRegistry, built_crate: Path, at: int, when: str) -> None:
     found = killed_and_run_again("publish", built_crate, at, when)
     assert found.has == undisturbed.has
     assert found.crates.changes == undisturbed.crates.changes == 1

@@ -18,9 +18,9 @@ from ci.publish.rehearse.crates_server import CratesServer
 from ci.publish.rehearse.server import Server
 from ci.verify import published
 from ci.verify.published import Downloaded
-from ci.verify.rust_function import RustProject
+from ci.verify.rust_function import FunctionProject
 from tests.packages.support import open_project
-from tests.publish.crates_fixtures import FILE, NAME, NEW, TOKEN, VERSION, Registry, built_crate, registry
+from tests.publish.crates_fixtures import FILE, NAME, NEW, TOKEN, VERSION, ServedRegistry, built_crate, registry
 from tests.support import ROOT, program
 
 __all__ = ["built_crate", "registry"]
@@ -46,7 +46,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_cargo_brings_the_same_metadata_and_bytes(
-    registry: Registry, built_crate: Path, project: Path, tmp_path: Path
+    registry: ServedRegistry, built_crate: Path, project: Path, tmp_path: Path
 ) -> None:
     registry.target(built_crate).publish()
     theirs = CratesServer(token=TOKEN)
@@ -65,7 +65,7 @@ def test_cargo_brings_the_same_metadata_and_bytes(
 
 
 def test_cargo_may_not_publish_what_we_have_published(
-    registry: Registry, built_crate: Path, project: Path, tmp_path: Path
+    registry: ServedRegistry, built_crate: Path, project: Path, tmp_path: Path
 ) -> None:
     registry.target(built_crate).publish()
     others = built_crate / dist_paths.LOCAL_REGISTRY
@@ -75,10 +75,10 @@ def test_cargo_may_not_publish_what_we_have_published(
     assert registry.crates.changes == 1
 
 
-def of_stranger(registry: Registry, built: Path, folder: Path) -> RustProject:
+def of_stranger(registry: ServedRegistry, built: Path, folder: Path) -> FunctionProject:
     """A project that wants the crate from the registry."""
     others = built / dist_paths.LOCAL_REGISTRY
-    found = RustProject(
+    found = FunctionProject(
         folder=folder,
         home=folder.with_name("cargo-of-the-stranger"),
         run=Runner(log=folder.with_suffix(".log")),
@@ -92,7 +92,9 @@ def of_stranger(registry: Registry, built: Path, folder: Path) -> RustProject:
     return found
 
 
-def test_a_yanked_version_is_for_those_alone_who_have_it(registry: Registry, built_crate: Path, tmp_path: Path) -> None:
+def test_a_yanked_version_is_for_those_alone_who_have_it(
+    registry: ServedRegistry, built_crate: Path, tmp_path: Path
+) -> None:
     target = registry.target(built_crate)
     target.publish()
     before = of_stranger(registry, built_crate, tmp_path / "before")
@@ -115,7 +117,7 @@ def downloaded(built: Path, folder: Path) -> Downloaded:
     )
 
 
-def test_a_stranger_builds_a_function_that_answers(registry: Registry, built_crate: Path, tmp_path: Path) -> None:
+def test_a_stranger_builds_a_function_that_answers(registry: ServedRegistry, built_crate: Path, tmp_path: Path) -> None:
     registry.target(built_crate).publish()
     found, others = downloaded(built_crate, tmp_path), built_crate / dist_paths.LOCAL_REGISTRY
     project = open_project(ROOT, built_crate)
@@ -125,11 +127,11 @@ def test_a_stranger_builds_a_function_that_answers(registry: Registry, built_cra
 
 
 def test_a_stranger_sees_other_bytes_than_on_the_release_page(
-    registry: Registry, built_crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registry: ServedRegistry, built_crate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.target(built_crate).publish()
     found = downloaded(built_crate, tmp_path)
-    monkeypatch.setattr(RustProject, "build", lambda project: project.cargo("fetch"))
+    monkeypatch.setattr(FunctionProject, "build", lambda project: project.cargo("fetch"))
     with (found.folder / FILE).open("ab") as file:
         file.write(b"\n")
     others = built_crate / dist_paths.LOCAL_REGISTRY

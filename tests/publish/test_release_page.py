@@ -26,7 +26,7 @@ from ci.publish.release_set import ReleaseSet
 from ci.publish.tap import Tap
 from ci.publish.trees import Tree
 from tests.publish import taps, tree_sets
-from tests.publish.crates_fixtures import Registry, built_crate, registry
+from tests.publish.crates_fixtures import ServedRegistry, built_crate, registry
 from tests.publish.github_support import FILES, REPOSITORY, TAG, Rehearsal, make_draft, rehearsal
 from tests.publish.pypi_fixtures import Site, built_files, site
 from tests.support import ROOT
@@ -57,7 +57,7 @@ def waiting(request: pytest.FixtureRequest, at: Rehearsal, tmp_path: Path) -> It
         with taps.served(tmp_path / "tap", register("TAP_TOKEN", taps.TOKEN, "x-access-token")) as served:
             yield dataclasses.replace(served.tap("0.2.0"), page=page)
     elif request.param == "crates":
-        registry: Registry = request.getfixturevalue("registry")
+        registry: ServedRegistry = request.getfixturevalue("registry")
         yield dataclasses.replace(registry.target(request.getfixturevalue("built_crate")), page=page)
     else:
         index: Site = request.getfixturevalue("site")

@@ -11,9 +11,9 @@ from ci.commands import strangers, whole_rehearsal
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, ReleaseError, UsageError
 from ci.core.run import Runner
-from ci.release.throw_away import Signers
+from ci.release.throw_away import ThrowAwayKeys
 
-SIGNERS = Signers(home=Path("/home"), fingerprint="F", attestations=Path("/key.pem"))
+SIGNERS = ThrowAwayKeys(home=Path("/home"), fingerprint="F", attestations=Path("/key.pem"))
 
 
 def test_the_steps_are_those_of_a_release() -> None:
@@ -27,7 +27,7 @@ def test_the_steps_are_those_of_a_release() -> None:
 
 
 def test_a_step_that_fails_has_the_exit_code_of_its_session() -> None:
-    step = whole_rehearsal.Step(title="cut the version", words=("bump",))
+    step = whole_rehearsal.RehearsalStep(title="cut the version", words=("bump",))
     error = whole_rehearsal._failure(step, CommandFailed("python failed", code=UsageError.exit_code))
     assert (error.exit_code, str(error)) == (2, "the rehearsal could not cut the version: python failed")
     assert whole_rehearsal._failure(step, CommandFailed("killed")).exit_code == CommandFailed.exit_code
@@ -38,7 +38,7 @@ def test_a_session_that_fails_ends_the_rehearsal(tmp_path: Path) -> None:
     (tmp_path / "ci.py").write_text(
         f"import sys\n{printed}\nprint('error: no such version', file=sys.stderr)\nsys.exit(2)\n"
     )
-    steps = tuple(whole_rehearsal.Step(title=title, words=()) for title in ("cut", "release"))
+    steps = tuple(whole_rehearsal.RehearsalStep(title=title, words=()) for title in ("cut", "release"))
     with pytest.raises(ReleaseError, match=r"could not cut: [\s\S]*no such version") as raised:
         list(whole_rehearsal._taken(steps, tmp_path, Console(), Runner(log=tmp_path / "log")))
     assert raised.value.exit_code == UsageError.exit_code

@@ -5,7 +5,7 @@ from ..sandbox.invocation_queue import InvocationQueue
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..sandbox.invocation import Invocation
+    from ..sandbox.invocation import PendingInvocation
     from ..sandbox.pool import Pool
     from .source_build import SourceBuild
 
@@ -24,7 +24,7 @@ class BuiltPool:
         if not self._build.is_stopping:
             await self._pool.start()
 
-    def submit(self, invocation: "Invocation") -> None:
+    def submit(self, invocation: "PendingInvocation") -> None:
         """Run an invocation with what is built of the present sources."""
         if self._build.needs_to_run():
             if not len(self._queue):
@@ -72,7 +72,7 @@ class BuiltPool:
         while len(self._queue):
             self._pass_on(self._queue.pop_first())
 
-    def _pass_on(self, invocation: "Invocation") -> None:
+    def _pass_on(self, invocation: "PendingInvocation") -> None:
         failure = self._build.failure
         if failure is None:
             self._pool.submit(invocation)
