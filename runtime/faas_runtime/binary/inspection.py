@@ -24,6 +24,15 @@ ALIASES = {"amd64": "x86_64", "arm64": "aarch64", "i386": "x86", "i686": "x86", 
 _CPUTYPE, _FILETYPE = 4, 12  # struct mach_header_64
 _MH_DYLIB, _MH_BUNDLE = 6, 8
 _PE_MACHINE = 4  # after the signature
+_OF_GLIBC = (
+    b"libc.so.6",
+    b"libdl.so.2",
+    b"libm.so.6",
+    b"libpthread.so.0",
+    b"libresolv.so.2",
+    b"librt.so.1",
+    b"libutil.so.1",
+)
 _READ_SIZE = 64 << 20  # bytes
 # Parts of the messages of loaders.
 _NOT_FOUND = (
@@ -193,7 +202,7 @@ def _elf(data: bytes) -> Binary:
     for name in file.needed():
         if name.startswith((b"libc.musl", b"ld-musl")) or name == b"libc.so":
             libc = "musl"
-        elif name == b"libc.so.6" or name.startswith(b"ld-linux"):
+        elif name in _OF_GLIBC or name.startswith(b"ld-linux"):
             libc = "glibc"
     machine = file.number(elf.E_MACHINE, 2)
     is_shared = file.number(elf.E_TYPE, 2) == elf.ET_DYN and not list(file.segments(elf.PT_INTERP))

@@ -41,7 +41,7 @@ _COFF_SYMBOL_SIZE = 18
 
 
 class FileOnDisk:
-    """The bytes of an open file, read on demand: libraries with debugging information are large."""
+    """A file's bytes, read on demand: libraries with debugging information are large."""
 
     def __init__(self, file: "BinaryIO") -> None:
         self._file = file
