@@ -19,7 +19,7 @@ pytest.importorskip("flit_core.buildapi")
 
 EPOCH = "1790000000"
 PACKAGE = RUNTIME / "faas_runtime"
-FILES = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".py", ".json")}
+FILES = {path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*") if path.suffix in (".py", ".json", ".txt")}
 BUILD = """
 import sys
 from flit_core import buildapi

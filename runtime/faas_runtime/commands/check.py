@@ -1,8 +1,10 @@
 """`faas-runtime check`: loads a library in a child process, and prints what it is or what is wrong with it.
 
-Loading a library runs its code. A crash, or a wait without end, affects the child alone, and is reported.
+Loading a library runs its code. A crash, or a wait without end, affects the child alone, and is reported. With `--for`,
+the library is read and not loaded: see `check_for.py`.
 """
 
+import argparse
 import os
 import sys
 
@@ -12,10 +14,12 @@ from ..errors import InitError, UsageError
 from ..ffi import NativeFunction
 from ..function import HOOKS, check_version, missing_handler
 from ..library import SUFFIX, Handler
+from .targets import TARGETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import TextIO
+    from collections.abc import Sequence
+    from typing import NoReturn, TextIO
 
 _CHILD = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -33,15 +37,56 @@ ON_LOADING = "the code that runs on loading: constructors, static initialisers, 
 DEPENDENCIES = "the libraries that it needs, as one may be cut off, and "
 
 
-def check(output: "TextIO", name: str) -> int:
-    """Check a library, given as a handler or by its path; returns 0 if it can be run, otherwise 1."""
+class Parser(argparse.ArgumentParser):
+    """A parser that leaves printing and exit codes to `main`."""
+
+    def error(self, message: str) -> "NoReturn":
+        """Raise UsageError."""
+        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
+
+
+def run(arguments: "Sequence[str]") -> int:
+    """Run the command; returns its exit code. Raises UsageError."""
+    given = _parser().parse_args(arguments)
+    if given.targets is None:
+        return check(sys.stdout, given.library)
+    from .check_for import check_for, parse_targets
+
+    return check_for(sys.stdout, given.library, _root(given.library), parse_targets(given.targets))
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="faas-runtime check",
+        description="Load a library and print what it is, or what is wrong and how to fix it. It calls "
+        "faas_abi_version, and no other symbol of the function.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("library", metavar="LIBRARY[.HANDLER]", help="a path, or a name in $LAMBDA_TASK_ROOT")
+    parser.add_argument(
+        "--for",
+        dest="targets",
+        metavar="TARGETS",
+        help="read the library instead of loading it, and say for each target whether it fits there: "
+        f"{', '.join(TARGETS)}, or several of them with commas between",
+    )
+    return parser
+
+
+def _root(name: str) -> str:
+    """The folder that a handler's name is relative to."""
     root = os.environ.get("LAMBDA_TASK_ROOT") or "."
     if os.path.exists(name) or has_folder(name):
         root = "."  # a path, as a shell completes it
     try:
-        root = os.path.abspath(root)
+        return os.path.abspath(root)
     except OSError as error:
         raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error
+
+
+def check(output: "TextIO", name: str) -> int:
+    """Check a library, given as a handler or by its path; returns 0 if it can be run, otherwise 1."""
+    root = _root(name)
     output.flush()
     code = _load(output, name, root)
     if code in (RUNS, WRONG):

@@ -1,7 +1,6 @@
 """The commands that do not start the runtime itself: `--help`, `--version`, new, serve, invoke and check."""
 
 import difflib
-import sys
 
 from .._version import __version__
 from ..command_line import accept_all_characters
@@ -17,7 +16,7 @@ usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
        faas-runtime serve [[NAME=]LIBRARY[.HANDLER]|EXECUTABLE ...] [OPTIONS]
        faas-runtime invoke LIBRARY[.HANDLER] | --function NAME [OPTIONS]
-       faas-runtime check LIBRARY[.HANDLER]
+       faas-runtime check LIBRARY[.HANDLER] [OPTIONS]
        faas-runtime --help | --version
 """
 
@@ -32,9 +31,10 @@ new     makes the project of a function from a recipe
 serve   runs functions behind an emulator of Lambda, for curl, SDKs and browsers
 invoke  runs the function for one event, and prints its response
 check   loads a library and prints what it is, or what is wrong and how to fix it; it calls faas_abi_version, and
-        no other symbol of the function
+        no other symbol of the function. With --for, it reads the library, and says whether it fits an image, Lambda
+        or another processor
 
-new, serve and invoke have more options: see --help of each.
+Each command has options: see its --help.
 
 exit codes: 0 asked to end, 1 the function could not be initialised, 2 wrong usage, 3 the Runtime API failed,
 4 an invocation hung, 64 and 65 SnapStart's hooks failed, 70 a bug in the runtime itself, 128 + n ended at once by
@@ -54,6 +54,10 @@ def run_command(arguments: "Sequence[str]") -> int:
         from .new import new
 
         return new(others)
+    if name == "check":
+        from .check import run as run_check
+
+        return run_check(others)
     if "--help" in arguments or "-h" in arguments:
         print(SYNOPSIS + HELP, end="")
         return 0
@@ -63,13 +67,7 @@ def run_command(arguments: "Sequence[str]") -> int:
     options = [argument for argument in arguments if argument.startswith("-")]
     if options:
         raise UsageError(f"unknown option {options[0]}\n{SYNOPSIS.rstrip()}")
-    if name != "check":
-        raise UsageError(f"{_unknown_command(name, others)}\n{SYNOPSIS.rstrip()}")
-    if len(others) != 1:
-        raise UsageError(f"expected one LIBRARY after check, got {len(others)}\n{SYNOPSIS.rstrip()}")
-    from .check import check
-
-    return check(sys.stdout, others[0])
+    raise UsageError(f"{_unknown_command(name, others)}\n{SYNOPSIS.rstrip()}")
 
 
 def _unknown_command(name: str, others: "Sequence[str]") -> str:

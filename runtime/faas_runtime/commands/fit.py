@@ -1,0 +1,218 @@
+"""Whether a library fits a target: each fault, with how to fix it. Nothing is loaded, so any machine can tell."""
+
+import os
+
+from ..binary import elf, inspection, linkage
+from .targets import CPLUSPLUS, GLIBC, MUSL, UNWINDER, Target, dotted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ..binary.linkage import Linkage, Version
+
+    Fault = tuple[str, str]  # what is wrong, and how to fix it
+
+_RELR_SINCE = (2, 36)  # glibc; older ones skip these relocations, and the library crashes
+_NO_EXECUTABLE_STACK_SINCE = (2, 41)  # glibc; older ones make the stack of the process executable
+_PRIVATE = "GLIBC_PRIVATE"
+_OWN_OF_MUSL = ("c", "pthread", "rt", "m", "dl", "util", "xnet")  # musl takes lib*.so of these names for itself
+_SHOWN = 3  # symbols in a message
+_ORIGIN = ("$ORIGIN", "${ORIGIN}")
+_RPATH = "-Wl,-rpath,'$ORIGIN' (Rust: -C link-arg='-Wl,-rpath,$ORIGIN')"
+_STATIC_CPLUSPLUS = "link it with -static-libstdc++ -static-libgcc"
+
+
+class Library:
+    """A library, with those that the loader would find in its own folder."""
+
+    def __init__(self, path: str, found: "Linkage", seen: "dict[str, Library] | None" = None) -> None:
+        self.path = path
+        self.name = os.path.basename(path)
+        self.linkage = found
+        binary = inspection.read(path)
+        self.libc = (binary.libc if binary else None) or ""
+        others = {} if seen is None else seen
+        others[self.name] = self
+        self.beside: dict[str, Library] = {}
+        """The libraries that it needs and that are found by its own search path, by their names."""
+        for name in found.needed:
+            other = others.get(name) or self._find(name, others)
+            if other is not None:
+                self.beside[name] = other
+
+    def _find(self, name: str, seen: "dict[str, Library]") -> "Library | None":
+        home = os.path.dirname(os.path.abspath(self.path))
+        for folder in self.linkage.search:
+            if folder.startswith(_ORIGIN):
+                for word in reversed(_ORIGIN):
+                    folder = folder.replace(word, home)
+                path = os.path.join(folder, name)
+                found = linkage.read(path) if os.path.isfile(path) else None
+                if found is not None:
+                    return Library(path, found, seen)
+        return None
+
+    def is_in_its_folder(self, name: str) -> bool:
+        """Whether a library is there, although it need not be looked for there."""
+        return os.path.isfile(os.path.join(os.path.dirname(os.path.abspath(self.path)), name))
+
+    def with_others(self) -> "Iterator[Library]":
+        """This library, and those beside it that it needs, each once."""
+        pending, seen = [self], set()
+        while pending:
+            library = pending.pop(0)
+            if library.path not in seen:
+                seen.add(library.path)
+                yield library
+                pending += library.beside.values()
+
+
+def faults(library: Library, target: Target) -> "list[Fault]":
+    """What keeps the target from loading the library, and those beside it."""
+    found = []
+    machines = target.machines
+    for each in library.with_others():
+        start = "it" if each is library else f"{each.name}, which is beside it,"
+        found += [(f"{start} {what}", fix) for what, fix in _faults_of(each, target, machines)]
+        if library.linkage.machine in target.machines:
+            machines = (library.linkage.machine,)  # the others must be for the same one
+    if target.libc and not found:
+        found += _undefined(library, target)
+    return found
+
+
+def _faults_of(library: Library, target: Target, machines: "tuple[str, ...]") -> "Iterator[Fault]":
+    found = library.linkage
+    if found.machine not in machines or not found.is_64_bit or not found.is_little:
+        yield _other_machine(found, target, machines)
+    if not target.libc:
+        return
+    if library.libc and library.libc != target.libc:
+        yield f"is built against {library.libc}, and {target.name} has {target.libc}", f"build it for {target.libc}"
+        return
+    yield from _newer_versions(found, target)
+    for name in found.needed:
+        if name not in library.beside and not _has(target, name):
+            yield _missing(library, target, name)
+    if target.libc == MUSL and found.has_static_tls:
+        yield "has thread-local data of the model initial-exec, which musl refuses", _TLS_FIX
+    if target.libc == GLIBC and found.must_not_be_opened:
+        yield "is marked as one that a running program must not load", "link it without -z nodlopen"
+    if target.libc == GLIBC and found.needs_relr and target.glibc < _RELR_SINCE:
+        yield (
+            f"has relocations in the form of DT_RELR, which {target.libc_title} does not know",
+            "link it without -z pack-relative-relocs",
+        )
+    if target.glibc >= _NO_EXECUTABLE_STACK_SINCE and found.wants_executable_stack:
+        yield (
+            f"wants an executable stack, which {target.libc_title} refuses",
+            "link it with -Wl,-z,noexecstack",
+        )
+
+
+_TLS_FIX = "build it with -ftls-model=global-dynamic"
+
+
+def _other_machine(found: "Linkage", target: Target, machines: "tuple[str, ...]") -> "Fault":
+    wanted = " or ".join(machines)
+    built = found.machine
+    if built in machines:
+        built += " with 32-bit pointers" if not found.is_64_bit else " with the big end first"
+    where = f"and {target.name} is for {wanted}" if target.libc else f"and not for {wanted}"
+    return f"is built for {built}, {where}", f"build it for {wanted}"
+
+
+def _newer_versions(found: "Linkage", target: Target) -> "Iterator[Fault]":
+    """One fault for each kind of versions of which the library needs newer ones."""
+    newer: dict[str, list[Version]] = {}
+    for version in found.versions:
+        kind, number = parse_version(version.name)
+        if version.is_weak or version.file not in found.needed:
+            continue
+        if version.name == _PRIVATE or (not number and kind == "GLIBC" and version.name not in target.more_versions):
+            yield _unnumbered(version, target)
+        elif number and kind in target.newest and number > target.newest[kind]:
+            newer.setdefault(kind, []).append(version)
+    for kind, versions in newer.items():
+        newest = max(versions, key=lambda version: parse_version(version.name)[1])
+        shown = ", ".join(dict.fromkeys(symbol for version in versions for symbol in sorted(version.symbols)[:_SHOWN]))
+        what = f"needs {newest.name}{f' ({shown})' if shown else ''}"
+        if kind == "GLIBC":
+            yield f"{what}, and {target.name} has {target.libc_title}", _older_glibc(target)
+        else:
+            has = f"{kind}_{dotted(target.newest[kind])}"
+            yield f"{what}, and {target.name} has {has} in {newest.file}", _STATIC_CPLUSPLUS
+
+
+def _unnumbered(version: "Version", target: Target) -> "Fault":
+    if version.name == _PRIVATE:
+        return "uses symbols that glibc keeps for itself (GLIBC_PRIVATE)", "link it with no part of glibc's own loader"
+    return f"needs {version.name}, which {target.name}'s {target.libc_title} does not have", _older_glibc(target)
+
+
+def _older_glibc(target: Target) -> str:
+    return f"build it on a system with {target.libc_title} or an older one"
+
+
+def parse_version(name: str) -> "tuple[str, tuple[int, ...]]":
+    """The text and the numbers of a version: ("GLIBC", (2, 34)); no numbers for one like GLIBC_ABI_DT_RELR."""
+    kind, _, number = name.partition("_")
+    parts = number.split(".")
+    return kind, tuple(map(int, parts)) if all(part.isascii() and part.isdigit() for part in parts) else ()
+
+
+def _has(target: Target, name: str) -> bool:
+    if target.libc == MUSL and name.startswith("lib") and name[3:].partition(".")[0] in _OWN_OF_MUSL:
+        return True
+    return name in target.libraries
+
+
+def _missing(library: Library, target: Target, name: str) -> "Fault":
+    if library.is_in_its_folder(name):
+        return f"needs {name}, which is in its folder, where the loader does not look", f"link it with {_RPATH}"
+    what = f"needs {name}, which {target.name} does not have"
+    if name == CPLUSPLUS:
+        return what, _STATIC_CPLUSPLUS
+    return what, f"link that statically, or put it beside this one and link this one with {_RPATH}"
+
+
+def _undefined(library: Library, target: Target) -> "list[Fault]":
+    """The symbols that nothing defines.
+
+    All that a library links has versions in glibc; in musl, and if it links nothing, the names are compared with those
+    that musl exports. Nothing is said of a library that links others: what those export is not known.
+    """
+    group = list(library.with_others())
+    unknown = {name for each in group for name in each.linkage.needed if name not in each.beside}
+    if any(not _is_libc(name) and name != UNWINDER for name in unknown):
+        return []
+    wanted = {name for each in group for name in each.linkage.unversioned}
+    for each in group:
+        wanted -= each.linkage.functions | each.linkage.others
+    if UNWINDER in unknown:
+        wanted = {name for name in wanted if not name.startswith("_")}
+    missing = sorted(wanted - _exports_of_libc()) if wanted else []
+    if not missing:
+        return []
+    shown = ", ".join(missing[:_SHOWN]) + (f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else "")
+    return [
+        (
+            f"it uses {shown}, which neither it nor a library that it needs defines",
+            "link it with the library that defines it, statically if possible",
+        )
+    ]
+
+
+def _is_libc(name: str) -> bool:
+    """Whether it belongs to a C library."""
+    return name.startswith(("ld-linux", "ld-musl", "libc.musl")) or name[3:].partition(".")[0] in (
+        *_OWN_OF_MUSL,
+        "resolv",
+    )
+
+
+def _exports_of_libc() -> "frozenset[str]":
+    """The symbols that musl exports; glibc exports nearly all of them."""
+    with open(os.path.join(os.path.dirname(elf.__file__), "musl_symbols.txt"), encoding="ascii") as file:
+        return frozenset(file.read().split())
