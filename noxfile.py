@@ -217,6 +217,7 @@ WITH_PROOFS = (
     "images/test_planted.py",
     "images/test_projects.py",
     "images/test_surroundings.py",
+    "matrix/test_check_for.py",
     "prove/test_compare.py",
     "prove/test_diffoscope.py",
     "prove/test_reproduce.py",

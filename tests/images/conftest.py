@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,7 +22,10 @@ from ci.verify.check import BuiltFunction, Check
 from tests.glue.debian_rust import function_with_libgcc
 from tests.glue.support import needed, rust_project
 from tests.images import stand_ins
+from tests.runtime.support import RUNTIME
 from tests.support import program
+
+sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
 
 
 @pytest.fixture(scope="session")

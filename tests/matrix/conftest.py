@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from tests.glue.debian_rust import musl_function
 from tests.glue.support import HERE, MACHINE, OLD_GLIBC, STRICT, c_function, call, rust_function, rust_project, zig
 from tests.matrix.roots import MUSL, PYTHONS, PythonRoot, unpack
-from tests.runtime.support import FUNCTIONS
+from tests.runtime.support import FUNCTIONS, RUNTIME
+
+sys.path.insert(0, str(RUNTIME))  # for the tests of single modules
 
 SOURCES = ("probe", "rough", "hooks", "wrong_version", "no_version")
 
