@@ -1,0 +1,1 @@
+"""The project in a folder: what builds it, and where its library is."""

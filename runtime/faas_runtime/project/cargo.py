@@ -1,0 +1,98 @@
+"""A project of cargo: the crates whose library is a function, and where cargo puts that."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+from ..errors import UsageError
+from ..library import SUFFIX
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+MANIFEST = "Cargo.toml"
+PROFILES = {False: "release", True: "debug"}
+"""The folder of a build, by whether it is one for debugging."""
+_PREFIX = "" if sys.platform == "win32" else "lib"
+_LINUX = ("lib", ".so")
+
+
+class Crate:
+    """A crate whose library is a cdylib; cargo writes the name of the library with underscores."""
+
+    def __init__(self, name: str, folder: str, library: str) -> None:
+        self.name = name
+        self.folder = folder
+        self.library = library.replace("-", "_")
+
+
+class CargoProject:
+    """One crate, alone or in a workspace."""
+
+    def __init__(self, crate: Crate, target_folder: str) -> None:
+        self.crate = crate
+        self.target_folder = target_folder
+
+    def library(self, *, is_debug: bool = False, triple: str = "") -> str:
+        """The path of the library after a build; `triple` is the one that cargo was given, which is for Linux."""
+        prefix, suffix = _LINUX if triple else (_PREFIX, SUFFIX)
+        name = prefix + self.crate.library + suffix
+        return os.path.join(self.target_folder, triple, PROFILES[is_debug], name)
+
+    def built(self, machine: str) -> "list[str]":
+        """The libraries of this crate that were built for this machine, the newest first."""
+        triples = [""]
+        if os.path.isdir(self.target_folder):
+            triples += [name for name in os.listdir(self.target_folder) if name.startswith(f"{machine}-")]
+        paths = [self.library(is_debug=debug, triple=triple) for triple in triples for debug in PROFILES]
+        return sorted(filter(os.path.isfile, paths), key=os.path.getmtime, reverse=True)
+
+
+def find(folder: str) -> "CargoProject | None":
+    """The project of a folder, or of the nearest one above it with a manifest; None if there is none.
+
+    Raises UsageError if cargo fails, or if it is not clear which crate is meant.
+    """
+    root = os.path.abspath(folder)
+    while not os.path.isfile(os.path.join(root, MANIFEST)):
+        if root == os.path.dirname(root):
+            return None
+        root = os.path.dirname(root)
+    metadata = _metadata(root)
+    crates = _crates(metadata)
+    here = os.path.realpath(root)
+    own = [crate for crate in crates if os.path.realpath(crate.folder) == here]
+    found = own or crates
+    if not found:
+        raise UsageError(
+            f'no crate of {os.path.join(root, MANIFEST)} is a function: add crate-type = ["cdylib"] to its [lib]'
+        )
+    if len(found) > 1:
+        names = ", ".join(crate.name for crate in found)
+        raise UsageError(f"the workspace has several functions: {names}. Change to the folder of one of them")
+    return CargoProject(found[0], metadata["target_directory"])
+
+
+def _metadata(folder: str) -> "dict[str, Any]":
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise UsageError(f"{os.path.join(folder, MANIFEST)} needs cargo, which is not on PATH; install Rust")
+    command = [cargo, "metadata", "--no-deps", "--format-version", "1"]
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, check=False)
+    if done.returncode:
+        raise UsageError("cargo metadata failed; its own message is above")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def _crates(metadata: "dict[str, Any]") -> "list[Crate]":
+    members = set(metadata["workspace_members"])
+    crates = []
+    for package in metadata["packages"]:
+        for target in package["targets"]:
+            if package["id"] in members and "cdylib" in target["crate_types"]:
+                crates.append(Crate(package["name"], os.path.dirname(package["manifest_path"]), target["name"]))
+    return crates
