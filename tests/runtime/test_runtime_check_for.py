@@ -116,7 +116,6 @@ def test_nothing_is_loaded(tmp_path: Path) -> None:
         (("./libx.so", "--for", "debian"), "there is no target 'debian'; --for takes micro, ubi, alpine, al2023, "),
         (("./libx.so", "--for", "micro,"), "there is no target ''"),
         (("./libx.so", "--for"), "expected one argument"),
-        (("--for", "micro"), "the following arguments are required: LIBRARY"),
     ],
 )
 def test_wrong_usage(arguments: tuple[str, ...], message: str) -> None:

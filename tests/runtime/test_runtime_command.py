@@ -14,7 +14,7 @@ import pytest
 from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME, VERSION
 
 LAUNCH = (*PYTHON, str(LAUNCHER))
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("new",), ("serve",), ("invoke",), ("check",))
+COMMANDS: tuple[tuple[str, ...], ...] = ((), ("new",), ("serve",), ("invoke",), ("build",), ("check",))
 
 
 def run(*arguments: str, command: Sequence[str] = LAUNCH, **environment: str) -> tuple[int, str, str]:
@@ -106,11 +106,10 @@ def test_malformed_runtime_api(address: str) -> None:
     ("arguments", "message"),
     [
         (("--verbose",), "unknown option --verbose"),
-        (("check",), "the following arguments are required: LIBRARY[.HANDLER]"),
         (("check", "a.so", "b.so"), "unrecognized arguments: b.so"),
-        (("a.b", "c.d"), "there is no command a.b. The commands are new, serve, invoke and check. Without a command,"),
+        (("a.b", "c.d"), "there is no command a.b. The commands are new, serve, invoke, build and check. Without a command,"),
         (("sevre", "a.so"), "there is no command sevre. Did you mean serve? "),
-        (("chekc",), "there is no command chekc. Did you mean check? The commands are new, serve, invoke and check."),
+        (("chekc",), "there is no command chekc. Did you mean check? The commands are new, serve, invoke, build and check."),
         (("probe",), "For the library probe, write the handler: probe.handle"),
     ],
 )

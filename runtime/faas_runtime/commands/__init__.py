@@ -1,1 +1,1 @@
-"""The commands that do not start the runtime itself: main dispatches; check and new are one module each."""
+"""The commands that do not start the runtime itself: main dispatches; build, check and new are modules."""

@@ -48,11 +48,22 @@ class Parser(argparse.ArgumentParser):
 def run(arguments: "Sequence[str]") -> int:
     """Run the command; returns its exit code. Raises UsageError."""
     given = _parser().parse_args(arguments)
+    name = _own_library() if given.library is None else given.library
     if given.targets is None:
-        return check(sys.stdout, given.library)
+        return check(sys.stdout, name)
     from .check_for import check_for, parse_targets
 
-    return check_for(sys.stdout, given.library, _root(given.library), parse_targets(given.targets))
+    return check_for(sys.stdout, name, _root(name), parse_targets(given.targets))
+
+
+def _own_library() -> str:
+    """The library that the project in the current folder has built; raises UsageError if there is none."""
+    from ..project import finder
+
+    found = finder.library(os.curdir)
+    if found is None:
+        raise UsageError("there is no project in the current folder; name the library: LIBRARY[.HANDLER]")
+    return found
 
 
 def _parser() -> Parser:
@@ -62,7 +73,12 @@ def _parser() -> Parser:
         "faas_abi_version, and no other symbol of the function.",
         allow_abbrev=False,
     )
-    parser.add_argument("library", metavar="LIBRARY[.HANDLER]", help="a path, or a name in $LAMBDA_TASK_ROOT")
+    parser.add_argument(
+        "library",
+        metavar="LIBRARY[.HANDLER]",
+        nargs="?",
+        help="a path, or a name in $LAMBDA_TASK_ROOT (default: what the project in the current folder has built)",
+    )
     parser.add_argument(
         "--for",
         dest="targets",

@@ -152,7 +152,8 @@ def _unnumbered(version: "Version", target: Target) -> "Fault":
 
 
 def _older_glibc(target: Target) -> str:
-    return f"build it on a system with {target.libc_title} or an older one"
+    build = f"run faas-runtime build --for {target.name} where ziglang is installed"
+    return f"{build}, or build it on a system with {target.libc_title} or an older one"
 
 
 def parse_version(name: str) -> "tuple[str, tuple[int, ...]]":

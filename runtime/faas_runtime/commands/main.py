@@ -1,4 +1,4 @@
-"""The commands that do not start the runtime itself: `--help`, `--version`, new, serve, invoke and check."""
+"""The commands that do not start the runtime itself: `--help`, `--version`, new, serve, invoke, build, check."""
 
 import difflib
 
@@ -16,7 +16,8 @@ usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
        faas-runtime serve [[NAME=]LIBRARY[.HANDLER]|EXECUTABLE ...] [OPTIONS]
        faas-runtime invoke LIBRARY[.HANDLER] | --function NAME [OPTIONS]
-       faas-runtime check LIBRARY[.HANDLER] [OPTIONS]
+       faas-runtime build [OPTIONS]
+       faas-runtime check [LIBRARY[.HANDLER]] [OPTIONS]
        faas-runtime --help | --version
 """
 
@@ -30,6 +31,7 @@ A HANDLER has a dot or a slash; only `bootstrap` takes a single word for the nam
 new     makes the project of a function from a recipe
 serve   runs functions behind an emulator of Lambda, for curl, SDKs and browsers
 invoke  runs the function for one event, and prints its response
+build   builds the project in the current folder with cargo or make, for an image, Lambda or another processor
 check   loads a library and prints what it is, or what is wrong and how to fix it; it calls faas_abi_version, and
         no other symbol of the function. With --for, it reads the library, and says whether it fits an image, Lambda
         or another processor
@@ -54,6 +56,10 @@ def run_command(arguments: "Sequence[str]") -> int:
         from .new import new
 
         return new(others)
+    if name == "build":
+        from .build import build
+
+        return build(others)
     if name == "check":
         from .check import run as run_check
 

@@ -1,0 +1,95 @@
+"""`faas-runtime build`: builds the project in the current folder for a target, and checks what came out."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+from ..errors import UsageError
+from ..project import finder
+from ..project.finder import MakeProject
+from .build_plan import Plan, make_plan
+from .check import Parser, check
+from .check_for import check_for, parse_targets
+from .toolchain import cargo_command, make_command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from .targets import Target
+    from .toolchain import Command
+
+FAILED = 1
+
+
+def build(arguments: "Sequence[str]") -> int:
+    """Run the command; returns 0 if it was built and the check is content, otherwise 1. Raises UsageError."""
+    given = _parse(arguments)
+    targets = parse_targets(given.targets) if given.targets is not None else []
+    folder = _current_folder()
+    project = finder.find(folder)
+    if project is None:
+        raise UsageError("there is neither Cargo.toml nor a Makefile here; change to the folder of a project")
+    plan = make_plan(targets)
+    if isinstance(project, MakeProject):
+        command = make_command(plan, is_debug=given.debug)
+    else:
+        command = cargo_command(plan, project.crate.name, is_debug=given.debug)
+    if not _run(command, folder):
+        return FAILED
+    if isinstance(project, MakeProject):
+        built = project.built()
+        library = built[0] if built else os.path.join(folder, "*.so")
+    else:
+        library = project.library(is_debug=given.debug, triple=command.triple)
+    if not os.path.isfile(library):
+        print(f"faas-runtime build: it succeeded, but {library} is not there", file=sys.stderr)
+        return FAILED
+    return _check(library, folder, targets, plan)
+
+
+def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
+    parser = Parser(
+        prog="faas-runtime build",
+        description="Build the project in the current folder, of cargo or of make, and check the library.",
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--for",
+        dest="targets",
+        metavar="TARGETS",
+        help="what to build for: an image, al2023, a processor, or several with commas between, such as al2023,arm64 "
+        "(default: this machine)",
+    )
+    parser.add_argument("--debug", action="store_true", help="for a debugger, instead of small and fast")
+    given: argparse.Namespace = parser.parse_args(arguments)
+    return given
+
+
+def _current_folder() -> str:
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error
+
+
+def _run(command: "Command", folder: str) -> bool:
+    for hint in command.hints:
+        print(f"faas-runtime build: {hint}", file=sys.stderr)
+    print(f"faas-runtime build: {' '.join(map(shlex.quote, command.words))}", file=sys.stderr, flush=True)
+    try:
+        code = subprocess.call(command.words, cwd=folder, env={**os.environ, **command.variables})
+    except OSError as error:
+        print(f"faas-runtime build: {command.words[0]} does not start: {error.strerror}", file=sys.stderr)
+        return False
+    if code:
+        print(f"faas-runtime build: {command.words[0]} failed with exit code {code}", file=sys.stderr)
+    return not code
+
+
+def _check(library: str, folder: str, targets: "list[Target]", plan: Plan) -> int:
+    if not targets:
+        return check(sys.stdout, library)
+    return check_for(sys.stdout, library, folder, [*targets, *plan.processor_of(targets)])

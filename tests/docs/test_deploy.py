@@ -1,0 +1,16 @@
+"""docs/deploy.md shows what its commands print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.docs.conftest import need
+from tests.docs.follow import Reader
+from tests.docs.pages import sections
+
+PAGE = "deploy.md"
+
+
+def test_build(reader: Callable[..., Reader]) -> None:
+    need("cc", "make")
+    reader().follow(sections(PAGE)["Build for a target"])
