@@ -148,6 +148,14 @@ def test_workspace(workspace: Path, run: Run) -> None:
         assert (exit_code, "several functions: fn-one, fn-two. " in errors) == (2, True)
 
 
+def test_invoke_takes_the_library_of_the_project(workspace: Path, run: Run) -> None:
+    assert run(workspace / "fn-one", "build")[0] == 0
+    exit_code, output, errors = run(workspace / "fn-one", "invoke")
+    assert (exit_code, output) == (0, ""), errors
+    exit_code, _, errors = run(workspace, "invoke")
+    assert (exit_code, "several functions: fn-one, fn-two. " in errors) == (2, True)
+
+
 def test_newest_library_is_taken(workspace: Path, run: Run) -> None:
     folder = workspace / "fn-one"
     for options, profile in ((("--debug",), "debug"), ((), "release"), (("--debug",), "debug")):

@@ -15,7 +15,7 @@ SYNOPSIS = """\
 usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
        faas-runtime serve [[NAME=]LIBRARY[.HANDLER]|EXECUTABLE ...] [OPTIONS]
-       faas-runtime invoke LIBRARY[.HANDLER] | --function NAME [OPTIONS]
+       faas-runtime invoke [LIBRARY[.HANDLER] | --function NAME] [OPTIONS]
        faas-runtime build [OPTIONS]
        faas-runtime check [LIBRARY[.HANDLER]] [OPTIONS]
        faas-runtime --help | --version

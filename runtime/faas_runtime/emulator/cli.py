@@ -61,7 +61,7 @@ def _only_function(given: argparse.Namespace, variables: "Mapping[str, str]") ->
     """The function that `invoke` loads."""
     own = {} if given.env_file is None else env_file.read(given.env_file)
     environment = function_environment(variables, own, timeout=given.timeout)
-    program = find_program(given.function, environment)
+    program = find_program(given.function or "", environment)
     return FunctionOptions(program, environment, concurrency=1, timeout_s=timeout_s(environment))
 
 

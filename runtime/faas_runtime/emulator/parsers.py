@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 NO_CORS = "none"
+_DEFAULT = "(default: the only library in the current folder, or what the project there has built)"
 _PATHS = f"a path such as ./libmine{SUFFIX}, or a name such as mine.handle in $LAMBDA_TASK_ROOT"
 
 
@@ -36,8 +37,7 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
         "functions",
         metavar="[NAME=]LIBRARY[.HANDLER]",
         nargs="*",
-        help=f"{_PATHS}; or the path of an executable that speaks the Runtime API "
-        "(default: the only library in the current folder)",
+        help=f"{_PATHS}; or the path of an executable that speaks the Runtime API {_DEFAULT}",
     )
     _add_common_options(parser, variables, "append", "[NAME=]", "; NAME= in front: for this function alone")
     parser.add_argument("--config", metavar="FILE", help="a JSON file that names the functions, and what each needs")
@@ -57,7 +57,7 @@ def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> 
         description="Run a function for one event. Its response goes to standard output, its log to standard error.",
         allow_abbrev=False,
     )
-    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", nargs="?", help=_PATHS)
+    parser.add_argument("function", metavar="LIBRARY[.HANDLER]", nargs="?", help=f"{_PATHS} {_DEFAULT}")
     parser.add_argument(
         "--function", metavar="NAME", dest="name", help="invoke a function of a running `faas-runtime serve` instead"
     )
@@ -84,8 +84,7 @@ def _invoke_fault(given: argparse.Namespace) -> str:
     if given.name is None:
         if given.address is not None:
             return "--address is for --function; name the function, or leave it out"
-        required = "the following arguments are required: LIBRARY[.HANDLER], or --function NAME"
-        return required if given.function is None else ""
+        return ""
     if given.function is not None:
         return f"--function invokes a running function, so there is nothing to load: leave out {given.function!r}"
     for option, value in (("--timeout", given.timeout), ("--env-file", given.env_file)):

@@ -41,6 +41,9 @@ def find_handler(name: str, environment: "dict[str, str]", base: str = "") -> Ha
     is_path = bool(name) and (os.path.exists(os.path.join(base, name)) or has_folder(name))
     name = name or environment.get("AWS_LAMBDA_FUNCTION_HANDLER") or environment.get("_HANDLER", "")
     try:
+        if not name and not root:
+            name = _of_project()
+            is_path = bool(name)
         handler = Handler.parse(name, os.path.abspath(base if is_path else root))
         root = os.path.abspath(root or (os.path.dirname(handler.paths[0]) if is_path else ""))
     except OSError as error:
@@ -54,6 +57,15 @@ def find_handler(name: str, environment: "dict[str, str]", base: str = "") -> Ha
     stem = os.path.basename(handler.paths[0])[: -len(SUFFIX)]
     environment["_HANDLER"] = name if name and not is_path else f"{stem.removeprefix('lib')}.{handler.symbol}"
     return handler
+
+
+def _of_project() -> str:
+    """What the project in the current folder has built; empty if there is none, or if a library is there itself."""
+    if len([name for name in os.listdir() if name.endswith(SUFFIX)]) == 1:
+        return ""
+    from ..project import finder
+
+    return finder.library(os.curdir) or ""
 
 
 def is_library_name(text: str) -> bool:
