@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 INTERNAL_ERROR = 70  # EX_SOFTWARE: a bug in the runtime itself
 INTERRUPTED = 130  # 128 + SIGINT, as in shells
-COMMANDS = ("build", "check", "invoke", "new", "serve")
+COMMANDS = ("build", "check", "invoke", "new", "package", "serve")
 
 
 def main(arguments: "Sequence[str] | None" = None) -> int:

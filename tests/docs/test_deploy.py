@@ -11,6 +11,8 @@ from tests.docs.pages import sections
 PAGE = "deploy.md"
 
 
-def test_build(reader: Callable[..., Reader]) -> None:
+def test_build_and_package(reader: Callable[..., Reader]) -> None:
     need("cc", "make")
-    reader().follow(sections(PAGE)["Build for a target"])
+    person = reader()
+    for name in ("Build for a target", "Package for Lambda"):
+        person.follow(sections(PAGE)[name])

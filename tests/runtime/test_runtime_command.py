@@ -14,7 +14,7 @@ import pytest
 from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME, VERSION
 
 LAUNCH = (*PYTHON, str(LAUNCHER))
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("new",), ("serve",), ("invoke",), ("build",), ("check",))
+COMMANDS: tuple[tuple[str, ...], ...] = ((), ("new",), ("serve",), ("invoke",), ("build",), ("check",), ("package",))
 
 
 def run(*arguments: str, command: Sequence[str] = LAUNCH, **environment: str) -> tuple[int, str, str]:
@@ -107,12 +107,12 @@ def test_malformed_runtime_api(address: str) -> None:
         (("check", "a.so", "b.so"), "unrecognized arguments: b.so"),
         (
             ("a.b", "c.d"),
-            "there is no command a.b. The commands are new, serve, invoke, build and check. Without a command,",
+            "there is no command a.b. The commands are new, serve, invoke, build, check and package. Without a command,",
         ),
         (("sevre", "a.so"), "there is no command sevre. Did you mean serve? "),
         (
             ("chekc",),
-            "there is no command chekc. Did you mean check? The commands are new, serve, invoke, build and check.",
+            "there is no command chekc. Did you mean check? The commands are new, serve, invoke, build, check and package.",
         ),
         (("probe",), "For the library probe, write the handler: probe.handle"),
     ],

@@ -1,1 +1,1 @@
-"""The commands that do not start the runtime itself: main dispatches; build, check and new are modules."""
+"""The commands that do not start the runtime itself: main dispatches to the modules of their names."""

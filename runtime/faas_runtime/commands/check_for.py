@@ -59,13 +59,19 @@ class Verdict:
 def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[Target]") -> int:
     """Print what the library is, and a verdict for each target; returns 0 if it fits all of them, otherwise 1."""
     try:
-        path, symbol = _locate(name, root)
+        path, symbol = locate(name, root)
     except InitError as error:
         what, *fix = error.message.rsplit("; ", 1)
         _wrong(output, "", (f"{error.error_type}: {what}", *fix))
         return 1
     print(f"library: {path}", file=output)
     verdict = Verdict(path, symbol, targets)
+    print_verdict(output, verdict)
+    return 0 if verdict.fits else 1
+
+
+def print_verdict(output: "TextIO", verdict: Verdict) -> None:
+    """Print the facts, and each fault with how to fix it."""
     if verdict.library is not None:
         _print_facts(output, verdict.library)
     for fault in verdict.of_all:
@@ -75,10 +81,9 @@ def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[Target]
             _wrong(output, f"for {target.name}: ", fault)
         if not faults:
             print(f"for {target.name}: {'fits otherwise' if verdict.of_all else 'fits'}", file=output)
-    return 0 if verdict.fits else 1
 
 
-def _locate(name: str, root: str) -> "tuple[str, str]":
+def locate(name: str, root: str) -> "tuple[str, str]":
     """The path and the symbol. The targets are Linux, whatever this machine is: a library there ends in .so."""
     named = _LIBRARY.fullmatch(name)
     if named:

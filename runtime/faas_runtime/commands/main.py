@@ -1,4 +1,4 @@
-"""The commands that do not start the runtime itself: `--help`, `--version`, new, serve, invoke, build, check."""
+"""The commands that do not start the runtime itself; `--help` and `--version` are among them."""
 
 import difflib
 
@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-NAMES = ("new", "serve", "invoke", "check")
+NAMES = ("new", "serve", "invoke", "build", "check", "package")
 SYNOPSIS = """\
 usage: faas-runtime [HANDLER]
        faas-runtime new rust|c NAME
@@ -18,6 +18,7 @@ usage: faas-runtime [HANDLER]
        faas-runtime invoke [LIBRARY[.HANDLER] | --function NAME] [OPTIONS]
        faas-runtime build [OPTIONS]
        faas-runtime check [LIBRARY[.HANDLER]] [OPTIONS]
+       faas-runtime package [LIBRARY[.HANDLER]] [OPTIONS]
        faas-runtime --help | --version
 """
 
@@ -35,6 +36,7 @@ build   builds the project in the current folder with cargo or make, for an imag
 check   loads a library and prints what it is, or what is wrong and how to fix it; it calls faas_abi_version, and
         no other symbol of the function. With --for, it reads the library, and says whether it fits an image, Lambda
         or another processor
+package puts a library into a zip file for Lambda, and prints the commands that create the function
 
 Each command has options: see its --help.
 
@@ -60,6 +62,10 @@ def run_command(arguments: "Sequence[str]") -> int:
         from .build import build
 
         return build(others)
+    if name == "package":
+        from .package import package
+
+        return package(others)
     if name == "check":
         from .check import run as run_check
 

@@ -43,15 +43,17 @@ def find(folder: str) -> "CargoProject | MakeProject | None":
     return cargo.find(folder)
 
 
-def library(folder: str) -> "str | None":
-    """The path of the library that the project of a folder built last for this machine; None if there is no project.
+def library(folder: str, machine: str = "") -> "str | None":
+    """The path of the library that the project of a folder built last; None if there is no project.
+
+    `machine` is a processor; empty: that of this machine.
 
     Raises UsageError if it is not built, or if it is not clear which function is meant.
     """
     project = find(folder)
     if project is None:
         return None
-    built = project.built(inspection.this_machine().machine or "")
+    built = project.built(machine or inspection.this_machine().machine or "")
     if not built:
         raise UsageError("the project here is not built yet; run: faas-runtime build")
     return built[0]
