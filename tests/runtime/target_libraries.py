@@ -107,6 +107,11 @@ LIBRARIES: dict[str, Made] = {
     "undefined-without-libc": Made(
         body=NEVER, options=(*SHARED, "-nostdlib"), wrong=on(IMAGES, "uses nothing_defines_this")
     ),
+    "undefined-with-an-underscore": Made(
+        body="extern int _nothing(void); return _nothing();",
+        options=(*SHARED, "-nostdlib"),
+        wrong=on(IMAGES, "uses _nothing"),
+    ),
     "undefined-but-weak": Made(
         body="extern int nothing(void) __attribute__((weak)); return nothing ? nothing() : 0;",
         options=(*SHARED, "-nostdlib"),
@@ -223,9 +228,9 @@ LIBRARIES: dict[str, Made] = {
     "arm64-big-endian": Made(
         compiler="aarch64_be-linux-gnu",
         options=(*SHARED, "-nostdlib"),
-        wrong=elsewhere("aarch64 with the big end first"),
+        wrong=elsewhere("aarch64, big-endian"),
         x86_64="built for aarch64",
-        arm64="the big end first",
+        arm64="big-endian",
     ),
     "x32": Made(compiler="x86_64-linux-gnux32", options=(*SHARED, "-nostdlib"), wrong=elsewhere(X32), x86_64=X32),
     **{

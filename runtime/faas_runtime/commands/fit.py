@@ -118,7 +118,7 @@ def _other_machine(found: "Linkage", target: Target, machines: "tuple[str, ...]"
     wanted = " or ".join(machines)
     built = found.machine
     if built in machines:
-        built += " with 32-bit pointers" if not found.is_64_bit else " with the big end first"
+        built += " with 32-bit pointers" if not found.is_64_bit else ", big-endian"
     where = f"and {target.name} is for {wanted}" if target.libc else f"and not for {wanted}"
     return f"is built for {built}, {where}", f"build it for {wanted}"
 
