@@ -4,6 +4,8 @@ import io
 import os
 import sys
 
+from .errors import UsageError
+
 
 def accept_all_characters() -> None:
     """Let standard output write characters that its encoding lacks as escapes.
@@ -18,3 +20,11 @@ def accept_all_characters() -> None:
 def has_folder(name: str) -> bool:
     """Whether a name has a folder. On Windows, either slash ends one; which one is `os.sep` depends on the Python."""
     return os.sep in name or (os.altsep is not None and os.altsep in name)
+
+
+def current_folder() -> str:
+    """The path of the current folder; raises UsageError if it was removed."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error

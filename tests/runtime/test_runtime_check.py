@@ -147,10 +147,13 @@ def test_loading_without_an_end(tmp_path: Path) -> None:
     assert done.stderr == "loading\n"
 
 
-def test_folder_that_is_gone(tmp_path: Path) -> None:
-    script = f'mkdir gone && cd gone && rmdir ../gone && exec "$@" check ./{tmp_path.name}'
+@pytest.mark.parametrize(
+    "words", [("check", "./library"), ("check",), ("build",), ("invoke",), ("package", "--to", "layer+zip")]
+)
+def test_folder_that_is_gone(tmp_path: Path, words: tuple[str, ...]) -> None:
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     done = subprocess.run(
-        ["sh", "-c", script, "sh", *LAUNCH], cwd=tmp_path, env={}, capture_output=True, text=True, check=False
+        ["sh", "-c", script, "sh", *LAUNCH, *words], cwd=tmp_path, env={}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 2
     assert done.stderr.startswith("faas-runtime: the current folder cannot be determined: ")

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 import sys
 
+from ..command_line import current_folder
 from ..errors import UsageError
 from ..project import finder
 from ..project.finder import MakeProject
@@ -28,7 +29,7 @@ def build(arguments: "Sequence[str]") -> int:
     """Run the command; returns 0 if it was built and the check is content, otherwise 1. Raises UsageError."""
     given = _parse(arguments)
     targets = parse_targets(given.targets) if given.targets is not None else []
-    folder = _current_folder()
+    folder = current_folder()
     project = finder.find(folder)
     if project is None:
         raise UsageError("there is neither Cargo.toml nor a Makefile here; change to the folder of a project")
@@ -66,13 +67,6 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
     parser.add_argument("--debug", action="store_true", help="for a debugger, instead of small and fast")
     given: argparse.Namespace = parser.parse_args(arguments)
     return given
-
-
-def _current_folder() -> str:
-    try:
-        return os.getcwd()
-    except OSError as error:
-        raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error
 
 
 def _run(command: "Command", folder: str) -> bool:

@@ -9,7 +9,7 @@ import os
 import sys
 
 from ..binary import inspection
-from ..command_line import accept_all_characters, has_folder
+from ..command_line import accept_all_characters, current_folder, has_folder
 from ..errors import InitError, UsageError
 from ..ffi import NativeFunction
 from ..function import HOOKS, check_version, missing_handler
@@ -60,7 +60,7 @@ def _own_library() -> str:
     """The library that the project in the current folder has built; raises UsageError if there is none."""
     from ..project import finder
 
-    found = finder.library(os.curdir)
+    found = finder.library(current_folder())
     if found is None:
         raise UsageError("there is no project in the current folder; name the library: LIBRARY[.HANDLER]")
     return found
@@ -94,10 +94,7 @@ def _root(name: str) -> str:
     root = os.environ.get("LAMBDA_TASK_ROOT") or "."
     if os.path.exists(name) or has_folder(name):
         root = "."  # a path, as a shell completes it
-    try:
-        return os.path.abspath(root)
-    except OSError as error:
-        raise UsageError(f"the current folder cannot be determined: {error}. Change to a folder that exists") from error
+    return os.path.normpath(root if os.path.isabs(root) else os.path.join(current_folder(), root))
 
 
 def check(output: "TextIO", name: str) -> int:

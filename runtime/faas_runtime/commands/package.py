@@ -6,6 +6,7 @@ import stat
 import sys
 import zipfile
 
+from ..command_line import current_folder
 from ..errors import InitError, UsageError
 from ..library import DEFAULT_SYMBOL
 from ..project import finder
@@ -103,8 +104,8 @@ def _processor(machine: str, targets: "list[Target]") -> "list[Target]":
 def _locate(name: "str | None", machine: str) -> "tuple[str, str]":
     try:
         if name is not None:
-            return locate(name, os.path.abspath(os.curdir))
-        found = finder.library(os.curdir, machine)
+            return locate(name, current_folder())
+        found = finder.library(current_folder(), machine)
     except InitError as error:
         raise UsageError(error.message) from error
     if found is None:
