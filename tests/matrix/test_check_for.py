@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 from faas_runtime.binary import linkage
-from faas_runtime.commands.check_for import Verdict
-from faas_runtime.commands.targets import CPLUSPLUS, GLIBC_LIBRARIES, TARGETS, UNWINDER, X86_64, Target
+from faas_runtime.commands.check_for import TargetVerdict
+from faas_runtime.commands.targets import CPLUSPLUS, GLIBC_LIBRARIES, TARGETS, UNWINDER, X86_64, BuildTarget
 
 from tests.glue.support import MACHINE, call
-from tests.matrix.roots import HOME, MUSL, Root, unpack
+from tests.matrix.roots import HOME, MUSL, PythonRoot, unpack
 from tests.runtime.target_libraries import LIBRARIES, libraries
 from tests.support import not_there, program
 
 pytestmark = pytest.mark.long
 
-BULLSEYE = Target(
+BULLSEYE = BuildTarget(
     "bullseye",
     (X86_64,),
     libc="glibc",
@@ -37,7 +37,7 @@ LEFT_OUT = {MUSL: {"unwinder", "beside-for-another-processor", "freebsd"}}
 
 
 @pytest.fixture(scope="module", params=TARGET_OF)
-def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Root:
+def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PythonRoot:
     if MACHINE != X86_64:
         not_there("an x86_64 machine", optional=True)
     made = unpack(request.param, tmp_path_factory.mktemp(request.param))
@@ -48,7 +48,7 @@ def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="module")
-def runs(root: Root) -> Callable[[str, str], bool]:
+def runs(root: PythonRoot) -> Callable[[str, str], bool]:
     """Whether the runtime of the root can load a library: `check` without `--for` does it, in a child."""
 
     def run(name: str, file: str) -> bool:
@@ -63,7 +63,7 @@ def runs(root: Root) -> Callable[[str, str], bool]:
     return run
 
 
-def test_the_symbols_of_musl_are_those_of_its_library(root: Root) -> None:
+def test_the_symbols_of_musl_are_those_of_its_library(root: PythonRoot) -> None:
     if root.suite != MUSL:
         pytest.skip("it has another C library")
     (musl,) = root.path.glob("usr/lib/*-linux-musl/libc.so")
@@ -75,13 +75,13 @@ def test_the_symbols_of_musl_are_those_of_its_library(root: Root) -> None:
     )
 
 
-def test_each_verdict_is_what_happens(root: Root, runs: Callable[[str, str], bool]) -> None:
+def test_each_verdict_is_what_happens(root: PythonRoot, runs: Callable[[str, str], bool]) -> None:
     targets = [TARGET_OF[root.suite], TARGETS[X86_64]]
     compared, other = 0, []
     for name, made in LIBRARIES.items():
         if name in LEFT_OUT.get(root.suite, ()):
             continue
-        said = Verdict(str(root.path / "var" / "libraries" / name / made.file), "handle", targets).fits
+        said = TargetVerdict(str(root.path / "var" / "libraries" / name / made.file), "handle", targets).fits
         happened = runs(name, made.file)
         compared += 1
         if said != happened:

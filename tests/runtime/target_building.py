@@ -26,7 +26,7 @@ FAAS_EXPORT int32_t handle(const faas_request *request, faas_response *response)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class MadeLibrary:
     """How one library is made, and what is wrong with it: part of the message, by the name of the target."""
 
     wrong: Mapping[str, str] = field(default_factory=dict)
@@ -136,7 +136,7 @@ def for_arm(path: Path) -> None:
     source.unlink()
 
 
-def make(folder: Path, libraries: Mapping[str, Made]) -> None:
+def make(folder: Path, libraries: Mapping[str, MadeLibrary]) -> None:
     """Make each library in a folder of its own, by its name."""
     stubs = folder.with_name(f"{folder.name}.stubs")
     stubs.mkdir()

@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runtime.check_command import LAUNCH
-from tests.runtime.support import FUZZ_FACTOR, TIMEOUT_S, compile_c
+from tests.runtime.support import FUZZ_FACTOR, compile_c
 from tests.runtime.target_building import ALL
 from tests.runtime.target_libraries import LIBRARIES, libraries
+from tests.waiting import TIMEOUT_S
 
 EVERY = ",".join(TARGETS)
 

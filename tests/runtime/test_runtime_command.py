@@ -107,12 +107,12 @@ def test_malformed_runtime_api(address: str) -> None:
         (("check", "a.so", "b.so"), "unrecognized arguments: b.so"),
         (
             ("a.b", "c.d"),
-            "there is no command a.b. The commands are new, serve, invoke, build, check and package. Without a command,",
+            "there is no command a.b. The commands are new, serve, invoke, build, check and package. Without a ",
         ),
         (("sevre", "a.so"), "there is no command sevre. Did you mean serve? "),
         (
             ("chekc",),
-            "there is no command chekc. Did you mean check? The commands are new, serve, invoke, build, check and package.",
+            "there is no command chekc. Did you mean check? The commands are new, serve, invoke, build, check and ",
         ),
         (("probe",), "For the library probe, write the handler: probe.handle"),
     ],

@@ -17,8 +17,9 @@ from faas_runtime.commands import package as command
 from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.glue.support import MACHINE
 from tests.runtime.check_command import LAUNCH
-from tests.runtime.support import RUNTIME, TIMEOUT_S, Runtime
+from tests.runtime.support import RUNTIME, Runtime
 from tests.runtime.target_libraries import libraries
+from tests.waiting import TIMEOUT_S
 
 ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[MACHINE]
 BOOTSTRAP = """\

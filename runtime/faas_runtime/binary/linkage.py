@@ -34,7 +34,7 @@ _COUNT_LIMIT = 1 << 20  # symbols, versions: no library has as many
 _OSABI_LINUX = (0, 3)  # System V, and GNU
 
 
-class Version:
+class SymbolVersion:
     """A version of symbols that the library needs: of which library, its name, and the symbols themselves."""
 
     __slots__ = ("file", "is_weak", "name", "symbols")
@@ -49,7 +49,7 @@ class Version:
 class Linkage:
     """The facts of one library."""
 
-    def __init__(self, data: elf.Elf) -> None:
+    def __init__(self, data: elf.ElfNumbers) -> None:
         """Read them; raises ValueError, IndexError or struct.error for a file that is damaged."""
         self._elf = data
         self.machine = elf.MACHINES.get(data.number(elf.E_MACHINE, 2), "another processor")
@@ -78,7 +78,7 @@ class Linkage:
         """What else it exports: variables, above all."""
         self.unversioned: list[str] = []
         """The symbols that must be defined elsewhere, in no certain version."""
-        self.versions: list[Version] = []
+        self.versions: list[SymbolVersion] = []
         if self.has_code and self._strings is not None:
             by_number = dict(self._versions())
             self.versions = list(by_number.values())
@@ -107,7 +107,7 @@ class Linkage:
     def _string(self, at: int) -> str:
         return _text(self._elf.text((self._strings or 0) + at))
 
-    def _versions(self) -> "Iterator[tuple[int, Version]]":
+    def _versions(self) -> "Iterator[tuple[int, SymbolVersion]]":
         """The versions that it needs, by the numbers that its symbols have."""
         file, at = self._elf, self._offset(_DT_VERNEED)
         if at is None:
@@ -116,12 +116,12 @@ class Linkage:
             name, part = self._string(file.number(at + _VN_FILE, 4)), at + file.number(at + _VN_AUX, 4)
             for _ in range(file.number(at + _VN_CNT, 2)):
                 is_weak = bool(file.number(part + _VNA_FLAGS, 2) & _VER_FLG_WEAK)
-                version = Version(name, self._string(file.number(part + _VNA_NAME, 4)), is_weak)
+                version = SymbolVersion(name, self._string(file.number(part + _VNA_NAME, 4)), is_weak)
                 yield file.number(part + _VNA_OTHER, 2) & ~_HIDDEN, version
                 part += file.number(part + _VNA_NEXT, 4)
             at += file.number(at + _VN_NEXT, 4)
 
-    def _read_symbols(self, versions: "dict[int, Version]") -> None:
+    def _read_symbols(self, versions: "dict[int, SymbolVersion]") -> None:
         form, places = _SYMBOL[self.is_64_bit]
         order = "<" if self.is_little else ">"
         start, count = self._offset(_DT_SYMTAB), self._symbol_count()
@@ -138,7 +138,7 @@ class Linkage:
                 version = versions.get(numbered[index] & ~_HIDDEN) if index < len(numbered) else None
                 self._add(self._string(name), info, other, section, version)
 
-    def _add(self, name: str, info: int, other: int, section: int, version: "Version | None") -> None:
+    def _add(self, name: str, info: int, other: int, section: int, version: "SymbolVersion | None") -> None:
         if section != _SHN_UNDEF:
             if other & 3 in (_STV_DEFAULT, _STV_PROTECTED):
                 is_function = info & 15 in (_STT_FUNC, _STT_GNU_IFUNC, _STT_NOTYPE)
@@ -177,7 +177,7 @@ def read(path: str) -> "Linkage | None":
         if data[:4] != elf.MAGIC:
             return None
         try:
-            return Linkage(elf.Elf(data))
+            return Linkage(elf.ElfNumbers(data))
         except (IndexError, ValueError, struct.error):
             return None
 

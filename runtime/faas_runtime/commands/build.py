@@ -9,8 +9,8 @@ from ..command_line import current_folder
 from ..errors import UsageError
 from ..project import finder
 from ..project.finder import MakeProject
-from .build_plan import Plan, make_plan
-from .check import Parser, check
+from .build_plan import BuildPlan, make_plan
+from .check import CheckParser, check
 from .check_for import check_for, parse_targets
 from .toolchain import cargo_command, make_command
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from .targets import Target
-    from .toolchain import Command
+    from .targets import BuildTarget
+    from .toolchain import ToolCommand
 
 FAILED = 1
 
@@ -52,7 +52,7 @@ def build(arguments: "Sequence[str]") -> int:
 
 
 def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
-    parser = Parser(
+    parser = CheckParser(
         prog="faas-runtime build",
         description="Build the project in the current folder, of cargo or of make, and check the library.",
         allow_abbrev=False,
@@ -69,7 +69,7 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
     return given
 
 
-def _run(command: "Command", folder: str) -> bool:
+def _run(command: "ToolCommand", folder: str) -> bool:
     for hint in command.hints:
         print(f"faas-runtime build: {hint}", file=sys.stderr)
     print(f"faas-runtime build: {' '.join(map(shlex.quote, command.words))}", file=sys.stderr, flush=True)
@@ -83,7 +83,7 @@ def _run(command: "Command", folder: str) -> bool:
     return not code
 
 
-def _check(library: str, folder: str, targets: "list[Target]", plan: Plan) -> int:
+def _check(library: str, folder: str, targets: "list[BuildTarget]", plan: BuildPlan) -> int:
     if not targets:
         return check(sys.stdout, library)
     return check_for(sys.stdout, library, folder, [*targets, *plan.processor_of(targets)])

@@ -8,12 +8,12 @@ from .targets import GLIBC, MUSL, TARGETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .targets import Target
+    from .targets import BuildTarget
 
 _EVERY_GLIBC = [target.glibc for target in TARGETS.values() if target.glibc]
 
 
-class Plan:
+class BuildPlan:
     """A processor, a C library and, for glibc, the newest version that is allowed; `is_native`: for this machine."""
 
     def __init__(self, machine: str, libc: str = "", glibc: "tuple[int, ...]" = ()) -> None:
@@ -36,18 +36,18 @@ class Plan:
         """The version of glibc as a suffix of a target's name, such as ".2.34"; empty for musl."""
         return "".join(f".{part}" for part in self.glibc)
 
-    def processor_of(self, targets: "list[Target]") -> "list[Target]":
+    def processor_of(self, targets: "list[BuildTarget]") -> "list[BuildTarget]":
         """The target of the processor, if none of the targets names it."""
         if any(len(target.machines) == 1 for target in targets):
             return []
         return [target for target in TARGETS.values() if target.machines == (self.machine,)]
 
 
-def make_plan(targets: "list[Target]") -> Plan:
+def make_plan(targets: "list[BuildTarget]") -> BuildPlan:
     """The plan that fits all targets; raises UsageError if none does."""
     own = inspection.this_machine()
     if not targets:
-        return Plan(own.machine or "")
+        return BuildPlan(own.machine or "")
     machines = {machine for target in targets for machine in target.machines}
     for target in targets:
         machines &= set(target.machines)
@@ -60,9 +60,9 @@ def make_plan(targets: "list[Target]") -> Plan:
     machine = own.machine if own.machine in machines else sorted(machines)[0]
     libc = libcs.pop() if libcs else GLIBC
     if libc == MUSL:
-        return Plan(machine or "", libc)
+        return BuildPlan(machine or "", libc)
     glibc = [target.glibc for target in targets if target.glibc]
-    return Plan(machine or "", libc, min(glibc or _EVERY_GLIBC))
+    return BuildPlan(machine or "", libc, min(glibc or _EVERY_GLIBC))
 
 
 def _own_glibc() -> "tuple[int, ...]":

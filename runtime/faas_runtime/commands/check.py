@@ -37,7 +37,7 @@ ON_LOADING = "the code that runs on loading: constructors, static initialisers, 
 DEPENDENCIES = "the libraries that it needs, as one may be cut off, and "
 
 
-class Parser(argparse.ArgumentParser):
+class CheckParser(argparse.ArgumentParser):
     """A parser that leaves printing and exit codes to `main`."""
 
     def error(self, message: str) -> "NoReturn":
@@ -66,8 +66,8 @@ def _own_library() -> str:
     return found
 
 
-def _parser() -> Parser:
-    parser = Parser(
+def _parser() -> CheckParser:
+    parser = CheckParser(
         prog="faas-runtime check",
         description="Load a library and print what it is, or what is wrong and how to fix it. It calls "
         "faas_abi_version, and no other symbol of the function.",

@@ -8,7 +8,7 @@ from ..errors import InitError, UsageError
 from ..function import HOOKS
 from ..library import DEFAULT_SYMBOL, SUFFIX, Handler
 from . import fit
-from .targets import GLIBC, TARGETS, Target, dotted
+from .targets import GLIBC, TARGETS, BuildTarget, dotted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import TextIO
 
     from ..binary.linkage import Linkage
-    from .fit import Fault, Library
+    from .fit import Fault, JudgedLibrary
 
 VERSION_SYMBOL = "faas_abi_version"
 _LINUX_SUFFIX = ".so"
@@ -25,7 +25,7 @@ _SHARED = "build the function as a shared library (cdylib in Rust, -shared in C)
 _STATIC_LIBRARY = b"!<arch>\n"
 
 
-def parse_targets(text: str) -> "list[Target]":
+def parse_targets(text: str) -> "list[BuildTarget]":
     """Read the names of targets with commas between them; raises UsageError."""
     names = list(dict.fromkeys(text.split(",")))
     unknown = [name for name in names if name not in TARGETS]
@@ -34,19 +34,19 @@ def parse_targets(text: str) -> "list[Target]":
     return [TARGETS[name] for name in names]
 
 
-class Verdict:
+class TargetVerdict:
     """What is wrong with a library: on every target, and on each one."""
 
-    def __init__(self, path: str, symbol: str, targets: "Sequence[Target]") -> None:
+    def __init__(self, path: str, symbol: str, targets: "Sequence[BuildTarget]") -> None:
         fault = _why_unreadable(path)
         found = None if fault else linkage.read(path)
-        self.library: Library | None = None
+        self.library: JudgedLibrary | None = None
         self.of_all: list[Fault] = []
-        self.of_each: list[tuple[Target, list[Fault]]] = []
+        self.of_each: list[tuple[BuildTarget, list[Fault]]] = []
         if found is None:
             self.of_all.append(fault or ("it is damaged", "build it or copy it again"))
             return
-        self.library = fit.Library(path, found)
+        self.library = fit.JudgedLibrary(path, found)
         self.of_all += _faults_of_any(self.library, symbol)
         self.of_each += [(target, fit.faults(self.library, target)) for target in targets]
 
@@ -56,7 +56,7 @@ class Verdict:
         return not self.of_all and not any(faults for _, faults in self.of_each)
 
 
-def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[Target]") -> int:
+def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[BuildTarget]") -> int:
     """Print what the library is, and a verdict for each target; returns 0 if it fits all of them, otherwise 1."""
     try:
         path, symbol = locate(name, root)
@@ -65,12 +65,12 @@ def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[Target]
         _wrong(output, "", (f"{error.error_type}: {what}", *fix))
         return 1
     print(f"library: {path}", file=output)
-    verdict = Verdict(path, symbol, targets)
+    verdict = TargetVerdict(path, symbol, targets)
     print_verdict(output, verdict)
     return 0 if verdict.fits else 1
 
 
-def print_verdict(output: "TextIO", verdict: Verdict) -> None:
+def print_verdict(output: "TextIO", verdict: TargetVerdict) -> None:
     """Print the facts, and each fault with how to fix it."""
     if verdict.library is not None:
         _print_facts(output, verdict.library)
@@ -126,7 +126,7 @@ def _why_unreadable(path: str) -> "Fault | None":
 
 def _why_not_shared(path: str) -> "Fault | None":
     with open(path, "rb") as file:
-        kind = elf.Elf(file.read(64)).number(elf.E_TYPE, 2)
+        kind = elf.ElfNumbers(file.read(64)).number(elf.E_TYPE, 2)
     if kind == elf.ET_REL:
         return "it is an object file, which is not linked yet", _SHARED
     found = linkage.read(path)
@@ -141,7 +141,7 @@ def _why_not_shared(path: str) -> "Fault | None":
     return None
 
 
-def _print_facts(output: "TextIO", library: "Library") -> None:
+def _print_facts(output: "TextIO", library: "JudgedLibrary") -> None:
     found = library.linkage
     libc = library.libc
     numbers = [fit.parse_version(version.name) for version in found.versions]
@@ -154,7 +154,7 @@ def _print_facts(output: "TextIO", library: "Library") -> None:
     print(f"hooks: {', '.join(hooks) or 'none'}", file=output)
 
 
-def _faults_of_any(library: "Library", symbol: str) -> "list[Fault]":
+def _faults_of_any(library: "JudgedLibrary", symbol: str) -> "list[Fault]":
     """What is wrong on every target: symbols of the ABI that are not exported."""
     exported = set().union(*(each.linkage.functions for each in library.with_others()))
     faults = []

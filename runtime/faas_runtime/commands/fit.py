@@ -3,13 +3,13 @@
 import os
 
 from ..binary import elf, inspection, linkage
-from .targets import CPLUSPLUS, GLIBC, MUSL, UNWINDER, Target, dotted
+from .targets import CPLUSPLUS, GLIBC, MUSL, UNWINDER, BuildTarget, dotted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ..binary.linkage import Linkage, Version
+    from ..binary.linkage import Linkage, SymbolVersion
 
     Fault = tuple[str, str]  # what is wrong, and how to fix it
 
@@ -23,10 +23,10 @@ _RPATH = "-Wl,-rpath,'$ORIGIN' (Rust: -C link-arg='-Wl,-rpath,$ORIGIN')"
 _STATIC_CPLUSPLUS = "link it with -static-libstdc++ -static-libgcc"
 
 
-class Library:
+class JudgedLibrary:
     """A library, with those that the loader would find in its own folder."""
 
-    def __init__(self, path: str, found: "Linkage", seen: "dict[str, Library] | None" = None) -> None:
+    def __init__(self, path: str, found: "Linkage", seen: "dict[str, JudgedLibrary] | None" = None) -> None:
         self.path = path
         self.name = os.path.basename(path)
         self.linkage = found
@@ -34,14 +34,14 @@ class Library:
         self.libc = (binary.libc if binary else None) or ""
         others = {} if seen is None else seen
         others[self.name] = self
-        self.beside: dict[str, Library] = {}
+        self.beside: dict[str, JudgedLibrary] = {}
         """The libraries that it needs and that are found by its own search path, by their names."""
         for name in found.needed:
             other = others.get(name) or self._find(name, others)
             if other is not None:
                 self.beside[name] = other
 
-    def _find(self, name: str, seen: "dict[str, Library]") -> "Library | None":
+    def _find(self, name: str, seen: "dict[str, JudgedLibrary]") -> "JudgedLibrary | None":
         home = os.path.dirname(os.path.abspath(self.path))
         for folder in self.linkage.search:
             if folder.startswith(_ORIGIN):
@@ -50,14 +50,14 @@ class Library:
                 path = os.path.join(folder, name)
                 found = linkage.read(path) if os.path.isfile(path) else None
                 if found is not None:
-                    return Library(path, found, seen)
+                    return JudgedLibrary(path, found, seen)
         return None
 
     def is_in_its_folder(self, name: str) -> bool:
         """Whether a library is there, although it need not be looked for there."""
         return os.path.isfile(os.path.join(os.path.dirname(os.path.abspath(self.path)), name))
 
-    def with_others(self) -> "Iterator[Library]":
+    def with_others(self) -> "Iterator[JudgedLibrary]":
         """This library, and those beside it that it needs, each once."""
         pending, seen = [self], set()
         while pending:
@@ -68,7 +68,7 @@ class Library:
                 pending += library.beside.values()
 
 
-def faults(library: Library, target: Target) -> "list[Fault]":
+def faults(library: JudgedLibrary, target: BuildTarget) -> "list[Fault]":
     """What keeps the target from loading the library, and those beside it."""
     found = []
     machines = target.machines
@@ -82,7 +82,7 @@ def faults(library: Library, target: Target) -> "list[Fault]":
     return found
 
 
-def _faults_of(library: Library, target: Target, machines: "tuple[str, ...]") -> "Iterator[Fault]":
+def _faults_of(library: JudgedLibrary, target: BuildTarget, machines: "tuple[str, ...]") -> "Iterator[Fault]":
     found = library.linkage
     if found.machine not in machines or not found.is_64_bit or not found.is_little:
         yield _other_machine(found, target, machines)
@@ -114,7 +114,7 @@ def _faults_of(library: Library, target: Target, machines: "tuple[str, ...]") ->
 _TLS_FIX = "build it with -ftls-model=global-dynamic"
 
 
-def _other_machine(found: "Linkage", target: Target, machines: "tuple[str, ...]") -> "Fault":
+def _other_machine(found: "Linkage", target: BuildTarget, machines: "tuple[str, ...]") -> "Fault":
     wanted = " or ".join(machines)
     built = found.machine
     if built in machines:
@@ -123,9 +123,9 @@ def _other_machine(found: "Linkage", target: Target, machines: "tuple[str, ...]"
     return f"is built for {built}, {where}", f"build it for {wanted}"
 
 
-def _newer_versions(found: "Linkage", target: Target) -> "Iterator[Fault]":
+def _newer_versions(found: "Linkage", target: BuildTarget) -> "Iterator[Fault]":
     """One fault for each kind of versions of which the library needs newer ones."""
-    newer: dict[str, list[Version]] = {}
+    newer: dict[str, list[SymbolVersion]] = {}
     for version in found.versions:
         kind, number = parse_version(version.name)
         if version.is_weak or version.file not in found.needed:
@@ -145,13 +145,13 @@ def _newer_versions(found: "Linkage", target: Target) -> "Iterator[Fault]":
             yield f"{what}, and {target.name} has {has} in {newest.file}", _STATIC_CPLUSPLUS
 
 
-def _unnumbered(version: "Version", target: Target) -> "Fault":
+def _unnumbered(version: "SymbolVersion", target: BuildTarget) -> "Fault":
     if version.name == _PRIVATE:
         return "uses symbols that glibc keeps for itself (GLIBC_PRIVATE)", "link it with no part of glibc's own loader"
     return f"needs {version.name}, which {target.name}'s {target.libc_title} does not have", _older_glibc(target)
 
 
-def _older_glibc(target: Target) -> str:
+def _older_glibc(target: BuildTarget) -> str:
     build = f"run faas-runtime build --for {target.name} where ziglang is installed"
     return f"{build}, or build it on a system with {target.libc_title} or an older one"
 
@@ -163,13 +163,13 @@ def parse_version(name: str) -> "tuple[str, tuple[int, ...]]":
     return kind, tuple(map(int, parts)) if all(part.isascii() and part.isdigit() for part in parts) else ()
 
 
-def _has(target: Target, name: str) -> bool:
+def _has(target: BuildTarget, name: str) -> bool:
     if target.libc == MUSL and name.startswith("lib") and name[3:].partition(".")[0] in _OWN_OF_MUSL:
         return True
     return name in target.libraries
 
 
-def _missing(library: Library, target: Target, name: str) -> "Fault":
+def _missing(library: JudgedLibrary, target: BuildTarget, name: str) -> "Fault":
     if library.is_in_its_folder(name):
         return f"needs {name}, which is in its folder, where the loader does not look", f"link it with {_RPATH}"
     what = f"needs {name}, which {target.name} does not have"
@@ -178,7 +178,7 @@ def _missing(library: Library, target: Target, name: str) -> "Fault":
     return what, f"link that statically, or put it beside this one and link this one with {_RPATH}"
 
 
-def _undefined(library: Library, target: Target) -> "list[Fault]":
+def _undefined(library: JudgedLibrary, target: BuildTarget) -> "list[Fault]":
     """The symbols that nothing defines.
 
     All that a library links has versions in glibc; in musl, and if it links nothing, the names are compared with those

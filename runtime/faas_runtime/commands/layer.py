@@ -21,7 +21,7 @@ NAME = f"faas-runtime-{__version__}-lambda-layer-ARCH.zip"
 WHERE = f"take {NAME} of the release: {HOME}/releases"
 
 
-class Layer:
+class LambdaLayer:
     """The entries of a layer: names, modes and contents."""
 
     def __init__(self, path: str) -> None:
@@ -53,7 +53,7 @@ class Layer:
     def _machines(self) -> "Iterator[str]":
         for _, mode, data in self.files:
             if data[:4] == elf.MAGIC and not stat.S_ISLNK(mode):
-                yield elf.MACHINES.get(elf.Elf(data).number(elf.E_MACHINE, 2), "another processor")
+                yield elf.MACHINES.get(elf.ElfNumbers(data).number(elf.E_MACHINE, 2), "another processor")
 
 
 def _is_below(name: str) -> bool:

@@ -10,9 +10,9 @@ from ..command_line import current_folder
 from ..errors import InitError, UsageError
 from ..library import DEFAULT_SYMBOL
 from ..project import finder
-from .check import Parser
-from .check_for import Verdict, locate, parse_targets, print_verdict
-from .layer import WHERE, Layer
+from .check import CheckParser
+from .check_for import TargetVerdict, locate, parse_targets, print_verdict
+from .layer import WHERE, LambdaLayer
 from .targets import AARCH64, TARGETS
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from .targets import Target
+    from .targets import BuildTarget
 
 ZIP, LAYER_AND_ZIP = "zip", "layer+zip"
 FAILED = 1
@@ -36,12 +36,12 @@ def package(arguments: "Sequence[str]") -> int:
     given = _parse(arguments)
     if given.to == ZIP and given.layer is None:
         raise UsageError(f"--to zip needs the interpreter and the runtime, by --layer FILE; {WHERE}")
-    layer = None if given.layer is None else Layer(given.layer)
+    layer = None if given.layer is None else LambdaLayer(given.layer)
     targets = parse_targets(given.targets) if given.targets is not None else []
     machine = _machine(layer, targets)
     path, symbol = _locate(given.library, machine)
     # The layer has the C library of micro, and not that of Lambda's system.
-    verdict = Verdict(path, symbol, [*(targets or [TARGETS["micro"]]), *_processor(machine, targets)])
+    verdict = TargetVerdict(path, symbol, [*(targets or [TARGETS["micro"]]), *_processor(machine, targets)])
     if not verdict.fits or verdict.library is None:
         print(f"library: {path}")
         print_verdict(sys.stdout, verdict)
@@ -65,7 +65,7 @@ def package(arguments: "Sequence[str]") -> int:
 
 
 def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
-    parser = Parser(
+    parser = CheckParser(
         prog="faas-runtime package",
         description="Put a library into a zip file for Lambda, and print the commands that create the function.",
         allow_abbrev=False,
@@ -89,7 +89,7 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
     return given
 
 
-def _machine(layer: "Layer | None", targets: "list[Target]") -> str:
+def _machine(layer: "LambdaLayer | None", targets: "list[BuildTarget]") -> str:
     """The processor of the layer, or the one that the targets name; empty if neither does."""
     if layer is not None:
         return layer.machine
@@ -97,7 +97,7 @@ def _machine(layer: "Layer | None", targets: "list[Target]") -> str:
     return named[0] if named else ""
 
 
-def _processor(machine: str, targets: "list[Target]") -> "list[Target]":
+def _processor(machine: str, targets: "list[BuildTarget]") -> "list[BuildTarget]":
     return [each for each in TARGETS.values() if each.machines == (machine,) and each not in targets]
 
 

@@ -28,7 +28,7 @@ UNWINDER = "libgcc_s.so.1"
 CPLUSPLUS = "libstdc++.so.6"
 
 
-class Target:
+class BuildTarget:
     """One target. A processor is a target of its own, with no C library: it says nothing of the rest."""
 
     def __init__(
@@ -71,7 +71,7 @@ def dotted(version: "tuple[int, ...]") -> str:
 TARGETS = {
     target.name: target
     for target in (
-        Target(  # Debian 13
+        BuildTarget(  # Debian 13
             "micro",
             BOTH,
             libc=GLIBC,
@@ -79,7 +79,7 @@ TARGETS = {
             more_versions=("GLIBC_ABI_DT_RELR", "GLIBC_ABI_DT_X86_64_PLT", "GLIBC_ABI_GNU2_TLS"),
             libraries=GLIBC_LIBRARIES | {UNWINDER, "libexpat.so.1", "libffi.so.8", "libz.so.1"},
         ),
-        Target(  # EL 10, with what its Python and its package manager need
+        BuildTarget(  # EL 10, with what its Python and its package manager need
             "ubi",
             BOTH,
             libc=GLIBC,
@@ -89,16 +89,16 @@ TARGETS = {
             | {UNWINDER, CPLUSPLUS, "libmvec.so.1"}
             | {"libcrypto.so.3", "libexpat.so.1", "libffi.so.8", "libssl.so.3", "libz.so.1"},
         ),
-        Target("alpine", BOTH, libc=MUSL, libraries=MUSL_LIBRARIES | {UNWINDER}),
+        BuildTarget("alpine", BOTH, libc=MUSL, libraries=MUSL_LIBRARIES | {UNWINDER}),
         # Amazon Linux 2023, below Lambda's provided.al2023; of its libraries, those that other roots have as well.
-        Target(
+        BuildTarget(
             "al2023",
             BOTH,
             libc=GLIBC,
             newest={"GLIBC": (2, 34), "GCC": (7, 0, 0)},
             libraries=GLIBC_LIBRARIES | {UNWINDER},
         ),
-        Target("arm64", (AARCH64,)),
-        Target("x86_64", (X86_64,)),
+        BuildTarget("arm64", (AARCH64,)),
+        BuildTarget("x86_64", (X86_64,)),
     )
 }

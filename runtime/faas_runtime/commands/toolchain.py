@@ -12,7 +12,7 @@ from ..errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .build_plan import Plan
+    from .build_plan import BuildPlan
 
 _ZIGBUILD = "pip install cargo-zigbuild ziglang"
 _CROSS_COMPILERS = {
@@ -23,7 +23,7 @@ _CROSS_COMPILERS = {
 }
 
 
-class Command:
+class ToolCommand:
     """A command, its variables, the triple that cargo was given, and what the user should know before it runs."""
 
     def __init__(
@@ -35,38 +35,38 @@ class Command:
         self.hints = [hint] if hint else []
 
 
-def cargo_command(plan: "Plan", crate: str, *, is_debug: bool) -> Command:
+def cargo_command(plan: "BuildPlan", crate: str, *, is_debug: bool) -> ToolCommand:
     """How cargo builds a crate; raises UsageError if a tool or a part of Rust is not installed."""
     options = ["--package", crate, *([] if is_debug else ["--release"])]
     if plan.is_native:
-        return Command(["cargo", "build", *options])
+        return ToolCommand(["cargo", "build", *options])
     _require_standard_library(plan.triple)
     options += ["--target", plan.triple + plan.version if plan.libc != "musl" else plan.triple]
     if plan.libc == "musl":  # a shared library needs a shared C library, which is not the default there
         options += ["--config", f'target.{plan.triple}.rustflags=["-C","target-feature=-crt-static"]']
     if shutil.which("cargo-zigbuild") and find_zig():
-        return Command(["cargo", "zigbuild", *options], triple=plan.triple)
+        return ToolCommand(["cargo", "zigbuild", *options], triple=plan.triple)
     words = ["cargo", "build", *(plan.triple if word.startswith(f"{plan.triple}.") else word for word in options)]
     compiler, hint = _without_zig(plan, _ZIGBUILD)
     name = f"CARGO_TARGET_{plan.triple.upper().replace('-', '_')}_LINKER"
     variables = {name: compiler} if compiler and name not in os.environ else {}
-    return Command(words, triple=plan.triple, variables=variables, hint=hint)
+    return ToolCommand(words, triple=plan.triple, variables=variables, hint=hint)
 
 
-def make_command(plan: "Plan", *, is_debug: bool) -> Command:
+def make_command(plan: "BuildPlan", *, is_debug: bool) -> ToolCommand:
     """How make builds a project with the variables CC and CFLAGS; raises UsageError if a tool is not installed.
 
     Everything is built again: make does not see that the compiler is another one than the last time.
     """
     words = ["make", "--always-make", *(["CFLAGS=-Og -g"] if is_debug else [])]
     if plan.is_native:
-        return Command(words)
+        return ToolCommand(words)
     zig = find_zig()
     if zig:
         libc = "musl" if plan.libc == "musl" else f"gnu{plan.version}"
-        return Command([*words, f"CC={' '.join(zig)} cc -target {plan.machine}-linux-{libc}"])
+        return ToolCommand([*words, f"CC={' '.join(zig)} cc -target {plan.machine}-linux-{libc}"])
     compiler, hint = _without_zig(plan, "pip install ziglang")
-    return Command([*words, *([f"CC={compiler}"] if compiler else [])], hint=hint)
+    return ToolCommand([*words, *([f"CC={compiler}"] if compiler else [])], hint=hint)
 
 
 def find_zig() -> "list[str]":
@@ -82,7 +82,7 @@ def find_zig() -> "list[str]":
     return []
 
 
-def _without_zig(plan: "Plan", install: str) -> "tuple[str, str]":
+def _without_zig(plan: "BuildPlan", install: str) -> "tuple[str, str]":
     """The compiler that links instead, empty for the usual one, and a hint; raises UsageError if there is none."""
     if plan.is_own_machine and plan.libc == "glibc":
         wanted = plan.version.lstrip(".")

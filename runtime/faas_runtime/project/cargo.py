@@ -20,7 +20,7 @@ _PREFIX = "" if sys.platform == "win32" else "lib"
 _LINUX = ("lib", ".so")
 
 
-class Crate:
+class FunctionCrate:
     """A crate whose library is a cdylib; cargo writes the name of the library with underscores."""
 
     def __init__(self, name: str, folder: str, library: str) -> None:
@@ -32,7 +32,7 @@ class Crate:
 class CargoProject:
     """One crate, alone or in a workspace."""
 
-    def __init__(self, crate: Crate, target_folder: str) -> None:
+    def __init__(self, crate: FunctionCrate, target_folder: str) -> None:
         self.crate = crate
         self.target_folder = target_folder
 
@@ -88,11 +88,11 @@ def _metadata(folder: str) -> "dict[str, Any]":
     return found
 
 
-def _crates(metadata: "dict[str, Any]") -> "list[Crate]":
+def _crates(metadata: "dict[str, Any]") -> "list[FunctionCrate]":
     members = set(metadata["workspace_members"])
     crates = []
     for package in metadata["packages"]:
         for target in package["targets"]:
             if package["id"] in members and "cdylib" in target["crate_types"]:
-                crates.append(Crate(package["name"], os.path.dirname(package["manifest_path"]), target["name"]))
+                crates.append(FunctionCrate(package["name"], os.path.dirname(package["manifest_path"]), target["name"]))
     return crates
