@@ -1,4 +1,4 @@
-"""The layer of a release, a file `faas-runtime-VERSION-lambda-layer-ARCH.zip`, read for a package.
+"""The layer, a file `faas-runtime-VERSION-lambda-layer-ARCH.zip`, read for a package.
 
 Its entries are what Lambda unpacks below /opt: `bootstrap`, and everything else in the folder `faas-runtime`.
 docs/deploy.md has the rules that it keeps.

@@ -82,7 +82,7 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
         default=ZIP,
         help="all in one zip, or the function's zip for use with the layer",
     )
-    parser.add_argument("--layer", metavar="FILE", help="the layer of a release; nothing is downloaded")
+    parser.add_argument("--layer", metavar="FILE", help="the file of the layer; nothing is downloaded")
     parser.add_argument("--for", dest="targets", metavar="TARGETS", help="what the library has to fit (default: micro)")
     parser.add_argument("--output", metavar="FILE", help="the zip file (default: the name of the library)")
     given: argparse.Namespace = parser.parse_args(arguments)
