@@ -21,10 +21,13 @@ def masks_of(secrets: Mapping[str, str]) -> Masks:
 
 
 def private_key_text(home: Path) -> str:
-    """The private numbers in a home folder of GnuPG, encrypted or not, as its files have them."""
-    texts = [file.read_text() for file in sorted((home / "private-keys-v1.d").glob("*.key"))]
-    lines = [line.strip() for text in texts for line in text[text.index("#)(e ") :].splitlines()[1:]]
-    return "\n".join(line for line in lines if len(line) > 40)
+    """The private numbers in a home folder of GnuPG, encrypted or not, as its files have them.
+
+    The numbers are in hexadecimal. The salt of the passphrase is random bytes, which need not be text.
+    """
+    texts = [file.read_text(encoding="latin-1") for file in sorted((home / "private-keys-v1.d").glob("*.key"))]
+    lines = [line.strip() for text in texts for line in text[text.index("#)(e ") :].split("\n")[1:]]
+    return "\n".join(line for line in lines if len(line) > 40 and line.isascii())
 
 
 def in_files(masks: Masks, *folders: Path) -> list[Path]:
