@@ -104,7 +104,9 @@ from_errors!(BoxError, std::io::Error, serde_json::Error);
 /// What type an author's own error has.
 ///
 /// A handler may return any error that implements `Display`; its type is then `Function.Error`. Implement this trait
-/// for an error with a type of its own:
+/// for an error with a type of its own. The handler has to return that error itself, as in `Result<Answer, Shop>`:
+/// inside a [`BoxError`], only an [`Error`] keeps its type.
+///
 ///
 /// ```
 /// # use std::fmt;
@@ -188,25 +190,27 @@ pub(crate) fn frames(backtrace: &Backtrace) -> Vec<String> {
             _ => frames.push(line.split_once(": ").map_or(line, |(_, name)| name).to_string()),
         }
     }
-    let names = |words: &'static [&str]| move |frame: &String| words.iter().any(|word| frame.contains(word));
     // Above the author's frames are those that record the backtrace, below them those that call the author's code.
-    let below = frames.iter().position(names(&["catch_unwind", "__rust_try"]));
-    frames.truncate(below.unwrap_or(frames.len()));
-    let above = frames.iter().rposition(names(&[
-        "core::panicking",
-        "begin_panic",
-        "rust_begin_unwind",
-        "faas_function::error::Error",
-    ]));
+    let above = frames.iter().rposition(|frame| has_any(frame, &RECORDING));
     let mut own = frames.split_off(above.map_or(0, |index| index + 1));
-    own.retain(|frame| !is_between(frame));
+    let below = own.iter().position(|frame| has_any(frame, &CALLING));
+    own.truncate(below.unwrap_or(own.len()));
+    own.retain(|frame| !has_any(frame, &BETWEEN) && !STANDARD.iter().any(|root| frame.starts_with(root)));
     own
 }
 
-/// Whether a frame is of this crate or of the standard library, between those of the author.
-fn is_between(frame: &str) -> bool {
-    let name = frame.trim_start_matches('<');
-    frame.contains("faas_function::") || ["core::", "std::", "alloc::"].iter().any(|root| name.starts_with(root))
+const RECORDING: [&str; 4] = [
+    "core::panicking",
+    "begin_panic",
+    "rust_begin_unwind",
+    "faas_function::error::Error",
+];
+const CALLING: [&str; 4] = ["faas_function::", "::exported", "catch_unwind", "__rust_try"];
+const BETWEEN: [&str; 4] = [" as core::", " as std::", " as alloc::", "tokio::"];
+const STANDARD: [&str; 3] = ["core::", "std::", "alloc::"];
+
+fn has_any(frame: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| frame.contains(word))
 }
 
 /// An error that a handler or a hook has returned.

@@ -72,11 +72,39 @@ macro_rules! __export {
         $crate::__export!(@options [$($handler)+] [none $crate::__private::no_init] [] [] []);
     };
     (@read [$($handler:ident)*] $($rest:tt)*) => {
-        ::core::compile_error!("expected the names of handlers, then options: export!(put, get, init = connect)");
+        ::core::compile_error!("expected the names of handlers, then options: export!(put, get, init = connect); bring a handler of \
+             another module in with `use`");
     };
 
     (@options $handlers:tt [service $init:expr] $cancel:tt $shutdown:tt $hooks:tt init = $($rest:tt)*) => {
         ::core::compile_error!("a service has no `init`: the function that makes it takes its place");
+    };
+    // An option whose slot is filled is given twice.
+    (@options $handlers:tt [own $init:expr] $cancel:tt $shutdown:tt $hooks:tt init = $($rest:tt)*) => {
+        ::core::compile_error!("`init` is given twice");
+    };
+    (@options $handlers:tt $init:tt [cancel $($mode:ident)?] $shutdown:tt $hooks:tt deadline = $($rest:tt)*) => {
+        ::core::compile_error!("`deadline` is given twice");
+    };
+    (@options $handlers:tt $init:tt [stream cancel] $shutdown:tt $hooks:tt deadline = $($rest:tt)*) => {
+        ::core::compile_error!("`deadline` is given twice");
+    };
+    (@options $handlers:tt $init:tt [stream $($mode:ident)?] $shutdown:tt $hooks:tt response = $($rest:tt)*) => {
+        ::core::compile_error!("`response` is given twice");
+    };
+    (@options $handlers:tt $init:tt [cancel stream] $shutdown:tt $hooks:tt response = $($rest:tt)*) => {
+        ::core::compile_error!("`response` is given twice");
+    };
+    (@options $handlers:tt $init:tt $cancel:tt [$shutdown:path] $hooks:tt shutdown = $($rest:tt)*) => {
+        ::core::compile_error!("`shutdown` is given twice");
+    };
+    (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt [faas_before_snapshot $($hooks:tt)*]
+        before_snapshot = $($rest:tt)*) => {
+        ::core::compile_error!("`before_snapshot` is given twice");
+    };
+    (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt [faas_after_restore $($hooks:tt)*]
+        after_restore = $($rest:tt)*) => {
+        ::core::compile_error!("`after_restore` is given twice");
     };
     (@options $handlers:tt $init:tt $cancel:tt $shutdown:tt $hooks:tt init = $function:path, $($rest:tt)*) => {
         $crate::__export!(@options $handlers [own $function] $cancel $shutdown $hooks $($rest)*);
@@ -167,7 +195,10 @@ macro_rules! __export {
     (@call [stream] $handler:ident, $invocation:ident, $state:ident) => {
         $crate::__private::call_streaming($handler, $invocation, $state)
     };
-    (@call [$first:ident $second:ident] $handler:ident, $invocation:ident, $state:ident) => {
+    (@call [cancel stream] $handler:ident, $invocation:ident, $state:ident) => {
+        $crate::__private::call_streaming_until_deadline($handler, $invocation, $state)
+    };
+    (@call [stream cancel] $handler:ident, $invocation:ident, $state:ident) => {
         $crate::__private::call_streaming_until_deadline($handler, $invocation, $state)
     };
     // What is reported of an author's error: `Returned` explains the five traits.

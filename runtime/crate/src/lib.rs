@@ -26,9 +26,9 @@
 //!
 //! - [`export!`] lists what a library can export, [`Handler`] the signatures of handlers.
 //! - A handler may return any error that implements `Display`. `?` works as everywhere. The caller gets the error's
-//!   text, its type ([`ErrorType`], or `Function.Error`) and its causes; a panic's place comes with it as well.
+//!   text, its type (see [`ErrorType`]) and its causes; a panic's place comes with it as well.
 //! - A payload that does not fit the event's type is an error of the type `Function.InvalidPayload`, which names the
-//!   field. The handler is not called. An empty payload counts as `null`.
+//!   field, if serde tells where it was. The handler is not called. An empty payload counts as `null`.
 //! - [`LambdaContext::stream`] and [`LambdaContext::http_stream`] send a response in pieces.
 //!
 //! # Features

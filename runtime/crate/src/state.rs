@@ -165,7 +165,7 @@ impl StateCell {
         Ok(())
     }
 
-    /// Calls a function with the state. `init` only tells its type; that of a library without `init` is [`NoInit`].
+    /// Calls a function with the state. `init` only tells its type; that of a library without `init` is [`ExportHasNoInit`].
     ///
     /// # Panics
     /// If there is no state: the runtime calls `faas_init` first.
@@ -173,7 +173,7 @@ impl StateCell {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         let state: &dyn Any = match state.as_deref() {
             Some(state) => state,
-            None => &NoInit(()),
+            None => &ExportHasNoInit(()),
         };
         action(state.downcast_ref().expect("the runtime has called faas_init"))
     }
@@ -189,14 +189,14 @@ impl StateCell {
 }
 
 /// The state of a library without `init`.
-pub struct NoInit(());
+pub struct ExportHasNoInit(());
 
 /// What a library without `init` has in the place of one.
 ///
 /// # Errors
 /// None.
-pub fn no_init() -> Result<NoInit, std::convert::Infallible> {
-    Ok(NoInit(()))
+pub fn no_init() -> Result<ExportHasNoInit, std::convert::Infallible> {
+    Ok(ExportHasNoInit(()))
 }
 
 /// Calls the hook `shutdown`, if there is one, and drops the state.
