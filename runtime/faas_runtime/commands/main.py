@@ -63,9 +63,7 @@ def run_command(arguments: "Sequence[str]") -> int:
 
         return build(others)
     if name == "package":
-        from .package import package
-
-        return package(others)
+        return _package(others)
     if name == "check":
         from .check import run as run_check
 
@@ -80,6 +78,16 @@ def run_command(arguments: "Sequence[str]") -> int:
     if options:
         raise UsageError(f"unknown option {options[0]}\n{SYNOPSIS.rstrip()}")
     raise UsageError(f"{_unknown_command(name, others)}\n{SYNOPSIS.rstrip()}")
+
+
+def _package(arguments: "Sequence[str]") -> int:
+    try:
+        from .package import package
+    except ImportError as error:  # images leave the module zipfile out
+        raise UsageError(
+            f"package does not work here, as this Python has no {error.name}: run it where you build"
+        ) from error
+    return package(arguments)
 
 
 def _unknown_command(name: str, others: "Sequence[str]") -> str:
