@@ -5,18 +5,20 @@ and `faas_shutdown` is never called. So this module registers an extension witho
 function with that hook.
 
 An extension has to ask for its next event, or Lambda does not end the init. There will be no event, and nobody reads
-the response: an open connection is all that the wait takes. So no thread waits that could outlive the pollers.
+the response: an open connection is all that the wait takes. So no thread waits for an event, and could outlive the
+pollers.
 
 https://docs.aws.amazon.com/lambda/latest/dg/runtimes-extensions-api.html
 """
-
-import _socket
 
 from .connection import RuntimeApiConnection
 from .errors import RuntimeApiError, Stopped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import _socket
+    import _thread
+
     from .function import Function
     from .http_reader import ReceivedResponse
 
@@ -58,46 +60,43 @@ def _send_registration(connection: RuntimeApiConnection) -> bool:
 
 
 def _finish_in_time(connection: RuntimeApiConnection) -> None:
-    """Finish the registration; in another thread if there is no response yet, as the function must not start late."""
-    assert connection.socket is not None
-    connection.socket.settimeout(ANSWER_TIMEOUT_S)
-    try:
-        connection.socket.recv(1, _socket.MSG_PEEK)
-    except _socket.timeout:
-        _log(f"has not answered for {ANSWER_TIMEOUT_S} s")
-        _finish_in_thread(connection)
-        return
-    except OSError:
-        pass  # reading the response gives the reason
-    _finish(connection, is_late=False)
+    """Finish the registration in another thread, and wait for that only briefly: the function must not start late.
 
-
-def _finish_in_thread(connection: RuntimeApiConnection) -> None:
-    """Wait for the response for as long as it takes. Once registered, the extension must ask for its next event."""
+    Once registered, the extension must ask for its next event, however late the last byte of the answer comes.
+    """
     import _thread
 
-    assert connection.socket is not None
-    connection.socket.settimeout(None)
+    reasons: list[str] = []
+    end = _thread.allocate_lock()
+    end.acquire()
     try:
-        _thread.start_new_thread(_finish, (connection,), {"is_late": True})
-    except (RuntimeError, MemoryError):
-        connection.close()  # the process may have no further thread
+        _thread.start_new_thread(_finish, (connection, reasons, end))
+    except (RuntimeError, MemoryError):  # the process may have no further thread
+        assert connection.socket is not None
+        connection.socket.settimeout(ANSWER_TIMEOUT_S)
+        _finish(connection, reasons, end)
+    if not end.acquire(timeout=ANSWER_TIMEOUT_S):
+        reasons = [f"has not answered for {ANSWER_TIMEOUT_S} s"]
+    for reason in reasons:
+        _log(reason)
 
 
-def _finish(connection: RuntimeApiConnection, *, is_late: bool) -> None:
-    """Read the response to the registration, and ask for the next event. What comes late was logged before."""
+def _finish(connection: RuntimeApiConnection, reasons: "list[str]", end: "_thread.LockType") -> None:
+    """Read the response, ask for the next event, and release `end`; `reasons` gets why that failed."""
     try:
         response = connection.read_response(b"")
         identifier = response.headers.get(b"lambda-extension-identifier")
         if response.status == 200 and identifier:
             _wait(connection, identifier)
             return
-        reason = "" if response.status == _NOT_FOUND else _refusal(connection, response)
+        connection.close()
+        if response.status != _NOT_FOUND:
+            reasons.append(_refusal(connection, response))
     except RuntimeApiError as error:
-        reason = f"cannot be used: {error}"
-    connection.close()
-    if reason and not is_late:
-        _log(reason)
+        connection.close()
+        reasons.append(f"cannot be used: {error}")
+    finally:
+        end.release()
 
 
 def _wait(connection: RuntimeApiConnection, identifier: bytes) -> None:

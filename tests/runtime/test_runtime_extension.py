@@ -59,6 +59,8 @@ class Platform:
             NEXT: [invocation(b"event")],
             RESPONSE: [ACCEPTED],
         }
+        self.begin = b""
+        """What it sends of the answer to a registration at once, also if it is held."""
         self._may_register = threading.Event()
         self._lock = threading.Lock()
         self._peers: list[socket.socket] = []
@@ -108,6 +110,7 @@ class Platform:
                     answers = self._answers.get(request.path)
                     answer = answers.pop() if answers else None
                 if request.path == REGISTER:
+                    peer.sendall(self.begin)
                     self._may_register.wait()
                 if answer == b"":
                     peer.close()
@@ -178,8 +181,7 @@ def test_one_is_registered_for_all_pollers(functions: Path) -> None:
         (status(500, b"\x1b[2J"), "answered 500 \\x1b[2J\n"),
         (status(200), "answered 200 {}\n"),
         (b"", "cannot be used: the Runtime API closed the connection before its response\n"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "cannot be used: the connection to the Runtime API broke: "
-         "timed out\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "has not answered for 0.2 s\n"),
         (b"220 mail\r\n\r\n", "cannot be used: what listens at AWS_LAMBDA_RUNTIME_API does not speak HTTP/1.1; "
          "malformed status line: b'220 mail'\n"),
     ],
@@ -195,6 +197,18 @@ def test_a_registration_that_fails_takes_one_line_at_most(functions: Path, answe
 def test_a_registration_that_hangs_does_not_hold_up_the_start_nor_the_end(functions: Path) -> None:
     with Platform(hold=True) as platform, start(platform, functions) as runtime:
         exit_code, errors = end(runtime, platform)
+    assert (exit_code, errors) == (0, f"{NOT_CALLED}has not answered for 0.2 s\nshut down\n")
+
+
+@pytest.mark.parametrize("size", [10, 17, len(REGISTERED) - 1])
+def test_an_answer_whose_rest_is_late_is_not_lost(functions: Path, size: int) -> None:
+    with Platform(REGISTERED[size:], hold=True) as platform:
+        platform.begin = REGISTERED[:size]
+        with start(platform, functions) as runtime:
+            platform.wait_for(RESPONSE)
+            platform.release()
+            assert platform.wait_for(NEXT_EVENT).headers["lambda-extension-identifier"] == "id-7"
+            exit_code, errors = end(runtime, platform)
     assert (exit_code, errors) == (0, f"{NOT_CALLED}has not answered for 0.2 s\nshut down\n")
 
 
