@@ -223,6 +223,19 @@ def test_no_crate_is_a_function(tmp_path: Path, run: Run) -> None:
     assert 'add crate-type = ["cdylib"] to its [lib]' in errors
 
 
+def test_example_is_no_function(tmp_path: Path, run: Run) -> None:
+    """Also if it is a library like the crate's own."""
+    program("cargo")
+    folder = crate(tmp_path / "my-function", "my-function")
+    with (folder / "Cargo.toml").open("a") as manifest:
+        manifest.write('[[example]]\nname = "shown"\ncrate-type = ["cdylib"]\n')
+    (folder / "examples").mkdir()
+    (folder / "examples" / "shown.rs").write_text(SOURCE)
+    exit_code, output, errors = run(folder, "build", "--debug")
+    assert exit_code == 0, errors
+    assert output.startswith(f"library: {folder}/target/debug/libmy_function.so\n")
+
+
 def test_several_libraries_of_make(c_project: Path, run: Run) -> None:
     for name in ("libone.so", "libtwo.so"):
         (c_project / name).touch()

@@ -93,6 +93,7 @@ def _crates(metadata: "dict[str, Any]") -> "list[FunctionCrate]":
     crates = []
     for package in metadata["packages"]:
         for target in package["targets"]:
-            if package["id"] in members and "cdylib" in target["crate_types"]:
+            # An example has the crate type too, but the kind "example".
+            if package["id"] in members and "cdylib" in target["kind"]:
                 crates.append(FunctionCrate(package["name"], os.path.dirname(package["manifest_path"]), target["name"]))
     return crates
