@@ -223,6 +223,19 @@ def test_no_crate_is_a_function(tmp_path: Path, run: Run) -> None:
     assert 'add crate-type = ["cdylib"] to its [lib]' in errors
 
 
+def test_target_of_the_settings(workspace: Path, run: Run) -> None:
+    """Cargo puts the library into a folder of its own then, and the one in the usual folder is older."""
+    folder, triple = workspace / "fn-one", f"{MACHINE}-unknown-linux-gnu"
+    libraries = [workspace / "target" / part / "debug" / "libfn_one.so" for part in ("", triple)]
+    assert run(folder, "build", "--debug")[1].startswith(f"library: {libraries[0]}\n")
+    exit_code, output, errors = run(folder, "build", "--debug", CARGO_BUILD_TARGET=triple)
+    assert (exit_code, output.splitlines()[0]) == (0, f"library: {libraries[1]}"), errors
+    assert run(folder, "build", "--debug")[1].startswith(f"library: {libraries[0]}\n"), "it is the older one"
+    (workspace / ".cargo").mkdir()
+    (workspace / ".cargo" / "config.toml").write_text(f'[build]\ntarget = "{triple}"\n')
+    assert run(folder, "build", "--debug")[1].startswith(f"library: {libraries[1]}\n")
+
+
 def test_example_is_no_function(tmp_path: Path, run: Run) -> None:
     """Also if it is a library like the crate's own."""
     program("cargo")

@@ -12,7 +12,7 @@ from ..project.finder import MakeProject
 from .build_plan import BuildPlan, make_plan
 from .check import CheckParser, check
 from .check_for import check_for, parse_targets
-from .toolchain import cargo_command, make_command
+from .toolchain import REPORT, cargo_command, make_command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,13 +38,14 @@ def build(arguments: "Sequence[str]") -> int:
         command = make_command(plan, is_debug=given.debug)
     else:
         command = cargo_command(plan, project.crate.name, is_debug=given.debug)
-    if not _run(command, folder):
+    report = _run(command, folder)
+    if report is None:
         return FAILED
     if isinstance(project, MakeProject):
         built = project.built()
         library = built[0] if built else os.path.join(folder, "*.so")
     else:
-        library = project.library(is_debug=given.debug, triple=command.triple)
+        library = project.reported(report) or project.library(is_debug=given.debug, triple=command.triple)
     if not os.path.isfile(library):
         print(f"faas-runtime build: it succeeded, but {library} is not there", file=sys.stderr)
         return FAILED
@@ -69,18 +70,22 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
     return given
 
 
-def _run(command: "ToolCommand", folder: str) -> bool:
+def _run(command: "ToolCommand", folder: str) -> "bytes | None":
+    """Run it; returns what it reports to have built, or None if it failed."""
     for hint in command.hints:
         print(f"faas-runtime build: {hint}", file=sys.stderr)
     print(f"faas-runtime build: {' '.join(map(shlex.quote, command.words))}", file=sys.stderr, flush=True)
+    stdout = subprocess.PIPE if REPORT in command.words else None
+    environment = {**os.environ, **command.variables}
     try:
-        code = subprocess.call(command.words, cwd=folder, env={**os.environ, **command.variables})
+        done = subprocess.run(command.words, cwd=folder, env=environment, stdout=stdout, check=False)
     except OSError as error:
         print(f"faas-runtime build: {command.words[0]} does not start: {error.strerror}", file=sys.stderr)
-        return False
-    if code:
-        print(f"faas-runtime build: {command.words[0]} failed with exit code {code}", file=sys.stderr)
-    return not code
+        return None
+    if done.returncode:
+        print(f"faas-runtime build: {command.words[0]} failed with exit code {done.returncode}", file=sys.stderr)
+        return None
+    return done.stdout or b""
 
 
 def _check(library: str, folder: str, targets: "list[BuildTarget]", plan: BuildPlan) -> int:

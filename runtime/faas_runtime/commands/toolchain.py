@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .build_plan import BuildPlan
 
+REPORT = "--message-format=json-render-diagnostics"
+"""The option by which cargo writes to its standard output what it has built."""
 _ZIGBUILD = "pip install cargo-zigbuild ziglang"
 _CROSS_COMPILERS = {
     ("x86_64", "glibc"): "x86_64-linux-gnu-gcc",
@@ -39,7 +41,7 @@ def cargo_command(plan: "BuildPlan", crate: str, *, is_debug: bool) -> ToolComma
     """How cargo builds a crate; raises UsageError if a tool or a part of Rust is not installed."""
     options = ["--package", crate, *([] if is_debug else ["--release"])]
     if plan.is_native:
-        return ToolCommand(["cargo", "build", *options])
+        return ToolCommand(["cargo", "build", *options, REPORT])  # its settings may name another target
     _require_standard_library(plan.triple)
     options += ["--target", plan.triple + plan.version if plan.libc != "musl" else plan.triple]
     if plan.libc == "musl":  # a shared library needs a shared C library, which is not the default there

@@ -18,6 +18,7 @@ PROFILES = {False: "release", True: "debug"}
 """The folder of a build, by whether it is one for debugging."""
 _PREFIX = "" if sys.platform == "win32" else "lib"
 _LINUX = ("lib", ".so")
+_SUFFIXES = (".so", ".dylib", ".dll")
 
 
 class FunctionCrate:
@@ -41,6 +42,19 @@ class CargoProject:
         prefix, suffix = _LINUX if triple else (_PREFIX, SUFFIX)
         name = prefix + self.crate.library + suffix
         return os.path.join(self.target_folder, triple, PROFILES[is_debug], name)
+
+    def reported(self, report: bytes) -> "str | None":
+        """The path of the library in what cargo has written with --message-format=json; None if it is not there.
+
+        This is also right if the settings of cargo name a target, which has a folder of its own.
+        """
+        for message in map(json.loads, filter(_is_object, report.splitlines())):
+            target = message.get("target", {})
+            if message["reason"] != "compiler-artifact" or "cdylib" not in target["kind"]:
+                continue
+            if os.path.dirname(message.get("manifest_path", "")) == self.crate.folder:
+                return next((str(path) for path in message["filenames"] if path.endswith(_SUFFIXES)), None)
+        return None
 
     def built(self, machine: str) -> "list[str]":
         """The libraries of this crate that were built for this machine, the newest first."""
@@ -74,6 +88,10 @@ def find(folder: str) -> "CargoProject | None":
         names = ", ".join(crate.name for crate in found)
         raise UsageError(f"the workspace has several functions: {names}. Change to the folder of one of them")
     return CargoProject(found[0], metadata["target_directory"])
+
+
+def _is_object(line: bytes) -> bool:
+    return line.startswith(b"{")
 
 
 def _metadata(folder: str) -> "dict[str, Any]":
