@@ -143,9 +143,17 @@ def test_workspace(workspace: Path, run: Run) -> None:
     assert run(workspace / "fn-one", "check") == (
         2, "", "faas-runtime: the project here is not built yet; run: faas-runtime build\n",
     )  # fmt: skip
-    for folder in (workspace, workspace / "shared"):
-        exit_code, _, errors = run(folder, "build")
-        assert (exit_code, "several functions: fn-one, fn-two. " in errors) == (2, True)
+    exit_code, _, errors = run(workspace, "build")
+    assert (exit_code, "several functions: fn-one, fn-two. " in errors) == (2, True)
+
+
+def test_member_that_is_no_function(workspace: Path, run: Run) -> None:
+    """Also beside a single function, which is not built in its place."""
+    (workspace / "Cargo.toml").write_text('[workspace]\nresolver = "2"\nmembers = ["fn-one", "shared"]\n')
+    exit_code, _, errors = run(workspace / "shared" / "src", "build")
+    assert exit_code == 2
+    assert 'the crate here, shared, is no function: add crate-type = ["cdylib"] to its [lib], or change' in errors
+    assert errors.endswith(" to the folder of a function: fn-one\n")
 
 
 def test_invoke_takes_the_library_of_the_project(workspace: Path, run: Run) -> None:

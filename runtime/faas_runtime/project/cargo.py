@@ -79,15 +79,29 @@ def find(folder: str) -> "CargoProject | None":
     crates = _crates(metadata)
     here = os.path.realpath(root)
     own = [crate for crate in crates if os.path.realpath(crate.folder) == here]
-    found = own or crates
-    if not found:
+    if not crates:
         raise UsageError(
             f'no crate of {os.path.join(root, MANIFEST)} is a function: add crate-type = ["cdylib"] to its [lib]'
         )
+    names = ", ".join(crate.name for crate in crates)
+    other = "" if own else _name_of(metadata, here)
+    if other:
+        raise UsageError(
+            f'the crate here, {other}, is no function: add crate-type = ["cdylib"] to its [lib], or change to the '
+            f"folder of a function: {names}"
+        )
+    found = own or crates
     if len(found) > 1:
-        names = ", ".join(crate.name for crate in found)
         raise UsageError(f"the workspace has several functions: {names}. Change to the folder of one of them")
     return CargoProject(found[0], metadata["target_directory"])
+
+
+def _name_of(metadata: "dict[str, Any]", folder: str) -> str:
+    """The name of the crate in a folder; empty if there is none, as at the root of most workspaces."""
+    for package in metadata["packages"]:
+        if os.path.realpath(os.path.dirname(package["manifest_path"])) == folder:
+            return str(package["name"])
+    return ""
 
 
 def _is_object(line: bytes) -> bool:
