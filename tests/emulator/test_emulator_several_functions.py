@@ -63,6 +63,13 @@ def test_http_requests_go_to_the_function_that_the_host_names(emulator: Emulator
     assert found["event"]["requestContext"]["domainPrefix"].lower() == "jobs"
 
 
+def test_an_address_names_no_function(emulated: Path) -> None:
+    with Emulator(f"api={emulated}.context", f"127={emulated}.context", f"0={emulated}.context") as emulator:
+        for host in ("127.0.0.1", "127.0.0.1:8080", "[0::127.0.0.1]:8080", "localhost"):
+            assert emulator.request("GET", "/", Host=host).json["name"] == "api"
+        assert emulator.request("GET", "/", Host="127.localhost").json["name"] == "127"
+
+
 def test_health_is_that_of_all(emulator: Emulator, emulated: Path) -> None:
     wait_until(lambda: emulator.request("GET", "/_faas/health").status == 200, "not all of them are ready")
     with Emulator(f"api={emulated}.echo", f"none={emulated}.absent") as broken:

@@ -1,5 +1,7 @@
 """The functions of a running `serve`, found by their names."""
 
+import re
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
 
 CLASSIC_NAME = "function"
 """The name in the well-known path of AWS's emulator. It stands for the default function."""
+_IPV4 = re.compile(r"\d+\.\d+\.\d+\.\d+(:|$)")
 
 
 class ServedFunction:
@@ -46,8 +49,11 @@ class ServedFunctions:
         return self._by_name.get(name)
 
     def by_host(self, host: "str | None") -> ServedFunction:
-        """The function for an HTTP request: that of NAME.localhost, for instance, or else the default."""
-        if len(self._functions) == 1 or not host:
+        """The function for an HTTP request: that of NAME.localhost, for instance, or else the default.
+
+        An IP address names none, although a function may be named 127.
+        """
+        if len(self._functions) == 1 or not host or host.startswith("[") or _IPV4.match(host):
             return self.default
         label, dot, _ = host.partition(".")
         return self._by_label.get(label.lower(), self.default) if dot else self.default
