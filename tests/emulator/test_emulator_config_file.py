@@ -84,6 +84,11 @@ def test_paths_are_relative_to_the_file_and_the_command_line_counts_more(tmp_pat
             {"functions": {"a": {"library": "l", "timeout": "soon"}}},
             ': functions.a.timeout: is "soon"; expected',
         ),
+        (
+            '{"functions": {"a": {"library": "l", "timeout": 1e400}}}',
+            ": functions.a.timeout: is Infinity; expected a number of seconds above 0 and up to 86400 (a day)",
+        ),
+        ({"functions": {"a": {"library": "l", "timeout": 100000}}}, ": functions.a.timeout: is 100000; expected a num"),
         ({"functions": {"a": {"library": "l", "timeout": True}}}, ": functions.a.timeout: is true; expected a number"),
         ({"functions": {"a": {"library": "l", "concurrency": 0}}}, ": functions.a.concurrency: is 0; expected a whole"),
         ({"functions": {"a": {"library": "l", "arguments": []}}}, ": functions.a.arguments: is for an executable only"),
@@ -123,7 +128,10 @@ def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"timeout": 1e6}, "the timeout is '1000000.0'; set it to a number of seconds"),
+        (
+            {"environment": {"AWS_LAMBDA_FUNCTION_TIMEOUT": "1e6"}},
+            "the timeout is '1e6'; set it to a number of seconds",
+        ),
         ({"environment": {"AWS_REGION": "a b"}}, "AWS_REGION is 'a b'; set it to a region"),
     ],
 )

@@ -10,6 +10,7 @@ import os
 
 from ..errors import UsageError
 from . import env_file
+from .function_environment import TIMEOUT_LIMIT_S
 from .wanted_function import WantedFunction, name_fault
 
 TYPE_CHECKING = False
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 FUNCTIONS = "functions"
 KEYS = ("library", "executable", "arguments", "environment", "environmentFile", "timeout", "concurrency")
-_TEXT, _NUMBER, _OBJECT = "a text", "a number above 0", "an object"
+_TEXT, _OBJECT = "a text", "an object"
+_SECONDS = f"a number of seconds above 0 and up to {TIMEOUT_LIMIT_S} (a day)"
 
 
 class _DuplicateKey(Exception):
@@ -117,7 +119,7 @@ def _function(name: str, entry: object, names: "list[str]", path: str, faults: _
     arguments = faults.take(entry, at, "arguments", "a list of texts", _is_list_of_texts)
     if arguments is not None and "executable" not in entry:
         faults.add(f"{at}.arguments", "is for an executable only")
-    timeout = faults.take(entry, at, "timeout", _NUMBER, _is_positive)
+    timeout = faults.take(entry, at, "timeout", _SECONDS, _is_time_limit)
     concurrency = faults.take(entry, at, "concurrency", "a whole number of at least 1", _is_count)
     faults.refuse_others(entry, at, KEYS)
     return WantedFunction(
@@ -165,8 +167,8 @@ def _is_list_of_texts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(each, str) and "\0" not in each for each in value)
 
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+def _is_time_limit(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value <= TIMEOUT_LIMIT_S
 
 
 def _is_count(value: object) -> bool:
