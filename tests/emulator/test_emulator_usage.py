@@ -26,6 +26,16 @@ def test_a_port_in_use_is_named(serve: Serve, emulated: Path) -> None:
     )
 
 
+def test_a_build_without_a_path_is_refused(tmp_path: Path) -> None:
+    """What is there already may not be what the command makes."""
+    (tmp_path / f"libmine{SUFFIX}").touch()
+    command = [*PYTHON, str(LAUNCHER), "serve", "--watch", "--build", "cargo build"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+    assert done.returncode == 2
+    example = f"serve target/debug/libmine{SUFFIX} --watch --build 'cargo build'"
+    assert f"--build needs the path of what it makes: {example}\n" in done.stderr
+
+
 def test_a_deleted_current_folder_is_explained(tmp_path: Path) -> None:
     start = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
     for arguments in (("serve",), ("serve", "./libmine.so"), ("invoke", "mine.handle")):

@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import shlex
 
 from ..errors import UsageError
 from ..http_server.cors import ANY, normalize_origin
@@ -45,6 +46,11 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
     given = _refuse_empty(parser.parse_args(arguments), ("build", "config", "host"))
     if given.build is not None and not given.watch:
         parser.error("--build runs when sources change; add --watch")
+    if given.build is not None and not given.functions and given.config is None:
+        parser.error(
+            "--build needs the path of what it makes: "
+            f"serve target/debug/libmine{SUFFIX} --watch --build {shlex.quote(given.build)}"
+        )
     if given.stage is not None and given.http == "alb":
         parser.error("--stage is for API Gateway; a load balancer has no stages")
     return given
