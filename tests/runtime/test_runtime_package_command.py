@@ -172,8 +172,11 @@ def test_wrong_usage(made: Path, tmp_path: Path) -> None:
         archive.writestr("bootstrap", "")
         archive.writestr("faas-runtime/../../outside", "")
     for words, message in (
-        ((library,), "--to zip needs the interpreter and the runtime, by --layer FILE; take faas-runtime-"),
-        ((library, "--layer", "absent"), "absent cannot be read: No such file or directory; take "),
+        (
+            (library,),
+            "give it by --layer FILE; releases do not have it yet: make it by the rules in docs/deploy.md, or",
+        ),
+        ((library, "--layer", "absent"), "absent cannot be read: No such file or directory; releases do not have it"),
         ((library, "--layer", "text"), "text is no zip file, or damaged"),
         ((library, "--layer", "other.zip"), "is not a layer of faas-runtime: it has faas-runtime/../../outside"),
         (("--to", "layer+zip"), "there is no project in the current folder"),

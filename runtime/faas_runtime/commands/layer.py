@@ -7,7 +7,6 @@ docs/deploy.md has the rules that it keeps.
 import stat
 import zipfile
 
-from .._version import HOME, __version__
 from ..binary import elf
 from ..errors import UsageError
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP = "bootstrap"
 FOLDER = "faas-runtime/"
-NAME = f"faas-runtime-{__version__}-lambda-layer-ARCH.zip"
-WHERE = f"take {NAME} of the release: {HOME}/releases"
+WHERE = "releases do not have it yet: make it by the rules in docs/deploy.md, or use --to layer+zip"
 
 
 class LambdaLayer:

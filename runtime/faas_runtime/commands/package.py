@@ -35,7 +35,7 @@ def package(arguments: "Sequence[str]") -> int:
     """Run the command; returns 0, or 1 if Lambda would not run the package. Raises UsageError."""
     given = _parse(arguments)
     if given.to == ZIP and given.layer is None:
-        raise UsageError(f"--to zip needs the interpreter and the runtime, by --layer FILE; {WHERE}")
+        raise UsageError(f"--to zip needs the layer with the runtime: give it by --layer FILE; {WHERE}")
     layer = None if given.layer is None else LambdaLayer(given.layer)
     targets = parse_targets(given.targets) if given.targets is not None else []
     machine = _machine(layer, targets)
