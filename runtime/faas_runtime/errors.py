@@ -38,6 +38,9 @@ class ConnectionLost(RuntimeApiError):
 class FunctionError(Exception):
     """The function failed, or returned a response that cannot be sent."""
 
+    hook = ""
+    """The hook of the function that failed; empty: none."""
+
     def __init__(self, error_type: str, message: str, stack_trace: "Sequence[str]" = ()) -> None:
         super().__init__(f"{error_type}: {message}")
         self.error_type = error_type

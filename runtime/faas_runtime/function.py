@@ -103,7 +103,9 @@ class Function:
                 error = failure(response, f"{name} returned {status}")
                 error_type = error_class.reported_as
                 message = str(error) if error_type else error.message
-                raise error_class(error_type or error.error_type, message, error.stack_trace)
+                failed = error_class(error_type or error.error_type, message, error.stack_trace)
+                failed.hook = name
+                raise failed
         finally:
             guard()
             release = response.words[abi.RELEASE]

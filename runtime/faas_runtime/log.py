@@ -79,9 +79,9 @@ def log_failure(error: "FunctionError", invocation: "Invocation | None" = None) 
     """Log that the function failed; JSON has its error in fields that can be searched."""
     from .reports import shortened
 
-    prefix = f"request {invocation.request_id.decode()} failed: " if invocation else ""
+    what = f"request {invocation.request_id.decode()}" if invocation else error.hook
     document = shortened(error)
-    text = f"{prefix}{document['errorType']}: {document['errorMessage']}"
+    text = f"{f'{what} failed: ' if what else ''}{document['errorType']}: {document['errorMessage']}"
     log(text, "ERROR" if invocation else "FATAL", invocation, **document)
 
 

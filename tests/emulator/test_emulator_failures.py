@@ -182,7 +182,7 @@ def test_a_failed_init_is_reported_with_its_error_and_tried_again(serve: Serve, 
     assert emulator.invoke().status == 200
     assert emulator.request("GET", HEALTH).status == 200
     assert [line for line in reported if "was not run" not in line] == [
-        "faas-runtime: Function.NoDatabase: the database is away"
+        "faas-runtime: faas_init failed: Function.NoDatabase: the database is away"
     ] * 4, "once for the start, and once for each request"
     assert len(reported) == 4 + 3, "each request is reported in one line"
 

@@ -22,7 +22,8 @@ def init_error(task_root: Path, handler: str, **environment: str) -> tuple[str, 
     assert result.kind == "init-error"
     assert result.headers["lambda-runtime-function-error-type"] == document["errorType"]
     assert exit_code == 1
-    assert f"faas-runtime: {document['errorType']}: {document['errorMessage']}\n" in errors
+    hook = "faas_init failed: " if environment.get("INIT_FAILS") else ""
+    assert f"faas-runtime: {hook}{document['errorType']}: {document['errorMessage']}\n" in errors
     assert "Traceback" not in errors
     return document["errorType"], document["errorMessage"]
 

@@ -67,7 +67,8 @@ def test_failing_hook(functions: Path, failing: str, responses: list[list[bytes]
     assert requests[-1].headers["lambda-runtime-function-error-type"] == kind
     assert json.loads(requests[-1].body)["errorMessage"] == "Function.NoNetwork: the network is away"
     assert code == exit_code
-    assert f"{kind}: Function.NoNetwork: the network is away" in errors
+    hook = "faas_before_snapshot" if failing == "before" else "faas_after_restore"
+    assert f"faas-runtime: {hook} failed: {kind}: Function.NoNetwork: the network is away" in errors
 
 
 def test_snapshot_hooks_are_called_for_snapstart_only(functions: Path) -> None:
