@@ -89,9 +89,9 @@ def test_every_fault_is_reported_at_once(made: Path) -> None:
         f"WRONG: Runtime.HandlerNotFound: {made}/arm64/libfunction.so does not export the symbol absent",
         "  fix: export it, or name another symbol: LIBRARY.so.SYMBOL",
         "for alpine: WRONG: it is built against glibc, and alpine has musl",
-        "  fix: build it for musl",
+        "  fix: build it for musl: faas-runtime build --for alpine",
         "for x86_64: WRONG: it is built for aarch64, and not for x86_64",
-        "  fix: build it for x86_64",
+        "  fix: build it for x86_64: faas-runtime build --for x86_64",
         "for micro: fits otherwise",
     ]
 

@@ -89,7 +89,10 @@ def _faults_of(library: JudgedLibrary, target: BuildTarget, machines: "tuple[str
     if not target.libc:
         return
     if library.libc and library.libc != target.libc:
-        yield f"is built against {library.libc}, and {target.name} has {target.libc}", f"build it for {target.libc}"
+        yield (
+            f"is built against {library.libc}, and {target.name} has {target.libc}",
+            _how_to_build(target.libc, target),
+        )
         return
     yield from _newer_versions(found, target)
     for name in found.needed:
@@ -120,7 +123,12 @@ def _other_machine(found: "Linkage", target: BuildTarget, machines: "tuple[str, 
     if built in machines:
         built += " with 32-bit pointers" if not found.is_64_bit else ", big-endian"
     where = f"and {target.name} is for {wanted}" if target.libc else f"and not for {wanted}"
-    return f"is built for {built}, {where}", f"build it for {wanted}"
+    fix = _how_to_build(wanted, target) if machines == target.machines else f"build it for {wanted}"
+    return f"is built for {built}, {where}", fix
+
+
+def _how_to_build(wanted: str, target: BuildTarget) -> str:
+    return f"build it for {wanted}: faas-runtime build --for {target.name}"
 
 
 def _newer_versions(found: "Linkage", target: BuildTarget) -> "Iterator[Fault]":
