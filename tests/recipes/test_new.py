@@ -91,6 +91,7 @@ def test_a_wrong_call_writes_nothing(author: Person, arguments: tuple[str, ...])
         (("-x",), "unrecognized arguments: -x"),
         (("rust",), "required: NAME"),
         ((), "required: language, NAME"),
+        (("my-function",), "'my-function' is not one of c, rust; name the language first: new rust my-function"),
         (("c", "--", "-x"), "'-x' cannot be the name of a function"),
         (("c", "mine", "--out", "place"), "unrecognized arguments: --out place"),
     ],

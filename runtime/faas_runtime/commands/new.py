@@ -106,6 +106,13 @@ def _parse(arguments: "Sequence[str]") -> argparse.Namespace:
     return chosen
 
 
+def _language(text: str) -> str:
+    if text not in RECIPES:
+        what = f"{text!r} is not one of {', '.join(sorted(RECIPES))}"
+        raise argparse.ArgumentTypeError(f"{what}; name the language first: new rust my-function")
+    return text
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="faas-runtime new",
@@ -115,7 +122,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("language", nargs="?", choices=sorted(RECIPES), help="the language of the function")
+    parser.add_argument("language", metavar="{c,rust}", nargs="?", type=_language, help="the language of the function")
     parser.add_argument("name", metavar="NAME", nargs="?", help="the name of the function, such as my-function")
     parser.add_argument(
         "--output", metavar="DIR", default=".", help="the parent of NAME, created if necessary (default: .)"
