@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ci.manifest import changelog, reader
+from tests.support import ROOT
 
 HEAD = "# Changelog\n\n"
 GOOD = "## [1.2.0] - 2026-11-23\n\n### Added\n\n- One.\n"
@@ -28,6 +30,11 @@ def test_entries(sample: Path) -> None:
         ("1.2.0", dt.date(2026, 11, 23), ("Added: One thing, told on two lines.", "Fixed: Another thing.")),
         ("1.2.0rc1", dt.date(2026, 11, 1), ("Added: The first thing.",)),
     ]
+
+
+def test_no_empty_line_splits_a_list_of_this_project() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text()
+    assert re.findall(r"^(?:- |  ).*\n\n- .*", text, re.MULTILINE) == []
 
 
 def test_printable_text_is_taken_as_it_is() -> None:
