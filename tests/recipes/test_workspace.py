@@ -161,7 +161,7 @@ def test_the_target_folder_of_the_workspace_is_named(author: Person) -> None:
     (author.work / ".cargo" / "config.toml").write_text('[build]\ntarget-dir = "built"\n')
     done = author.new("rust", "first", **CARGO)
     assert "faas-runtime serve ../built/debug/libfirst.so --watch" in done.stdout
-    assert "../built/debug/libfirst.so" in (author.work / "first" / "README.md").read_text()
+    assert "serve ../built/debug/libfirst.so.get`" in (author.work / "first" / "README.md").read_text()
 
 
 @pytest.mark.long
