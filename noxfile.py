@@ -223,6 +223,7 @@ WITH_PROOFS = (
     "prove/test_reproduce.py",
     "publish",
     "recipes/test_projects.py",
+    "recipes/test_workspace.py",
     "release/test_bump.py",
     "release/test_environment.py",
     "release/test_paths.py",

@@ -83,7 +83,7 @@ def _rust_job(project: Project, variant: Variant) -> Job:
         outputs=_outputs(name),
         build=_build_rust,
         tools=() if missing else (_CARGO,),
-        inputs=(project.root / "recipes" / "rust-function", *rust_crate.published(project.root)),
+        inputs=(project.root / "recipes" / "rust-function", *rust_crate.places(project.root)),
         values={"architecture": variant.architecture},
         unavailable=missing,
     )

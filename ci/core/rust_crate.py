@@ -18,6 +18,11 @@ def is_published(path: str) -> bool:
     return any(path == one or (one.endswith("/") and path.startswith(one)) for one in PUBLISHED)
 
 
+def places(root: Path) -> tuple[Path, ...]:
+    """The same in a checkout, as files and folders. The disk is not asked."""
+    return tuple(root / FOLDER / one for one in PUBLISHED)
+
+
 def published(root: Path) -> Iterator[Path]:
     """The files of a checkout's crate that are published, sorted by folder."""
     folder = root / FOLDER
