@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 FUNCTIONS = "functions"
 KEYS = ("library", "executable", "arguments", "environment", "environmentFile", "timeout", "concurrency")
 _TEXT, _OBJECT = "a text", "an object"
+_BYTE_ORDER_MARK = "\ufeff"  # which some editors put first
 _SECONDS = f"a number of seconds above 0 and up to {TIMEOUT_LIMIT_S} (a day)"
 
 
@@ -48,8 +49,8 @@ def read(path: str) -> "list[WantedFunction]":
 def _parse(path: str) -> object:
     try:
         with open(path, "rb") as file:
-            text = file.read().decode("utf-8-sig")
-        return json.loads(text, object_pairs_hook=_object)
+            text = file.read().decode("utf-8")
+        return json.loads(text.removeprefix(_BYTE_ORDER_MARK), object_pairs_hook=_object)
     except OSError as error:
         raise UsageError(f"{path}: the file of functions cannot be read: {error.strerror}") from error
     except json.JSONDecodeError as error:
