@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from faas_runtime.emulator import source_tree
 from faas_runtime.emulator.source_tree import SourceTree, TooManyFiles, changed
 
 from tests.emulator.executables import make_bootstrap
-from tests.emulator.support import ClientResponse, Emulator
+from tests.emulator.support import INVOKE, ClientResponse, Emulator
 from tests.runtime.support import RUNTIME, SUFFIX
 from tests.waiting import wait_until
 
@@ -140,13 +141,14 @@ def test_a_build_that_writes_beside_the_sources_comes_to_an_end(project: Path) -
 def test_serve_ends_while_a_build_is_running(project: Path) -> None:
     write(project, '"1"')
     with serving(project, f"./libmine{SUFFIX}", "echo begun; sleep 600") as emulator:
-        with ThreadPoolExecutor(1) as executor:
-            waiting = executor.submit(emulator.invoke)
-            wait_until(lambda: "\nbegun\n" in emulator.err, "the build does not begin")
+        wait_until(lambda: "\nbegun\n" in emulator.err, "the build does not begin")
+        with closing(HTTPConnection("127.0.0.1", emulator.port)) as connection:
+            connection.request("POST", INVOKE, b"{}")
+            emulator.request("GET", "/_faas/health")  # an answer to what came later: the invocation was received
             children = emulator.children
             assert children
             assert emulator.end() == 0
-            assert waiting.result().status == 503
+            assert connection.getresponse().status == 503
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the command is running")
 
 
