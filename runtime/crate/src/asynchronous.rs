@@ -25,7 +25,8 @@ const MARGIN: Duration = Duration::from_millis(50);
 
 static RUNTIME: OnceLock<Runtime> = OnceLock::new();
 
-/// The runtime of this process. All handlers, hooks and spawned tasks share it. It is made at `faas_init`.
+/// The runtime of this process. All handlers, hooks and spawned tasks share it. It is made at `faas_init`, or by the first
+/// call if the library has no `init`.
 ///
 /// # Panics
 /// If the system gives no thread or no descriptor.

@@ -258,11 +258,13 @@ macro_rules! __export_init {
     };
 }
 
-/// Exports `faas_init`, which starts tokio's runtime as well.
+/// Exports `faas_init`, which starts tokio's runtime as well, if there is something else to do in it.
 #[cfg(feature = "tokio")]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __export_init {
+    // Calling `faas_init` costs the runtime more than a millisecond of the start, so there is none for tokio alone.
+    (none $init:expr) => {};
     ($kind:ident $init:expr) => {
         #[unsafe(no_mangle)]
         unsafe extern "C" fn faas_init(response: *mut $crate::__private::abi::Response) -> i32 {
