@@ -17,11 +17,11 @@ from ci.core import cargo_registry
 from ci.core.checkout import is_checkout, require_own_files, tracked
 from ci.core.errors import DriftError
 from ci.core.files import tree_files
+from ci.core.rust_crate import FOLDER
 from ci.core.tools import Tool
 from ci.manifest import dist_paths
 from ci.pipeline.jobs import Job, Output, Project, Workspace
 
-FOLDER = "runtime/crate"
 _CARGO = Tool(name="cargo", minimum="1.84")
 _MADE_BY_CARGO = "target"
 

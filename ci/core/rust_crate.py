@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-from ci.core.files import tree_files
 
 NAME = "faas-function"
 FOLDER = "runtime/crate"
@@ -21,11 +18,3 @@ def is_published(path: str) -> bool:
 def places(root: Path) -> tuple[Path, ...]:
     """The same in a checkout, as files and folders. The disk is not asked."""
     return tuple(root / FOLDER / one for one in PUBLISHED)
-
-
-def published(root: Path) -> Iterator[Path]:
-    """The files of a checkout's crate that are published, sorted by folder."""
-    folder = root / FOLDER
-    for file in tree_files(folder):
-        if is_published(file.relative_to(folder).as_posix()):
-            yield file

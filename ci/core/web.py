@@ -86,10 +86,10 @@ Authorize = Callable[[str], Mapping[str, str]]
 class Web:
     """Connections to the servers of one target. `name` is the target's, for messages.
 
-    `trusted` are the origins that `authorize` is asked for: scheme, host and port; one without TLS that is not on the
-    loopback raises `UsageError`. `say` tells of pauses. `requests` are the methods and addresses of what was sent, in
-    order. `seconds` is how long it may take to connect, and until the next bytes come or go; an answer has at most
-    `most_bytes`.
+    `trusted` are the origins that `authorize` is asked for: scheme, host and port. An origin without TLS raises
+    `UsageError`, except on the loopback. `say` is called with a text before each pause. `requests` lists what was sent,
+    in order: method and address. `seconds` limits the time until a connection is made, and until the next bytes come or
+    go. An answer has at most `most_bytes`.
     """
 
     name: str

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ci.builders.crate import FOLDER, sources
+from ci.builders.crate import sources
 from ci.core import cargo_registry, crate_file
 from ci.core.crate_file import CrateFile
 from ci.core.files import unpack
+from ci.core.rust_crate import FOLDER
 from ci.manifest import dist_paths
 from ci.pipeline.jobs import Verdict
 from ci.verify.check import Check, launcher, require_answers

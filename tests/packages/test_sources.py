@@ -13,6 +13,7 @@ import pytest
 from ci.builders.sdist import RECIPES, jobs, probe, sources
 from ci.core import rust_crate
 from ci.core.errors import CommandFailed, VerificationError
+from ci.core.files import tree_files
 from ci.manifest.release import Release
 from ci.pipeline.ledger import tree_hash
 from tests.packages.support import build, checkout_of, open_project
@@ -57,7 +58,8 @@ def test_of_the_crate_ships_what_is_published(clone: Path) -> None:
     assert {path.partition("/")[0] + "/" * ("/" in path) for path in shipped} == set(rust_crate.PUBLISHED)
     include = tomllib.loads((crate / "Cargo.toml").read_text())["package"]["include"]
     assert {"Cargo.toml", *(path.strip("/") for path in include)} == {path.strip("/") for path in rust_crate.PUBLISHED}
-    assert {file.relative_to(crate).as_posix() for file in rust_crate.published(clone)} == shipped
+    listed = {file for place in rust_crate.places(clone) for file in tree_files(place)}
+    assert {file.relative_to(crate).as_posix() for file in listed} == shipped
     assert (crate / "tests").is_dir()
     assert not [path for path in sources(clone) if path.startswith("crate/")]
 
