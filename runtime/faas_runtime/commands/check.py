@@ -14,6 +14,7 @@ from ..errors import InitError, UsageError
 from ..ffi import NativeFunction
 from ..function import HOOKS, check_version, missing_handler
 from ..library import SUFFIX, Handler
+from ..python_command import python_command
 from .targets import TARGETS
 
 TYPE_CHECKING = False
@@ -123,7 +124,7 @@ def _load(output: "TextIO", name: str, root: str) -> "int | None":
     import subprocess
 
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    command = [sys.executable, "-I", "-S", "-B", "-c", _CHILD, package, name, root]
+    command = [*python_command(), "-I", "-S", "-B", "-c", _CHILD, package, name, root]
     try:
         return subprocess.run(command, stdout=output, check=False, timeout=TIMEOUT_S).returncode
     except subprocess.TimeoutExpired:

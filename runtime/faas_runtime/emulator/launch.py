@@ -1,10 +1,10 @@
 """How the sandbox starts a function, from a library or an executable, and when such a file is complete."""
 
 import os
-import sys
 
 from ..binary.truncation import MAGIC_SIZE, FileOnDisk, is_complete, is_library
 from ..library import SUFFIX
+from ..python_command import python_command
 from ..sandbox.options import LaunchCommand, LibraryState, SandboxOptions, WatchedLibrary
 from .options import Executable
 
@@ -90,7 +90,7 @@ def executable_state(file: "BinaryIO") -> LibraryState:
 def _arguments(handler: str) -> "list[str]":
     """The command line of a runtime, isolated from everything else that is installed for this Python."""
     start = [_LAUNCHER] if os.path.isfile(_LAUNCHER) else ["-c", _START, _PACKAGE_PARENT]
-    return [sys.executable, "-I", "-S", *start, handler]
+    return [*python_command(), "-I", "-S", *start, handler]
 
 
 def _handler_name(handler: "Handler", copy: "str | None") -> str:
