@@ -1,4 +1,4 @@
-"""The container images: the layers of `micro`, a job for each flavour and architecture, an index for each flavour."""
+"""The container images: a job for each flavour and architecture, an index for each flavour."""
 
 from __future__ import annotations
 
@@ -46,7 +46,6 @@ def probe(project: Project) -> ImageTools:
 
     Raises `UnavailableError` if the engine that the command line names does not work.
     """
-    layers = micro_layers.probe(project)
     revision = source_state(project.root, project.release.version.tag).revision
     with tempfile.TemporaryDirectory(prefix="faas-runtime-engines-") as scratch:
         run = Runner(log=Path(scratch, "engines.log"))
@@ -55,9 +54,9 @@ def probe(project: Project) -> ImageTools:
         except UnavailableError as error:
             if project.options.engine != "auto":
                 raise
-            return ImageTools(engine=None, missing=str(error), revision=revision, layers=layers)
+            return ImageTools(engine=None, missing=str(error), revision=revision)
         found = {one.id: _look_up(project, engine, one, run) for one in _flavours(project)}
-    return ImageTools(engine=engine, bases=found, revision=revision, layers=layers)
+    return ImageTools(engine=engine, bases=found, revision=revision)
 
 
 def _look_up(project: Project, engine: Engine, flavour: Flavour, run: Runner) -> BaseFound:
@@ -91,10 +90,10 @@ def _not_locked(locked: Inputs | None, flavour: Flavour, found: bases.Found) -> 
 
 
 def jobs(project: Project) -> tuple[Job, ...]:
-    """The layers of `micro`, then an image for each flavour and architecture, then the index of each flavour."""
+    """An image for each flavour and architecture, then the index of each flavour."""
     tools = project.fact(ImageTools)
     images = [_image_job(project, tools, one) for one in _flavours(project)]
-    return (*micro_layers.jobs(project, tools.layers), *images, *image_index.jobs(project, images))
+    return (*images, *image_index.jobs(project, images))
 
 
 def _flavours(project: Project) -> list[Flavour]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ci.images import micro_layers
 from ci.images.engines import Engine
 from ci.pipeline.jobs import Variant
 
@@ -50,7 +49,7 @@ class BaseFound:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageTools:
-    """The container engine that works here, or the reason why there is none, and whether layers can be fetched.
+    """The container engine that works here, or the reason why there is none.
 
     `bases` are by the id of the flavour's job; an image from scratch has none. `revision` is the images' label.
     """
@@ -59,4 +58,3 @@ class ImageTools:
     missing: str = ""
     bases: Mapping[str, BaseFound] = field(default_factory=dict)
     revision: str
-    layers: micro_layers.LayerTools

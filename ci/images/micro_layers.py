@@ -67,12 +67,13 @@ def probe(project: Project) -> LayerTools:
     return LayerTools(missing=missing, host=host, given=given)
 
 
-def jobs(project: Project, tools: LayerTools) -> tuple[Job, ...]:
+def jobs(project: Project) -> tuple[Job, ...]:
     """One job for each Debian root, which needs the network and nothing else, and one for all layers."""
+    tools = project.fact(LayerTools)
     roots = [_debian_job(project, tools, one) for one in fetched(project.release)]
     layers = Job(
         id=JOB,
-        builder="images",
+        builder=JOB,
         outputs=(*(Output(path=root(one)) for one in architectures(project.release)), Output(path=RUNTIME)),
         build=partial(_build_layers, host_architecture=tools.host),
         values={"epoch": str(project.release.epoch), "user": str(project.release.images.user)},
@@ -99,7 +100,7 @@ def _debian_job(project: Project, tools: LayerTools, architecture: str) -> Job:
     wanted = project.release.images.micro
     return Job(
         id=f"debian-{architecture}",
-        builder="images",
+        builder=JOB,
         outputs=(Output(path=_debian(architecture)), Output(path=packages_of(architecture))),
         build=partial(_fetch, architecture=architecture),
         tools=() if tools.missing else (_MMDEBSTRAP,),
