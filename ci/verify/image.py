@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import _imp
-import hashlib
 import io
 import json
-import posixpath
 import re
 import tarfile
 from pathlib import Path
@@ -21,14 +18,17 @@ from ci.images import micro_layers, oci
 from ci.pipeline.jobs import Verdict
 from ci.verify import container
 from ci.verify.check import Check
-from ci.verify.payload import is_byte_code, modules_of, payload_of, require_same_payload, require_start_file, shipped
+from ci.verify.root_files import (
+    PAYLOAD,
+    require_compiled_payload,
+    require_launcher_links,
+    require_licence,
+    require_whole_programs,
+)
 
-_PAYLOAD = "usr/lib/faas-runtime/"
-_LAUNCHER = f"{_PAYLOAD}bin/faas-runtime"
 _OCI = "org.opencontainers.image."
 # Places where package managers and build tools leave files that no image needs.
 _LEFTOVERS = re.compile(r"(tmp|run|var/(cache|log|tmp))/(.*/)?(?!\.wh\.)[^/]+")
-_BYTE_CODE = re.compile(rf"{re.escape(_PAYLOAD)}(?P<folder>.+/)__pycache__/(?P<module>\w+)\.cpython-\d+\.pyc")
 
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SETTINGS = {"User", "WorkingDir", "Entrypoint", "Cmd", "Env", "ExposedPorts", "Labels"}
@@ -36,7 +36,7 @@ _LIBRARY = r"(?:[\w-]+/)?[\w.+-]+\.so(?:\.[\d.]+)?"
 # What the Containerfile of `alpine` makes, and what `carry.py` copies: the interpreter, its loader and shared
 # libraries, the standard library's byte code and extension modules, the links at the top of the root.
 _ALPINE_FILE = re.compile(
-    rf"{re.escape(_PAYLOAD)}.+|(?:usr/)?lib(?:32|64|x32)?/{_LIBRARY}|usr/bin/(?:python3(?:\.\d+)?|faas-runtime)"
+    rf"{re.escape(PAYLOAD)}.+|(?:usr/)?lib(?:32|64|x32)?/{_LIBRARY}|usr/bin/(?:python3(?:\.\d+)?|faas-runtime)"
     r"|usr/lib/python3\.\d+/(?:\w+/)*(?:[\w-]+\.pyc|lib-dynload/[\w.-]+\.so)"
     r"|var/runtime/bootstrap|licenses/faas-runtime/LICENSE|etc/(?:passwd|group|os-release|protocols|services)"
     r"|(?:usr/)?lib/apk/db/installed|etc/ssl/(?:cert\.pem|certs/ca-certificates\.crt)|usr/share/zoneinfo/(?:[\w-]+/){0,3}[\w+.-]+"
@@ -68,9 +68,12 @@ def verify(check: Check) -> Verdict:
     _require_labels(check, config, manifest, flavour)
     tree = oci.added_by(image)
     _require_modes(check, tree)
-    _require_payload(check, tree, recipes=flavour == "ubi")  # which installs the RPM, with all that is in it
+    require_compiled_payload(check, tree, recipes=flavour == "ubi")  # which installs the RPM, with all that is in it
+    require_launcher_links(check, tree, "usr/bin/faas-runtime", "var/runtime/bootstrap")
     if flavour != "ubi":  # the others have no base, so they must contain everything that they need
-        _require_self_contained(check, tree, architecture)
+        require_whole_programs(check, tree, architecture)
+        _require_loader(check, tree)
+        require_licence(check, tree)
         _require_kinds(check, image.layers[-1], tree)
         _require_surroundings(check, tree)
     if flavour == "alpine":
@@ -155,63 +158,12 @@ def _require_modes(check: Check, tree: FileTree) -> None:
     check.require_equal(sorted(filter(_LEFTOVERS.fullmatch, files)), [], "leftovers")
 
 
-def _require_payload(check: Check, tree: FileTree, *, recipes: bool) -> None:
-    """The payload's files and modes, the links to the launcher, and byte code of exactly these sources.
-
-    An image without `recipes` is one that can compile nothing, and so has no use for them.
-    """
-    inside = {name: entry for name, entry in tree.items() if f"{name}/".startswith(_PAYLOAD)}
-    others = {name for name, entry in inside.items() if entry.kind not in (tarfile.REGTYPE, tarfile.DIRTYPE)}
-    check.require_equal(sorted(others), [], "neither files nor folders in the payload")
-    files = {name: entry for name, entry in inside.items() if entry.kind == tarfile.REGTYPE}
-    sources = {name: entry for name, entry in files.items() if not is_byte_code(name.removeprefix(_PAYLOAD))}
-    require_same_payload(
-        check,
-        {name.removeprefix(_PAYLOAD): hashlib.sha256(entry.data).hexdigest() for name, entry in sources.items()},
-        recipes=recipes,
-    )
-    check.require_equal(tree[_LAUNCHER].mode, 0o755, "mode of the launcher")
-    runnable = {name for name, entry in files.items() if name != _LAUNCHER and entry.mode != 0o644}
-    check.require_equal(sorted(runnable), [], "payload files whose mode is not 0644")
-    for name in ("usr/bin/faas-runtime", "var/runtime/bootstrap"):
-        check.require(name in tree and tree[name].kind == tarfile.SYMTYPE, f"{name} is a symbolic link")
-        target = posixpath.normpath(posixpath.join(posixpath.dirname(name), tree[name].target))
-        check.require_equal(target, _LAUNCHER, f"where {name} leads")
-    byte_code = {name.removeprefix(_PAYLOAD): entry.data for name, entry in files.items() if name not in sources}
-    require_start_file(check, byte_code)
-    modules = modules_of(payload_of(check))
-    compiled = {
-        f"{found['folder']}{found['module']}.py": entry
-        for name, entry in files.items()
-        if (found := _BYTE_CODE.fullmatch(name))
-    }
-    check.require_same_set(set(compiled), modules, "modules with byte code")
-    for module, entry in compiled.items():
-        check.require(len(entry.data) > 16, f"the byte code of {module} is whole")
-        # Bytes 4 to 8 say that a hash of the source follows, and not its time, which no image keeps.
-        check.require(entry.data[4] & 1 == 1, f"the byte code of {module} has its source's hash")
-        # The hash depends on the byte code's own magic number; importlib only knows that of this Python.
-        magic = int.from_bytes(entry.data[:4], "little")
-        source = _imp.source_hash(magic, tree[f"{_PAYLOAD}{module}"].data)
-        check.require_equal(entry.data[8:16], source, f"source that the byte code of {module} is of")
-
-
-def _require_self_contained(check: Check, tree: FileTree, architecture: str) -> None:
-    """Every ELF file is for the architecture, and each library that it names is in the image."""
-    names = {posixpath.basename(name) for name in tree}
+def _require_loader(check: Check, tree: FileTree) -> None:
+    """Each program finds the loader that it names."""
     for name, entry in tree.items():
         program = elf.parse(entry.data)
-        if program is None:
-            continue
-        check.require_equal(program.machine, architecture, f"architecture of {name}")
-        check.require_equal(
-            sorted(set(program.needed) - names), [], f"libraries that {name} needs and that are missing"
-        )
-        if program.interpreter:
+        if program and program.interpreter:
             check.require(bool(tars.follow(tree, program.interpreter)), f"{name} finds its {program.interpreter}")
-    check.require("licenses/faas-runtime/LICENSE" in tree, "/licenses has the licence")
-    licence = tree["licenses/faas-runtime/LICENSE"].data
-    check.require(licence == shipped(check).get("LICENSE"), "the licence is that of the source tarball")
 
 
 def _require_surroundings(check: Check, tree: FileTree) -> None:
