@@ -94,13 +94,20 @@ _MADE_FROM = (SDIST, RENDERED_TREE)
 RPM = Builder(name="rpm", jobs="ci.builders.rpm:jobs", probe="ci.builders.rpm:probe", needs=_MADE_FROM)
 MSYS2 = Builder(name="msys2", jobs="ci.builders.msys2:jobs", probe="ci.builders.msys2:probe", needs=_MADE_FROM)
 BREW = Builder(name="brew", jobs="ci.builders.brew:jobs", needs=_MADE_FROM)
+MICRO_LAYERS = Builder(
+    name="micro-layers",
+    jobs="ci.images.micro_layers:jobs",
+    probe="ci.images.micro_layers:probe",
+    needs=_MADE_FROM,
+)
 IMAGES = Builder(
     name="images",
     jobs="ci.builders.images:jobs",
     probe="ci.builders.images:probe",
-    needs=(*_MADE_FROM, RPM),
+    needs=(*_MADE_FROM, RPM, MICRO_LAYERS),
     table="ci.builders.images:size_table",
 )
+LAMBDA_LAYER = Builder(name="lambda-layer", jobs="ci.builders.lambda_layer:jobs", needs=(*_MADE_FROM, MICRO_LAYERS))
 
 LOCAL_REGISTRY = Builder(
     name="local-registry", jobs="ci.builders.local_registry:jobs", probe="ci.builders.local_registry:probe"
@@ -109,7 +116,10 @@ CRATE = Builder(name="crate", jobs="ci.builders.crate:jobs", probe="ci.builders.
 
 # It describes what the others have made.
 SBOM = Builder(
-    name="sbom", jobs="ci.builders.sbom:jobs", needs=(SDIST, RPM, MSYS2, BREW, CRATE, IMAGES), given_jobs=True
+    name="sbom",
+    jobs="ci.builders.sbom:jobs",
+    needs=(SDIST, RPM, MSYS2, BREW, CRATE, IMAGES, LAMBDA_LAYER),
+    given_jobs=True,
 )
 
 PREVIOUS = Builder(
@@ -236,6 +246,21 @@ _IMAGE = Kind(
     digest="ci.images.archive_parts:digest_of",
     rendered="containers",
 )
+_LAMBDA_LAYER = Kind(
+    name="lambda-layer",
+    title="the layers for AWS Lambda",
+    session="layer",
+    builder=LAMBDA_LAYER,
+    verifier="ci.verify.lambda_layer:verify",
+    facts="ci.verify.consistency.readers:lambda_layer",
+    contents="ci.prove.contents:lambda_layer",
+    installed="ci.verify.equivalence.installed:lambda_layer",
+    has_payload=True,
+    verified_with=(SDIST, FUNCTIONS),
+    tools={"bsdtar": "0"},
+    folder="layers",
+    media_type="application/zip",
+)
 _SBOM = Kind(
     name="sbom",
     title="the SBOMs of all other artefacts",
@@ -267,7 +292,7 @@ _IMAGE_INDEX = replace(
 
 KINDS: tuple[Kind, ...] = (
     *(_SDIST, _WHEEL, _RPM, _RPM_DEVEL, _SRPM, _MSYS2),
-    *(_FORMULA, _CRATE, _IMAGE, _IMAGE_INDEX, _SBOM),
+    *(_FORMULA, _CRATE, _LAMBDA_LAYER, _IMAGE, _IMAGE_INDEX, _SBOM),
 )
 
 

@@ -63,6 +63,11 @@ def crate(release: Release) -> str:
     return f"crates/{CRATE}-{release.version.cargo}.crate"
 
 
+def lambda_layer(release: Release, architecture: str) -> str:
+    """The layer for an architecture as Lambda names it, "x86_64" or "arm64"."""
+    return f"layers/{release.name}-{release.version}-lambda-layer-{architecture}.zip"
+
+
 def sbom(artefact: str, form: str) -> str:
     """The SBOM of an artefact, by the name of its file; `form` is "spdx" or "cdx", for CycloneDX."""
     return f"sbom/{artefact}.{form}.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import posixpath
 import re
 import tarfile
@@ -10,12 +11,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution
 
-from ci.core import crate_file, tars
+from ci.core import crate_file, tars, zips
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.resolve import resolve
 from ci.core.tars import Entry, FileTree
 from ci.images import image_index as index_archive
 from ci.images import oci
+from ci.images.lambda_layer import DESCRIPTION, FOLDER
 from ci.pipeline.entries import entry_of
 from ci.prove import header
 from ci.sboms.contents import OpenedArtifact
@@ -141,6 +143,20 @@ def image(source: OpenedArtifact) -> Aspects:
             **{key: str(value) for key, value in settings.items() if key != "Labels"},
             **{f"label {key}": value for key, value in labels.items()},
         },
+    }
+
+
+def lambda_layer(source: OpenedArtifact) -> Aspects:
+    """A layer for Lambda: its files, and the distribution's packages among them."""
+    tree = zips.read(source.path)
+    root = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in tree.items()}
+    said: dict[str, str] = json.loads(root[DESCRIPTION].data)
+    packages, licences = _packages(source, root)
+    return {
+        **_of_tree(tree),
+        "packages": packages,
+        "licences": {"package": said["license"], **licences},
+        "settings": said,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tarfile
 import zipfile
@@ -11,11 +12,13 @@ from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
-from ci.core import crate_file, tars
+from ci.core import crate_file, tars, zips
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.files import fresh_folder, sha256_of
 from ci.core.run import Runner
+from ci.core.tars import FileTree
 from ci.images import archive_parts
+from ci.images.lambda_layer import DESCRIPTION, FOLDER
 from ci.sboms import licences, packages
 from ci.sboms.model import Contents, Dependency, Package, files_of
 
@@ -208,7 +211,7 @@ def _image(source: OpenedArtifact) -> Contents:
     name, version = labels["name"], labels[f"{_OCI}version"]
     found = packages.installed(parts.tree, source.folder, source.run)
     pythons = tuple(package.purl for package in found if _PYTHON.fullmatch(package.name))
-    own = _own_package(parts, found, labels)
+    own = _own_package(parts.tree, found, labels["name"], labels[f"{_OCI}licenses"])
     return Contents(
         name=source.path.name,
         sha256=sha256_of(source.path),
@@ -227,11 +230,33 @@ def _image(source: OpenedArtifact) -> Contents:
     )
 
 
-def _own_package(parts: archive_parts.ArchiveParts, found: tuple[Package, ...], labels: Mapping[str, str]) -> Package:
-    """Our package in an image: by the distribution's list if it is there, otherwise by the label and the payload."""
-    listed = [package for package in found if package.name == labels["name"]]
+def _lambda_layer(source: OpenedArtifact) -> Contents:
+    """A layer for Lambda, which has its own Python, and says itself what it is."""
+    tree = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in zips.read(source.path).items()}
+    said: dict[str, str] = json.loads(tree[DESCRIPTION].data)
+    found = packages.installed(tree, source.folder, source.run)
+    return Contents(
+        name=source.path.name,
+        sha256=sha256_of(source.path),
+        purpose="install",
+        main=Package(
+            name=said["name"],
+            version=said["version"],
+            purl=packages.purl("generic", "", said["name"], said["version"], file_name=source.path.name),
+            licence=licences.of_text(said["license"]),
+        ),
+        own=_own_package(tree, found, said["name"], said["license"]),
+        system=packages.system_of(tree),
+        packages=found,
+        uses=tuple(package.purl for package in found if _PYTHON.fullmatch(package.name)),
+    )
+
+
+def _own_package(tree: FileTree, found: tuple[Package, ...], name: str, licence: str) -> Package:
+    """Our package in a root: by the distribution's list if it is there, otherwise by what is said and the payload."""
+    listed = [package for package in found if package.name == name]
     inside = ("usr/lib/faas-runtime/", "licenses/faas-runtime/")
-    files = {path: entry.data for path, entry in parts.tree.items() if entry.kind == tarfile.REGTYPE}
+    files = {path: entry.data for path, entry in tree.items() if entry.kind == tarfile.REGTYPE}
     payload = files_of({path: data for path, data in files.items() if path.startswith(inside)})
     if listed:
         (one,) = listed
@@ -239,10 +264,10 @@ def _own_package(parts: archive_parts.ArchiveParts, found: tuple[Package, ...], 
     text = files[f"{_PAYLOAD}faas_runtime/_version.py"].decode()
     (version,) = re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)
     return Package(
-        name=labels["name"],
+        name=name,
         version=version,
-        purl=packages.purl("pypi", "", labels["name"], version),
-        licence=licences.of_text(labels[f"{_OCI}licenses"]),
+        purl=packages.purl("pypi", "", name, version),
+        licence=licences.of_text(licence),
         files=payload,
     )
 
@@ -256,4 +281,5 @@ _READERS: Mapping[str, Callable[[OpenedArtifact], Contents]] = {
     ".rpm": _rpm,
     ".rb": _formula,
     ".crate": _crate,
+    ".zip": _lambda_layer,
 }

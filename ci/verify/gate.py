@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from ci.core.architectures import host_name
 from ci.core.tools import Tool
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.pipeline.jobs import Job, Output, Project, Verdict, Workspace
-from ci.verify import in_dnf, in_engine, in_pacman, in_pip, in_prefix, in_root, roots
+from ci.verify import in_dnf, in_engine, in_opt, in_pacman, in_pip, in_prefix, in_root, roots
 from ci.verify.check import Check, built_function, can_run, check_of
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
@@ -38,9 +39,14 @@ _RPM_PLACES = InstalledPaths(
 
 
 def jobs(project: Project, builds: Sequence[Job]) -> tuple[Job, ...]:
-    """The jobs of this gate: for each artefact that a package manager installs, one in each root that has it."""
+    """The jobs of this gate: for each artefact that a package manager or Lambda installs, one in each root for it."""
     make = partial(in_root.job, project, builds, gate=NAME)
-    in_roots = (*_rpm_jobs(builds, make), *_msys2_jobs(builds, make), *_wheel_jobs(builds, make))
+    in_roots = (
+        *_rpm_jobs(builds, make),
+        *_msys2_jobs(builds, make),
+        *_wheel_jobs(builds, make),
+        *_layer_jobs(builds, make),
+    )
     return (*in_roots, *_jobs_on_host(project, builds))
 
 
@@ -75,6 +81,17 @@ def _wheel_jobs(builds: Sequence[Job], make: Callable[..., Job]) -> Iterator[Job
                     title = f"{output.name} by pip in Debian {suite.name}, Python {suite.python}"
                     install = partial(_install, install=_install_wheel)
                     yield make(build, suite, (output,), install, subject="wheel", title=title)
+
+
+def _layer_jobs(builds: Sequence[Job], make: Callable[..., Job]) -> Iterator[Job]:
+    """One in the oldest root and one in the newest: the glibc of Lambda's system is between theirs."""
+    for build in builds:
+        for output in build.outputs:
+            if output.kind == "lambda-layer" and build.variant.architecture == host_name():
+                for suite in (roots.SUITES[0], roots.SUITES[-1]):
+                    title = f"{output.name} as Lambda unpacks it, in Debian {suite.name} without any Python"
+                    install = partial(_install, install=_install_layer)
+                    yield make(build, suite, (output,), install, subject=build.id, title=title)
 
 
 def _jobs_on_host(project: Project, builds: Sequence[Job]) -> Iterator[Job]:
@@ -208,3 +225,19 @@ def _install_wheel(work: Workspace, *, suite: Suite, outputs: tuple[Output, ...]
     pip("uninstall", "--yes", work.release.name)
     require_removed(check, before, root.entries())
     return Verdict(untried=untried)
+
+
+def _install_layer(work: Workspace, *, suite: Suite, outputs: tuple[Output, ...], functions: Sequence[Job]) -> Verdict:
+    root = unpack(work, suite)
+    # All functions run, whatever glibc the root has: the layer brings its own.
+    check = check_of(work, outputs[0], [built_function(work, one) for one in functions])
+    in_opt.prepare(root)
+    before = root.entries()
+    in_opt.unpack(check, root)
+    require_files(check, before, root.entries(), in_opt.entries_of(check))
+    installed = root.entries()
+    require_works(check, root, InstalledPaths(command=in_opt.COMMAND, payload=in_opt.PAYLOAD))
+    check.require_equal(root.entries(), installed, "files that the runtime has changed")
+    in_opt.remove(root)
+    require_removed(check, before, root.entries())
+    return Verdict()

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.core import tars
+from ci.core import tars, zips
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder, sha256_of
 from ci.core.tars import FileTree
@@ -229,6 +229,19 @@ def _image(check: Check, path: Path) -> FoundContents:
     )
 
 
+def _lambda_layer(check: Check, path: Path) -> FoundContents:
+    release = check.project.release
+    tree = {name.removeprefix("faas-runtime/"): entry for name, entry in zips.read(path).items()}
+    files = {name: entry for name, entry in tree.items() if entry.kind == tarfile.REGTYPE}
+    return FoundContents(
+        name=release.name,
+        version=str(release.version),
+        sha256=sha256_of(path),
+        files={name: hashlib.sha256(one.data).hexdigest() for name, one in files.items() if name.startswith(_OWN)},
+        packages=frozenset(_dpkg(files)),
+    )
+
+
 def _dpkg(files: FileTree) -> set[tuple[str, str]]:
     lists = (one.data for name, one in files.items() if "lib/dpkg/" in name and not name.endswith(".md5sums"))
     entries = (text for data in lists for text in data.decode().split("\n\n"))
@@ -268,4 +281,5 @@ _READERS: Mapping[str, Callable[[Check, Path], FoundContents]] = {
     ".rpm": _rpm,
     ".rb": _formula,
     ".crate": _crate,
+    ".zip": _lambda_layer,
 }

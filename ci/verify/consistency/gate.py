@@ -107,7 +107,9 @@ def _facts_of(work: Workspace, build: Job, output: Output) -> Facts:
 def _left_out(build: Job, output: Output) -> str:
     if output.kind == "wheel":
         return "the launcher"  # pip makes one of the entry point
-    return "the recipes" if build.variant.flavour in ("micro", "alpine") else ""
+    # What brings its own Python for one place can compile nothing.
+    has_no_recipes = build.variant.flavour in ("micro", "alpine") or output.kind == "lambda-layer"
+    return "the recipes" if has_no_recipes else ""
 
 
 def _rendered(work: Workspace) -> dict[str, Facts]:

@@ -15,10 +15,11 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
-from ci.core import tars
+from ci.core import tars, zips
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder, sha256_of, unpack
 from ci.images import oci
+from ci.images.lambda_layer import DESCRIPTION, FOLDER
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.pipeline.jobs import Project, Variant
 from ci.sboms import reading
@@ -216,6 +217,30 @@ def image(source: ArtifactOfProject) -> Facts:
         "entry point of images": " ".join(config.get("config", {}).get("Entrypoint") or ()),
         "launcher": target.removeprefix("usr/"),
         **of_micro,
+        **_payload(files),
+    }
+
+
+def lambda_layer(source: ArtifactOfProject) -> Facts:
+    """A layer for Lambda: what its own description says, and its payload."""
+    tree = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in zips.read(source.path).items()}
+    said: dict[str, str] = json.loads(tree[DESCRIPTION].data)
+    inside = "usr/lib/faas-runtime/"
+    files = {name.removeprefix(inside): entry.data for name, entry in tree.items() if name.startswith(inside)}
+    pythons = sorted(found[1] for name in tree if (found := re.fullmatch(r"usr/bin/python(3\.\d+)", name)))
+    bootstrap = tree.get("var/runtime/bootstrap", tars.link(""))
+    return {
+        "name": said["name"],
+        "version": said["version"],
+        "date": said["date"],
+        "summary": said["summary"],
+        "licence": said["license"],
+        "vendor": said["vendor"],
+        "maintainer": said["maintainer"],
+        "home page": said["home"],
+        "documentation": said["documentation"],
+        "Python of micro": ", ".join({said["python"], *pythons}),
+        "launcher": posixpath.normpath(posixpath.join("var/runtime", bootstrap.target)).removeprefix("usr/"),
         **_payload(files),
     }
 

@@ -155,7 +155,7 @@ def _record_job(project: Project, here: Here, build: Job, output: Output) -> Job
 
 
 def _why_not(here: Here, build: Job, output: Output) -> str:
-    if output.kind == "image" and build.variant.architecture != here.architecture:
+    if build.variant.architecture not in ("", here.architecture):
         return f"this machine is not {build.variant.architecture}"
     if output.kind == "image" and not here.is_root:
         return "chroot needs root"

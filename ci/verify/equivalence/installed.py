@@ -19,6 +19,7 @@ from ci.core.errors import VerificationError
 from ci.core.files import unpack
 from ci.core.run import Runner
 from ci.images import oci
+from ci.images.lambda_layer import BOOTSTRAP, FOLDER
 from ci.pipeline.jobs import Project, Variant
 from ci.verify.equivalence.record import Installed
 
@@ -98,6 +99,25 @@ def image(artifact: ArtifactToInstall) -> Installed:
         artifact.run("bsdtar", "-x", "-p", "-f", "-", "-C", root, stdin=io.BytesIO(layer).getvalue())
     (launcher,) = unpacked.config["config"]["Entrypoint"]
     return _in_root(artifact, root, launcher)
+
+
+def lambda_layer(artifact: ArtifactToInstall) -> Installed:
+    """The unpacked layer, with its own Python; its `bootstrap` is started on this host."""
+    opt = artifact.folder / "opt"
+    opt.mkdir()
+    artifact.run("bsdtar", "-xf", artifact.path, "-C", opt)
+    task, root = artifact.folder / "task", opt / FOLDER
+    _add_functions(artifact, task)
+    (loader,) = root.glob("usr/lib/*-linux-gnu/ld-linux-*")
+    python = root / "usr" / "bin" / f"python{artifact.project.release.images.micro.python}"
+    folders = (f"{root}/var/runtime/../../{_PAYLOAD}/bin/..", f"{root}/{_PAYLOAD}/bin/..", f"{root}/{_PAYLOAD}")
+    return Installed(
+        command=(str(opt / BOOTSTRAP),),
+        task=str(task),
+        places={**dict.fromkeys(folders, "PAYLOAD"), str(task): "TASK"},
+        python=(str(loader), "--library-path", str(loader.parent), str(python)),
+        has_panic="libpanics.so" in artifact.functions,
+    )
 
 
 def rpm_in_root(artifact: ArtifactToInstall, root: Path, python: str) -> Installed:
