@@ -55,7 +55,7 @@ def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
         assert one["digest"] == digest_in(snapshot / "dist" / one["path"])
         assert one["digest"] in (snapshot / "dist" / "report.html").read_text()
     status = {artifact["name"]: artifact["status"] for artifact in document["artifacts"]}
-    packages = ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "crate")
+    packages = ("sdist", "wheel", "rpm", "rpm-devel", "srpm", "msys2", "formula", "crate", "lambda-layer")
     for kind in (*packages, "image", "image-index", "sbom"):
         assert any(a["kind"] == kind and a["status"] == "verified" for a in document["artifacts"]), (kind, status)
     assert [a["name"] for a in document["artifacts"] if a["kind"] == "msys2" and a["status"] == "verified"] == [
@@ -65,7 +65,7 @@ def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
     for artifact in document["artifacts"]:
         assert artifact["status"] in ("verified", "not run", "unavailable"), artifact
         if artifact["status"] != "verified":
-            assert artifact["kind"] in ("image", "image-index", "sbom")
+            assert artifact["kind"] in ("lambda-layer", "image", "image-index", "sbom")
             assert artifact["reason"]
     described = {
         artifact["name"].rpartition(".")[0].rpartition(".")[0]: artifact

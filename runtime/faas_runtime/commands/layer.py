@@ -4,11 +4,14 @@ Its entries are what Lambda unpacks below /opt: `bootstrap`, and everything else
 docs/deploy.md has the rules that it keeps.
 """
 
+import os
 import stat
 import zipfile
 
+from .._version import HOME, TAG, __version__
 from ..binary import elf
 from ..errors import UsageError
+from .targets import AARCH64
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +19,42 @@ if TYPE_CHECKING:
 
 BOOTSTRAP = "bootstrap"
 FOLDER = "faas-runtime/"
-WHERE = "releases do not have it yet: make it by the rules in docs/deploy.md, or use --to layer+zip"
+_RELEASE = f"{HOME}/releases/tag/{TAG}"
+_OTHER = f"get the file from {_RELEASE}"
+
+
+def architecture(machine: str) -> str:
+    """What Lambda calls a processor."""
+    return "arm64" if machine == AARCH64 else "x86_64"
+
+
+def file_name(machine: str) -> str:
+    """The name of the layer's file of this version, for a processor."""
+    return f"faas-runtime-{__version__}-lambda-layer-{architecture(machine)}.zip"
+
+
+def usual_folder() -> str:
+    """Where the layer is looked for if no file is given: below the user's data.
+
+    https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    data = os.environ.get("XDG_DATA_HOME", "")
+    return os.path.join(data if os.path.isabs(data) else os.path.expanduser("~/.local/share"), "faas-runtime")
+
+
+def where(machine: str) -> str:
+    """Where the file for a processor comes from."""
+    return f"the page {_RELEASE} has {file_name(machine)}"
+
+
+def usual_layer(machine: str) -> "LambdaLayer":
+    """The layer of this version in the usual folder; raises UsageError if it is not there."""
+    folder = usual_folder()
+    path = os.path.join(folder, file_name(machine))
+    if not os.path.exists(path):
+        wanted = "name it by --layer FILE, or put it into"
+        raise UsageError(f"--to zip needs the layer with the runtime: {where(machine)}; {wanted} {folder}")
+    return LambdaLayer(path)
 
 
 class LambdaLayer:
@@ -32,14 +70,14 @@ class LambdaLayer:
                 )
                 self.files = [(info.filename, info.external_attr >> 16, archive.read(info)) for info in infos]
         except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}; {WHERE}") from error
+            raise UsageError(f"{path} cannot be read: {error.strerror}; {_OTHER}") from error
         except (zipfile.BadZipFile, EOFError, ValueError) as error:
-            raise UsageError(f"{path} is no zip file, or damaged: {error}; {WHERE}") from error
+            raise UsageError(f"{path} is no zip file, or damaged: {error}; {_OTHER}") from error
         names = [name for name, _, _ in self.files]
         strange = [name for name in names if name != BOOTSTRAP and not _is_below(name)]
         if BOOTSTRAP not in names or strange or len(names) == 1:
             what = f"it has {strange[0]}" if strange else f"it lacks {BOOTSTRAP} or {FOLDER}"
-            raise UsageError(f"{path} is not a layer of faas-runtime: {what}; {WHERE}")
+            raise UsageError(f"{path} is not a layer of faas-runtime: {what}; {_OTHER}")
         self.machine = next(self._machines(), "")
         """The processor that it is for."""
 

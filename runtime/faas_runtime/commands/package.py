@@ -12,8 +12,8 @@ from ..library import DEFAULT_SYMBOL
 from ..project import finder
 from .check import CheckParser
 from .check_for import TargetVerdict, locate, parse_targets, print_verdict
-from .layer import WHERE, LambdaLayer
-from .targets import AARCH64, TARGETS
+from .layer import LambdaLayer, architecture, file_name, usual_folder, usual_layer
+from .targets import TARGETS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _UNIX = 3  # the system whose modes the entries have
 def package(arguments: "Sequence[str]") -> int:
     """Run the command; returns 0, or 1 if Lambda would not run the package. Raises UsageError."""
     given = _parse(arguments)
-    if given.to == ZIP and given.layer is None:
-        raise UsageError(f"--to zip needs the layer with the runtime: give it by --layer FILE; {WHERE}")
     layer = None if given.layer is None else LambdaLayer(given.layer)
     targets = parse_targets(given.targets) if given.targets is not None else []
     machine = _machine(layer, targets)
@@ -46,6 +44,9 @@ def package(arguments: "Sequence[str]") -> int:
         print(f"library: {path}")
         print_verdict(sys.stdout, verdict)
         return FAILED
+    machine = verdict.library.linkage.machine
+    if given.to == ZIP and layer is None:
+        layer = usual_layer(machine)
     files = [(each.name, _EXECUTABLE, _read(each.path)) for each in verdict.library.with_others()]
     size = sum(len(data) for _, _, data in files) + (layer.size if layer else 0)
     if size > UNPACKED_LIMIT:
@@ -59,7 +60,6 @@ def package(arguments: "Sequence[str]") -> int:
         os.unlink(target)
         return _too_large("it would have", zipped, ZIPPED_LIMIT)
     print(f"{target}: {zipped} bytes, {size} unpacked{' with the layer' if layer and given.to != ZIP else ''}")
-    machine = verdict.library.linkage.machine
     print(_commands(name, symbol, target, machine, given.layer if given.to == LAYER_AND_ZIP else None, given.to))
     return 0
 
@@ -82,7 +82,11 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
         default=ZIP,
         help="all in one zip, or the function's zip for use with the layer",
     )
-    parser.add_argument("--layer", metavar="FILE", help="the file of the layer; nothing is downloaded")
+    parser.add_argument(
+        "--layer",
+        metavar="FILE",
+        help="the file of the layer (default: in the folder that the manual names); nothing is downloaded",
+    )
     parser.add_argument("--for", dest="targets", metavar="TARGETS", help="what the library has to fit (default: micro)")
     parser.add_argument("--output", metavar="FILE", help="the zip file (default: the name of the library)")
     given: argparse.Namespace = parser.parse_args(arguments)
@@ -144,15 +148,15 @@ def _too_large(what: str, size: int, limit: int) -> int:
 
 def _commands(name: str, symbol: str, target: str, machine: str, layer: "str | None", to: str) -> str:
     """The commands for AWS; capital letters stand for what the user has to fill in."""
-    function, architecture = name.replace("_", "-"), "arm64" if machine == AARCH64 else "x86_64"
+    function, processor = name.replace("_", "-"), architecture(machine)
     file = shlex.quote(f"fileb://{target}")
     lines = []
     if to == LAYER_AND_ZIP:
-        zip_of_layer = shlex.quote(f"fileb://{layer or 'LAYER.zip'}")
+        zip_of_layer = shlex.quote(f"fileb://{layer or file_name(machine)}")
         lines += [
             "# once, for the layer; its answer has LayerVersionArn",
-            f"aws lambda publish-layer-version --layer-name faas-runtime-{architecture} --zip-file {zip_of_layer} "
-            f"--compatible-runtimes provided.al2023 --compatible-architectures {architecture}",
+            f"aws lambda publish-layer-version --layer-name faas-runtime-{processor} --zip-file {zip_of_layer} "
+            f"--compatible-runtimes provided.al2023 --compatible-architectures {processor}",
         ]
     layers = " --layers LAYER_VERSION_ARN" if to == LAYER_AND_ZIP else ""
     return "\n".join(
@@ -160,9 +164,8 @@ def _commands(name: str, symbol: str, target: str, machine: str, layer: "str | N
             *lines,
             "# the first time",
             f"aws lambda create-function --function-name {function} --runtime provided.al2023 --architectures "
-            f"{architecture} --handler {name}.{symbol} --zip-file {file} --role ROLE_ARN{layers}",
+            f"{processor} --handler {name}.{symbol} --zip-file {file} --role ROLE_ARN{layers}",
             "# from then on",
-            f"aws lambda update-function-code --function-name {function} --architectures {architecture} "
-            f"--zip-file {file}",
+            f"aws lambda update-function-code --function-name {function} --architectures {processor} --zip-file {file}",
         )
     )
