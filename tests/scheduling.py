@@ -13,7 +13,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "snapshot": ("tests/images", "tests/release/test_snapshot.py"),
+    "snapshot": ("tests/images", "tests/release/test_snapshot.py", "tests/docs/test_tutorial.py"),
     "packages": ("tests/packages", "tests/verify"),
     "docs": ("tests/docs",),
     "matrix": ("tests/matrix",),

@@ -8,13 +8,27 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ci.bench import clients, crate, document, emulator, features, image, publishing, release, runtime, soak, tooling
+from ci.bench import (
+    clients,
+    crate,
+    document,
+    emulator,
+    features,
+    image,
+    layer,
+    publishing,
+    release,
+    runtime,
+    soak,
+    tooling,
+)
 from ci.bench.clients import MeasuredRuntime
 from ci.bench.paths import ROOT
 from ci.core.errors import ReleaseError
 
 PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "image": lambda chosen: image.measure(),
+    "layer": lambda chosen: layer.measure(_subject(chosen)),
     "tooling": lambda chosen: tooling.measure(chosen.rounds),
     "release": lambda chosen: release.measure(chosen.rounds),
     "publishing": lambda chosen: publishing.measure(chosen.rounds, publishing.set_folder(chosen.set)),

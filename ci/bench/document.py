@@ -102,6 +102,11 @@ def image_section(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def layer_section(result: Mapping[str, Any]) -> str:
+    """The section of the layer for Lambda: the targets."""
+    return "\n".join([f"`{result['command']}`:", "", *_targets(result["targets"]), ""])
+
+
 SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "runtime": runtime_section,
     "crate": runtime_section,
@@ -111,6 +116,7 @@ SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "release": release_section,
     "publishing": publishing_section,
     "image": image_section,
+    "layer": layer_section,
 }
 
 

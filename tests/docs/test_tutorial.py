@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 from tests.docs.conftest import need, variables
 from tests.docs.follow import Reader
 from tests.docs.pages import blocks, sections
+from tests.images import lambda_system
 
 PAGE = "tutorial.md"
 PORT = 8080
@@ -25,11 +27,14 @@ def test_the_blocks_that_are_not_run_are_known() -> None:
     assert [(block.section, block.about) for block in blocks(PAGE) if block.note == "not run"] == NOT_RUN
 
 
-def test_the_page_can_be_followed(tmp_path: Path, wheel: Path) -> None:
-    need("bash", "cargo", "curl")
+def test_the_page_can_be_followed(tmp_path: Path, snapshot: Path) -> None:
+    """What the reader has made at the end answers on a system without any Python."""
+    need("bash", "cargo", "curl", "unzip")
     folder = tmp_path / "work"
     folder.mkdir()
-    shutil.copy(wheel, folder)
+    (wheel,) = snapshot.glob("dist/sdist/*.whl")
+    for file in (wheel, *snapshot.glob("dist/layers/*.zip")):
+        shutil.copy(file, folder)
     environment = variables(tmp_path / "home", cargo=True)
     port = free_port()
     if port != PORT:  # another emulator is running here
@@ -39,6 +44,12 @@ def test_the_page_can_be_followed(tmp_path: Path, wheel: Path) -> None:
             begun = time.monotonic()
             person.follow(found)
             print(f"{name}: {time.monotonic() - begun:.1f} s")  # shown with -rA
+    system = lambda_system.root("bullseye", tmp_path / "system")
+    lambda_system.unpack(folder / "my-function" / "my_function.zip", system / "var" / "task")
+    (answer,) = lambda_system.answers(
+        system, "/var/task/bootstrap", "my_function.handle", [b'{"name":"Ada"}'], tmp_path / "log"
+    )
+    assert json.loads(answer)["greeting"] == "Hello, Ada."
 
 
 def free_port() -> int:

@@ -1,6 +1,6 @@
 """The layer for Lambda, on systems with another glibc and without any Python, under AWS's emulator and under ours.
 
-Debian's bullseye (glibc 2.31) and trixie (2.41) stand in for Lambda's own system, Amazon Linux 2023 (2.34).
+See `lambda_system.py` for what stands in for Lambda's own system.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ci.manifest import dist_paths
 from ci.pipeline.jobs import Options, Output, Variant
 from ci.verify import lambda_layer
 from ci.verify.check import EVENT, BuiltFunction, Check
-from tests import debian
+from tests.images import lambda_system
+from tests.images.lambda_system import answers, unpack
 from tests.images.test_surroundings import library as surroundings
-from tests.runtime import rie
 from tests.runtime.support import LAUNCHER, PYTHON
-from tests.runtime.test_runtime_rie import free_address, invoke_once, running
+from tests.runtime.test_runtime_rie import free_address
 from tests.support import program
 
 __all__ = ["surroundings"]
@@ -38,8 +38,6 @@ FOLDER = "faas-runtime/"
 MODULE = f"{FOLDER}usr/lib/faas-runtime/faas_runtime/serving.py"
 BUNDLE = f"{FOLDER}etc/ssl/certs/ca-certificates.crt"
 LIBRARIES = f"{FOLDER}usr/lib/x86_64-linux-gnu/"
-# What Lambda sets, according to its documentation: with folders of its system in front.
-LIBRARY_PATH = "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib"
 
 
 @pytest.fixture
@@ -51,22 +49,7 @@ def layer(built: Path) -> Path:
 
 @pytest.fixture(params=["bullseye", "trixie"])
 def system(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A root with a shell, a C library and nothing else."""
-    root = tmp_path / "root"
-    root.mkdir()
-    packed = debian.root(f"shell-{request.param}", request.param, ("dash",))
-    subprocess.run(["tar", "-xf", packed, "-C", root, "--exclude=./dev/*"], check=True)
-    for name in ("bin", "lib", "lib64"):
-        if not (root / name).exists():
-            (root / name).symlink_to(f"usr/{name}")
-    (root / "bin" / "sh").unlink(missing_ok=True)
-    (root / "bin" / "sh").symlink_to("dash")
-    assert not list(root.glob("usr/*/python*"))
-    for name in ("opt", "var/task", "tmp", "proc", "dev"):
-        (root / name).mkdir(parents=True, exist_ok=True)
-    (root / "dev" / "null").touch()
-    shutil.copy(rie.program(), root / "rie")
-    return root
+    return lambda_system.root(request.param, tmp_path / "root")
 
 
 def package(folder: Path, *words: str | Path) -> Path:
@@ -78,20 +61,6 @@ def package(folder: Path, *words: str | Path) -> Path:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return target
-
-
-def unpack(path: Path, folder: Path) -> None:
-    subprocess.run([program("bsdtar"), "-xf", path, "-C", folder], check=True)
-
-
-def answers(system: Path, bootstrap: str, handler: str, events: list[bytes], log: Path, **more: str) -> list[bytes]:
-    """The answers of a function in a system, whose `bootstrap` AWS's emulator starts."""
-    address = free_address()
-    addresses = ("--runtime-interface-emulator-address", address, "--runtime-api-address", free_address())
-    command = [program("chroot"), str(system), "/rie", *addresses, bootstrap]
-    variables = {"_HANDLER": handler, "LAMBDA_TASK_ROOT": "/var/task", "LD_LIBRARY_PATH": LIBRARY_PATH, **more}
-    with running(command, address, variables, log) as connection:
-        return [invoke_once(connection, event) for event in events]
 
 
 def said_by(answer: bytes) -> tuple[object, object]:
@@ -140,8 +109,10 @@ def test_time_zones_and_certificates(system: Path, layer: Path, surroundings: Pa
 def test_a_second_python_of_the_layer(system: Path, layer: Path, c_function: BuiltFunction) -> None:
     unpack(layer, system / "opt")
     shutil.copy(c_function.library, system / "var" / "task")
-    words = ("/opt/bootstrap", "check", f"/var/task/{c_function.library.name}")
-    done = subprocess.run([program("chroot"), system, *words], env={}, capture_output=True, text=True, check=False)
+    script = 'mount -t proc proc "$1/proc" && exec chroot "$1" /opt/bootstrap check "$2"'  # as Lambda's system has it
+    words = (program("unshare"), "--mount", "sh", "-c", script, "sh", system, f"/var/task/{c_function.library.name}")
+    variables = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(words, env=variables, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert "format: ELF" in done.stdout
 

@@ -60,7 +60,9 @@ def add(archive: zipfile.ZipFile, name: str, data: bytes, mode: int) -> None:
 
 def package(folder: Path, *words: str | Path) -> tuple[int, str, str]:
     argv = [*LAUNCH, "package", *map(str, words)]
-    done = subprocess.run(argv, cwd=folder, env={**os.environ, "XDG_DATA_HOME": str(folder)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, cwd=folder, env={**os.environ, "XDG_DATA_HOME": str(folder)}, capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout, done.stderr
 
@@ -176,7 +178,10 @@ def test_wrong_usage(made: Path, tmp_path: Path) -> None:
             (library,),
             f"lambda-layer-{ARCHITECTURE}.zip; name it by --layer FILE, or put it into {tmp_path}/faas-runtime\n",
         ),
-        ((library, "--layer", "absent"), "absent cannot be read: No such file or directory; get the file from https://"),
+        (
+            (library, "--layer", "absent"),
+            "absent cannot be read: No such file or directory; get the file from https://",
+        ),
         ((library, "--layer", "text"), "text is no zip file, or damaged"),
         ((library, "--layer", "other.zip"), "is not a layer of faas-runtime: it has faas-runtime/../../outside"),
         (("--to", "layer+zip"), "there is no project in the current folder"),
