@@ -14,11 +14,14 @@ from ci import kinds
 from ci.commands.publications import require_version
 from ci.commands.running import execute, jobs_of, probe, raise_first_error, working
 from ci.core import tree_record
+from ci.core.architectures import host_name
 from ci.core.console import Console
 from ci.core.errors import CommandFailed, HostError, ToolError, VerificationError
 from ci.core.files import make_folder
+from ci.core.page_names import safe
 from ci.core.run import Runner
 from ci.core.web import Web
+from ci.images.lambda_layer import aws_name
 from ci.manifest import dist_paths
 from ci.manifest.release import Release
 from ci.manifest.versions import Version
@@ -185,6 +188,9 @@ def _checks(
     def downloaded(name: str) -> Downloaded:
         return _downloaded(release, folder, runner, name)
 
+    layer = dist_paths.lambda_layer(release, aws_name(host_name()))
+    if (folder / "downloads" / safe(Path(layer).name)).is_file():
+        yield "layer", lambda: published.from_layer(downloaded("layer"))
     if addresses.pypi:
         yield "pypi", lambda: published.from_pypi(downloaded("pypi"), addresses.pypi)
     if addresses.no_crates:

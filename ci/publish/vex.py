@@ -24,19 +24,21 @@ _RPM = r"(?P<name>.+)-(?P<version>[^-]+-[^-]+)\.(?P<arch>[^.]+)\.rpm"
 _WHEEL = r"(?P<name>[^-]+)-(?P<version>[^-]+)-.+\.whl"
 _MSYS2 = r"(?P<name>.+)-(?P<version>[^-]+-[^-]+)-(?P<arch>[^-]+)\.pkg\.tar\.zst"
 _CRATE = r"(?P<name>[a-z_-]+)-(?P<version>\d.*)\.crate"
+_LAYER = r"(?P<file>(?P<name>.+)-(?P<version>\d.*)-lambda-layer-\w+\.zip)"
 # From the kind of an artefact to the form of its package URL, and the pattern of its name.
 _PACKAGES = {
     "rpm": ("pkg:rpm/{name}@{version}?arch={arch}", _RPM),
     "rpm-devel": ("pkg:rpm/{name}@{version}?arch={arch}", _RPM),
     "wheel": ("pkg:pypi/{name}@{version}", _WHEEL),
     "crate": ("pkg:cargo/{name}@{version}", _CRATE),
+    "lambda-layer": ("pkg:generic/{name}@{version}?file_name={file}", _LAYER),
     "msys2": ("pkg:alpm/msys/{name}@{version}?arch={arch}", _MSYS2),
 }
 _KNOWN = re.compile(r"\b(CVE-\d{4}-\d{4,}|GHSA(?:-[0-9a-z]{4}){3})\b")
 
 
 def products(found: ReleaseSet, registry: str) -> list[str]:
-    """The package URLs of what a set has for users: images and their indexes by digest, packages, wheels and crates.
+    """The package URLs of what a set has for users: images and their indexes by digest, and all kinds of packages.
 
     `registry` is the place below which the images are. `VerificationError` for an archive that names no image.
     """

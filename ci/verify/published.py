@@ -23,6 +23,7 @@ from ci.core.run import Runner
 from ci.core.web import is_loopback
 from ci.images import engine_choice, image_index
 from ci.images.engines import container_of, temporary
+from ci.images.lambda_layer import BOOTSTRAP, aws_name
 from ci.manifest import dist_paths
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.manifest.release import FLAVOURS, Release
@@ -170,6 +171,13 @@ def from_crates(found: Downloaded, project: Project, index: str, others: Path | 
     )  # fmt: skip
     require_answers(check, launcher(found.scratch / release.sdist_top / "bin" / release.name))
     return f"{dist_paths.CRATE} {release.version.cargo}, by cargo; a function that is built with it answers"
+
+
+def from_layer(found: Downloaded) -> str:
+    """The layer for this machine, unpacked, starts by its own `bootstrap`."""
+    name = Path(dist_paths.lambda_layer(found.release, aws_name(host_name()))).name
+    found.run("bsdtar", "-xf", found.folder / safe(name), "-C", found.scratch)
+    return _version(found, found.run.output(found.scratch / BOOTSTRAP, "--version"), "the layer, unpacked")
 
 
 def from_registry(found: Downloaded, registry: str, flavour: str, *, tls: bool) -> str:

@@ -14,12 +14,15 @@ import pytest
 
 from ci.commands import strangers
 from ci.commands.strangers import Addresses, StrangerReport
+from ci.core import tars, zips
+from ci.core.architectures import host_name
 from ci.core.console import Console
 from ci.core.errors import HostError, UnavailableError, VerificationError
 from ci.core.page_names import safe
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
 from ci.core.web import Web
+from ci.images.lambda_layer import aws_name
 from ci.manifest import dist_paths
 from ci.manifest.reader import load
 from ci.manifest.release import Release
@@ -84,6 +87,24 @@ def test_a_missing_program_is_a_row(
     assert look(project, of_crates, tmp_path, "no root")["crates"].what == "not tried: cargo is not installed"
     none = Addresses(page="", repositories="", no_registry="docker-registry is not installed")
     assert look(project, none, tmp_path, "no root")["images"].what == "not tried: docker-registry is not installed"
+
+
+@pytest.mark.parametrize(("version", "is_right"), [("0.2.0", True), ("0.1.0", False)])
+def test_the_layer_of_the_release_page_is_started(
+    project: Project, release: Release, tmp_path: Path, version: str, is_right: bool
+) -> None:
+    """A shell script stands in for the layer."""
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    script = tars.file(f"#!/bin/sh\necho faas-runtime {version}\n".encode(), 0o755)
+    name = Path(dist_paths.lambda_layer(release, aws_name(host_name()))).name
+    (downloads / name).write_bytes(zips.pack({"bootstrap": script}, release.epoch))
+    none = Addresses(page="", repositories="")
+    if is_right:
+        assert look(project, none, tmp_path, "no root")["layer"].what == "faas-runtime 0.2.0, by the layer, unpacked"
+    else:
+        with pytest.raises(VerificationError, match=r"the layer, unpacked: the command says 'faas-runtime 0\.1\.0'"):
+            look(project, none, tmp_path, "no root")
 
 
 def test_crates_that_cannot_be_had_are_a_row(

@@ -362,12 +362,17 @@ def image_index_of(folder: Path) -> bytes:
         ("crate", "faas-function-0.2.0-rc.1.crate", "pkg:cargo/faas-function@0.2.0-rc.1"),
         ("wheel", "faas_runtime-0.1.0-py3-none-any.whl", "pkg:pypi/faas-runtime@0.1.0"),
         (
+            "lambda-layer",
+            "faas-runtime-0.1.0-lambda-layer-x86_64.zip",
+            "pkg:generic/faas-runtime@0.1.0?file_name=faas-runtime-0.1.0-lambda-layer-x86_64.zip",
+        ),
+        (
             "msys2",
             "mingw-w64-ucrt-x86_64-faas-runtime-0.1.0-1-any.pkg.tar.zst",
             "pkg:alpm/msys/mingw-w64-ucrt-x86_64-faas-runtime@0.1.0-1?arch=any",
         ),
     ],
-    ids=["rpm", "devel", "crate", "wheel", "msys2"],
+    ids=["rpm", "devel", "crate", "wheel", "layer", "msys2"],
 )
 def test_a_statement_names_packages(kind: str, name: str, url: str) -> None:
     assert vex._package(name, kind) == url
