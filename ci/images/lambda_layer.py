@@ -36,7 +36,7 @@ _SUMS = ".md5sums"
 _START = """\
 #!/bin/sh
 # Starts the runtime with the Python, the loader and the libraries of this folder, wherever the folder is.
-case $0 in */*) folder=${{0%/*}} ;; *) folder=. ;; esac
+case $0 in /*) folder=${{0%/*}} ;; */*) folder=$PWD/${{0%/*}} ;; *) folder=$PWD ;; esac
 root=$folder/{folder}
 libraries=$root/{libraries}
 export SSL_CERT_FILE="${{SSL_CERT_FILE:-$root/etc/ssl/certs/ca-certificates.crt}}"

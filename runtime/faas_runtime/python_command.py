@@ -17,6 +17,9 @@ def python_command() -> "list[str]":
             words = [os.fsdecode(word) for word in file.read().split(b"\0")]
     except OSError:  # not on Linux
         words = [""]
-    if os.path.basename(words[0]).startswith("ld-") and sys.executable in words:
-        return words[: words.index(sys.executable) + 1]
+    if os.path.basename(words[0]).startswith("ld-"):
+        own = os.path.realpath(sys.executable)
+        for number, word in enumerate(words):
+            if os.path.realpath(word) == own:
+                return [*words[:number], sys.executable]
     return [sys.executable]

@@ -117,6 +117,16 @@ def test_a_second_python_of_the_layer(system: Path, layer: Path, c_function: Bui
     assert "format: ELF" in done.stdout
 
 
+@pytest.mark.parametrize("word", ["./bootstrap", "opt/../bootstrap", "sh bootstrap"])
+def test_a_relative_path(layer: Path, c_function: BuiltFunction, tmp_path: Path, word: str) -> None:
+    """The second Python, which loads the library, is found as well."""
+    unpack(layer, tmp_path)
+    (tmp_path / "opt").mkdir()
+    command = [*word.split(), "check", str(c_function.library)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_our_own_server(layer: Path, c_function: BuiltFunction, tmp_path: Path) -> None:
     """`serve` starts the layer's bootstrap as it starts any other program that speaks the Runtime API."""
     unpack(layer, tmp_path)

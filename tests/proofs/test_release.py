@@ -146,7 +146,7 @@ def test_the_set_is_rehearsed_without_a_network(followed: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "published a second time: nothing was sent" in done.stderr
     seen = done.stdout.partition("Installed from")[2]
-    for place in ("release page", "yum", "pacman", "pypi", "crates", "image micro", "tap"):
+    for place in ("release page", "layer", "yum", "pacman", "pypi", "crates", "image micro", "tap"):
         assert f"\n  {place} " in seen, done.stdout
 
 
