@@ -82,10 +82,9 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
         default=ZIP,
         help="all in one zip, or the function's zip for use with the layer",
     )
+    folder = usual_folder().replace("%", "%%")  # argparse formats the text
     parser.add_argument(
-        "--layer",
-        metavar="FILE",
-        help="the file of the layer (default: in the folder that the manual names); nothing is downloaded",
+        "--layer", metavar="FILE", help=f"the file of the layer (default: in {folder}); nothing is downloaded"
     )
     parser.add_argument("--for", dest="targets", metavar="TARGETS", help="what the library has to fit (default: micro)")
     parser.add_argument("--output", metavar="FILE", help="the zip file (default: the name of the library)")
