@@ -1,4 +1,4 @@
-"""`faas-runtime package`: puts a library into a zip file that Lambda accepts, and says how to create the function."""
+"""`faas-runtime package`: puts a library into a zip file or an image for Lambda, and says how to deploy it."""
 
 import os
 import shlex
@@ -6,13 +6,11 @@ import stat
 import sys
 import zipfile
 
-from ..command_line import current_folder
-from ..errors import InitError, UsageError
-from ..library import DEFAULT_SYMBOL
-from ..project import finder
+from ..errors import UsageError
+from . import package_image, packaged_library
 from .check import CheckParser
-from .check_for import TargetVerdict, locate, parse_targets, print_verdict
-from .layer import LambdaLayer, architecture, file_name, usual_folder, usual_layer
+from .check_for import parse_targets
+from .layer import LambdaLayer, file_name, usual_folder, usual_layer
 from .targets import TARGETS
 
 TYPE_CHECKING = False
@@ -20,9 +18,9 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from .targets import BuildTarget
+    from .packaged_library import PackagedLibrary
 
-ZIP, LAYER_AND_ZIP = "zip", "layer+zip"
+ZIP, LAYER_AND_ZIP, IMAGE = "zip", "layer+zip", "image"
 FAILED = 1
 ZIPPED_LIMIT = 50 << 20  # bytes of a zip file that is uploaded to Lambda directly
 UNPACKED_LIMIT = 250 << 20  # bytes, with all layers
@@ -32,42 +30,44 @@ _UNIX = 3  # the system whose modes the entries have
 
 
 def package(arguments: "Sequence[str]") -> int:
-    """Run the command; returns 0, or 1 if Lambda would not run the package. Raises UsageError."""
+    """Run the command; returns 0, or 1 if Lambda would not run the package, or the engine failed. Raises UsageError."""
     given = _parse(arguments)
-    layer = None if given.layer is None else LambdaLayer(given.layer)
     targets = parse_targets(given.targets) if given.targets is not None else []
-    machine = _machine(layer, targets)
-    path, symbol = _locate(given.library, machine)
+    _refuse_options_of_the_other(given)
+    if given.to == IMAGE:
+        return package_image.package(given, targets)
+    layer = None if given.layer is None else LambdaLayer(given.layer)
+    machine = layer.machine if layer else packaged_library.only_machine(targets)
     # The layer has the C library of micro, and not that of Lambda's system.
-    verdict = TargetVerdict(path, symbol, [*(targets or [TARGETS["micro"]]), *_processor(machine, targets)])
-    if not verdict.fits or verdict.library is None:
-        print(f"library: {path}")
-        print_verdict(sys.stdout, verdict)
+    library = packaged_library.read(given.library, targets or [TARGETS["micro"]], machine)
+    if library is None:
         return FAILED
-    machine = verdict.library.linkage.machine
     if given.to == ZIP and layer is None:
-        layer = usual_layer(machine)
-    files = [(each.name, _EXECUTABLE, _read(each.path)) for each in verdict.library.with_others()]
-    size = sum(len(data) for _, _, data in files) + (layer.size if layer else 0)
+        layer = usual_layer(library.machine)
+    return _package_zip(given, library, layer)
+
+
+def _package_zip(given: "argparse.Namespace", library: "PackagedLibrary", layer: "LambdaLayer | None") -> int:
+    size = sum(len(data) for _, data in library.files) + (layer.size if layer else 0)
     if size > UNPACKED_LIMIT:
         return _too_large("unpacked, it would have", size, UNPACKED_LIMIT)
-    stem = os.path.basename(path)[: -len(".so")]
-    name = stem[3:] if stem.startswith("lib") else stem
-    target = given.output or f"{name}.zip"
+    target = given.output or f"{library.name}.zip"
+    files = [(name, _EXECUTABLE, data) for name, data in library.files]
     _write_zip(target, [*(layer.files if layer and given.to == ZIP else ()), *files])
     zipped = os.path.getsize(target)
     if zipped > ZIPPED_LIMIT:
         os.unlink(target)
         return _too_large("it would have", zipped, ZIPPED_LIMIT)
     print(f"{target}: {zipped} bytes, {size} unpacked{' with the layer' if layer and given.to != ZIP else ''}")
-    print(_commands(name, symbol, target, machine, given.layer if given.to == LAYER_AND_ZIP else None, given.to))
+    print(_commands(library, target, given.layer if given.to == LAYER_AND_ZIP else None, given.to))
     return 0
 
 
 def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
     parser = CheckParser(
         prog="faas-runtime package",
-        description="Put a library into a zip file for Lambda, and print the commands that create the function.",
+        description="Put a library into a zip file or an image for Lambda, and print the commands that create the "
+        "function.",
         allow_abbrev=False,
     )
     parser.add_argument(
@@ -78,47 +78,33 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
     )
     parser.add_argument(
         "--to",
-        choices=(ZIP, LAYER_AND_ZIP),
+        choices=(ZIP, LAYER_AND_ZIP, IMAGE),
         default=ZIP,
-        help="all in one zip, or the function's zip for use with the layer",
+        help="all in one zip, the function's zip for use with the layer, or an image (default: zip)",
     )
     folder = usual_folder().replace("%", "%%")  # argparse formats the text
     parser.add_argument(
         "--layer", metavar="FILE", help=f"the file of the layer (default: in {folder}); nothing is downloaded"
     )
-    parser.add_argument("--for", dest="targets", metavar="TARGETS", help="what the library has to fit (default: micro)")
+    parser.add_argument(
+        "--for",
+        dest="targets",
+        metavar="TARGETS",
+        help="what the library has to fit; of an image, it is on micro, ubi or alpine (default: micro)",
+    )
     parser.add_argument("--output", metavar="FILE", help="the zip file (default: the name of the library)")
+    package_image.add_options(parser)
     given: argparse.Namespace = parser.parse_args(arguments)
     return given
 
 
-def _machine(layer: "LambdaLayer | None", targets: "list[BuildTarget]") -> str:
-    """The processor of the layer, or the one that the targets name; empty if neither does."""
-    if layer is not None:
-        return layer.machine
-    named = [target.machines[0] for target in targets if len(target.machines) == 1]
-    return named[0] if named else ""
-
-
-def _processor(machine: str, targets: "list[BuildTarget]") -> "list[BuildTarget]":
-    return [each for each in TARGETS.values() if each.machines == (machine,) and each not in targets]
-
-
-def _locate(name: "str | None", machine: str) -> "tuple[str, str]":
-    try:
-        if name is not None:
-            return locate(name, current_folder())
-        found = finder.library(current_folder(), machine)
-    except InitError as error:
-        raise UsageError(error.message) from error
-    if found is None:
-        raise UsageError("there is no project in the current folder; name the library: LIBRARY[.HANDLER]")
-    return found, DEFAULT_SYMBOL
-
-
-def _read(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+def _refuse_options_of_the_other(given: "argparse.Namespace") -> None:
+    """Raise UsageError if an option has no meaning for what is made."""
+    of_zip, of_image = ("layer", "output"), ("tag", "base", "engine")
+    for name in of_zip if given.to == IMAGE else of_image:
+        if getattr(given, name) is not None:
+            hint = f"; it has {', '.join(f'--{each}' for each in of_image)}" if given.to == IMAGE else ""
+            raise UsageError(f"--to {given.to} takes no --{name}{hint}")
 
 
 def _write_zip(path: str, files: "list[tuple[str, int, bytes]]") -> None:
@@ -145,26 +131,27 @@ def _too_large(what: str, size: int, limit: int) -> int:
     return FAILED
 
 
-def _commands(name: str, symbol: str, target: str, machine: str, layer: "str | None", to: str) -> str:
+def _commands(library: "PackagedLibrary", target: str, layer: "str | None", to: str) -> str:
     """The commands for AWS; capital letters stand for what the user has to fill in."""
-    function, processor = name.replace("_", "-"), architecture(machine)
+    architecture = library.architecture
     file = shlex.quote(f"fileb://{target}")
     lines = []
     if to == LAYER_AND_ZIP:
-        zip_of_layer = shlex.quote(f"fileb://{layer or file_name(machine)}")
+        zip_of_layer = shlex.quote(f"fileb://{layer or file_name(library.machine)}")
         lines += [
             "# once, for the layer; its answer has LayerVersionArn",
-            f"aws lambda publish-layer-version --layer-name faas-runtime-{processor} --zip-file {zip_of_layer} "
-            f"--compatible-runtimes provided.al2023 --compatible-architectures {processor}",
+            f"aws lambda publish-layer-version --layer-name faas-runtime-{architecture} --zip-file {zip_of_layer} "
+            f"--compatible-runtimes provided.al2023 --compatible-architectures {architecture}",
         ]
     layers = " --layers LAYER_VERSION_ARN" if to == LAYER_AND_ZIP else ""
     return "\n".join(
         (
             *lines,
             "# the first time",
-            f"aws lambda create-function --function-name {function} --runtime provided.al2023 --architectures "
-            f"{processor} --handler {name}.{symbol} --zip-file {file} --role ROLE_ARN{layers}",
+            f"aws lambda create-function --function-name {library.function} --runtime provided.al2023 --architectures "
+            f"{architecture} --handler {library.handler} --zip-file {file} --role ROLE_ARN{layers}",
             "# from then on",
-            f"aws lambda update-function-code --function-name {function} --architectures {processor} --zip-file {file}",
+            f"aws lambda update-function-code --function-name {library.function} --architectures {architecture} "
+            f"--zip-file {file}",
         )
     )

@@ -7,6 +7,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+IMAGES = ("micro", "ubi", "alpine")
+"""The targets that are images of the runtime, the default first."""
 X86_64, AARCH64 = "x86_64", "aarch64"
 BOTH = (X86_64, AARCH64)
 GLIBC, MUSL = "glibc", "musl"

@@ -1,0 +1,81 @@
+"""The library that goes into a zip file or an image: finds it, and checks that it fits."""
+
+import os
+import sys
+
+from ..command_line import current_folder
+from ..errors import InitError, UsageError
+from ..library import DEFAULT_SYMBOL
+from ..project import finder
+from .check_for import TargetVerdict, locate, print_verdict
+from .layer import architecture
+from .targets import TARGETS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .fit import JudgedLibrary
+    from .targets import BuildTarget
+
+
+class PackagedLibrary:
+    """A library that fits, with the contents of the files that it consists of."""
+
+    def __init__(self, judged: "JudgedLibrary", symbol: str) -> None:
+        stem = os.path.basename(judged.path)[: -len(".so")]
+        self.name = stem[3:] if stem.startswith("lib") else stem
+        self.handler = f"{self.name}.{symbol}"
+        self.machine = judged.linkage.machine
+        self.files = [(each.name, _read(each.path)) for each in judged.with_others()]
+        """Name and content of the library, and of those beside it that it needs."""
+
+    @property
+    def function(self) -> str:
+        """What the function is called on Lambda."""
+        return self.name.replace("_", "-")
+
+    @property
+    def architecture(self) -> str:
+        """What Lambda calls the processor."""
+        return architecture(self.machine)
+
+
+def read(name: "str | None", targets: "list[BuildTarget]", machine: str) -> "PackagedLibrary | None":
+    """Read the library of that name, or the one of the project in the current folder.
+
+    It has to fit the targets and the processor `machine`, if that is not empty. Returns None if it does not, which was
+    printed. Raises UsageError if there is no library.
+    """
+    path, symbol = _locate(name, machine)
+    verdict = TargetVerdict(path, symbol, [*targets, *_processor(machine, targets)])
+    if not verdict.fits or verdict.library is None:
+        print(f"library: {path}")
+        print_verdict(sys.stdout, verdict)
+        return None
+    return PackagedLibrary(verdict.library, symbol)
+
+
+def only_machine(targets: "list[BuildTarget]") -> str:
+    """The processor that the targets name; empty if they name none."""
+    named = [target.machines[0] for target in targets if len(target.machines) == 1]
+    return named[0] if named else ""
+
+
+def _processor(machine: str, targets: "list[BuildTarget]") -> "list[BuildTarget]":
+    return [each for each in TARGETS.values() if each.machines == (machine,) and each not in targets]
+
+
+def _locate(name: "str | None", machine: str) -> "tuple[str, str]":
+    try:
+        if name is not None:
+            return locate(name, current_folder())
+        found = finder.library(current_folder(), machine)
+    except InitError as error:
+        raise UsageError(error.message) from error
+    if found is None:
+        raise UsageError("there is no project in the current folder; name the library: LIBRARY[.HANDLER]")
+    return found, DEFAULT_SYMBOL
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
