@@ -82,6 +82,16 @@ def test_one_verdict_for_each_target_in_the_order_of_the_command_line(made: Path
     )
 
 
+def test_targets_in_a_file(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "targets").write_text("ubi,x86_64\n")
+    exit_code, lines, _ = check(made / "glibc" / "libfunction.so", "--for", "@targets", folder=tmp_path)
+    assert exit_code == 0
+    assert lines[-2:] == ["for ubi: fits", "for x86_64: fits"]
+    exit_code, _, errors = check(made / "glibc" / "libfunction.so", "--for", "@absent", folder=tmp_path)
+    assert exit_code == 2
+    assert "--for @absent cannot be read: No such file or directory" in errors
+
+
 def test_every_fault_is_reported_at_once(made: Path) -> None:
     exit_code, lines, _ = check(f"{made}/arm64/libfunction.so.absent", "--for", "alpine,x86_64,micro")
     assert exit_code == 1

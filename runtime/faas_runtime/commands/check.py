@@ -85,7 +85,7 @@ def _parser() -> CheckParser:
         dest="targets",
         metavar="TARGETS",
         help="read the library instead of loading it, and say for each target whether it fits there: "
-        f"{', '.join(TARGETS)}, or several of them with commas between",
+        f"{', '.join(TARGETS)}, or several of them with commas between; with @ before it, the file that has them",
     )
     return parser
 

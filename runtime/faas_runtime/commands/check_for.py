@@ -26,7 +26,13 @@ _STATIC_LIBRARY = b"!<arch>\n"
 
 
 def parse_targets(text: str) -> "list[BuildTarget]":
-    """Read the names of targets with commas between them; raises UsageError."""
+    """Read the names of targets with commas between them, or with @ the file that has them; raises UsageError."""
+    if text.startswith("@"):
+        try:
+            with open(text[1:], encoding="ascii") as file:
+                text = file.read().strip()
+        except (OSError, ValueError) as error:
+            raise UsageError(f"--for {text} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     names = list(dict.fromkeys(text.split(",")))
     unknown = [name for name in names if name not in TARGETS]
     if unknown:
