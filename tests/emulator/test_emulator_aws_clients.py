@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from tests.cache import kept, key_of
 from tests.emulator.support import Emulator
-from tests.support import ROOT, not_there
+from tests.pinned import pinned
 
 Serve = Callable[..., Emulator]
 FAILURES = [
@@ -36,18 +35,7 @@ print(json.dumps({"error": answer.get("FunctionError"), "document": json.load(an
 @pytest.fixture(scope="module")
 def clients() -> Path:
     """A folder with boto3 and the AWS CLI; not in the tests' own environment, whose dateutil is too new for them."""
-    pinned = ROOT / "ci" / "requirements" / "aws.txt"
-
-    def install(target: Path) -> None:
-        pip = (sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps")
-        done = subprocess.run(
-            [*pip, "--require-hashes", "--target", target, "-r", pinned], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            print(done.stdout + done.stderr)
-            not_there("what ci/requirements/aws.txt lists")
-
-    return kept("aws", key_of(pinned, sys.version), install)
+    return pinned("aws")
 
 
 def run_client(clients: Path, *arguments: str) -> str:
