@@ -36,7 +36,7 @@ build   builds the project in the current folder with cargo or make, for an imag
 check   loads a library and prints what it is, or what is wrong and how to fix it; it calls faas_abi_version, and
         no other symbol of the function. With --for, it reads the library, and says whether it fits an image, Lambda
         or another processor
-package puts a library into a zip file for Lambda, and prints the commands that create the function
+package puts a library into a zip file or an image for Lambda, and prints the commands that create the function
 
 Each command has options: see its --help.
 
