@@ -9,14 +9,14 @@ from tests.cache import kept, key_of
 from tests.support import program
 
 
-def root(label: str, suite: str, packages: tuple[str, ...], variant: str = "extract") -> Path:
+def root(label: str, suite: str, packages: tuple[str, ...], variant: str = "extract", *options: str) -> Path:
     """A tarball of a root with some packages and what they need.
 
-    The variant `extract` runs none of the root's programs, and so takes seconds.
+    The variant `extract` runs none of the root's programs, and so takes seconds. The options are mmdebstrap's.
     """
     command = [
         *(program("mmdebstrap"), "--quiet", "--format=tar", "--skip=output/dev"),
-        *(f"--variant={variant}", f"--include={','.join(packages)}", suite),
+        *(f"--variant={variant}", f"--include={','.join(packages)}", *options, suite),
     ]
 
     def make(target: Path) -> None:

@@ -102,8 +102,9 @@ def test_the_images_are_those_of_the_release(tmp_path: Path, recipe: str) -> Non
     containerfile = (project / "Containerfile").read_text()
     assert f"ARG RUNTIME={values['_image']}:{values['_version']}-${{FLAVOUR}}\n" in containerfile
     assert f'CMD ["{LIBRARY}.handle"]\n' in containerfile
+    ignored = [f"--ignore={rule}" for rule in ("DL3006", "DL3008", "DL3018")]  # versions are not pinned
     findings = subprocess.run(
-        [Path(sys.executable).with_name("hadolint"), "--ignore=DL3006", "--ignore=DL3018", project / "Containerfile"],
+        [Path(sys.executable).with_name("hadolint"), *ignored, project / "Containerfile"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert (findings.returncode, findings.stdout) == (0, "")
