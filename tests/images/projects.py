@@ -49,7 +49,6 @@ def builder(language: str, folder: Path) -> Iterator[str]:
     try:
         yield reference
     finally:
-        remove_layers(reference)
         stand_ins.remove("buildah", reference)
 
 
@@ -68,17 +67,17 @@ def build_image(
 
 def remove_layers(*references: str) -> None:
     """Remove the images without a name that builds with `layers` have left, of those that stand on these images."""
-    while True:
-        listed = _buildah("images", "--all", "--noheading", "--no-trunc", "--format={{.ID}} {{.Name}}").split("\n")
-        nameless = [line.split()[0] for line in listed if line.endswith("<none>")]
+    listed = _buildah("images", "--all", "--noheading", "--no-trunc", "--format={{.ID}} {{.Name}}").splitlines()
+    left = [line.split()[0] for line in listed if line.endswith("<none>")]
+    left = [
+        one for one in left if any(f"FROM {each}" in _buildah("inspect", "--type=image", one) for each in references)
+    ]
+    while left:  # one that another one stands on goes after that
+        before = len(left)
         left = [
-            one
-            for one in nameless
-            if any(f"FROM {each}" in _buildah("inspect", "--type=image", one) for each in references)
+            one for one in left if subprocess.run(["buildah", "rmi", one], capture_output=True, check=False).returncode
         ]
-        if not any(
-            subprocess.run(["buildah", "rmi", one], capture_output=True, check=False).returncode == 0 for one in left
-        ):
+        if len(left) == before:
             return
 
 
