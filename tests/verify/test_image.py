@@ -12,7 +12,7 @@ from ci.core.errors import VerificationError
 from ci.core.tars import Entry, FileTree
 from ci.images import bases
 from ci.pipeline.jobs import Project, Variant, Verdict
-from ci.verify import container, image
+from ci.verify import container, image, root_files
 from ci.verify.check import Check
 from ci.verify.payload import RECIPES, payload_of, shipped
 from tests.verify.conftest import Checking
@@ -88,7 +88,7 @@ def test_what_nothing_carries_is_refused(check: Check, path: str, entry: Entry) 
 def test_a_link_in_the_payload_is_refused(check: Check) -> None:
     tree = {**alpine(check), f"{PAYLOAD}/faas_runtime/serving.py": tars.link("/var/task/serving.py")}
     with pytest.raises(VerificationError, match=r"neither files nor folders in the payload: .*serving.py"):
-        image._require_payload(check, tree, recipes=False)
+        root_files.require_compiled_payload(check, tree, recipes=False)
 
 
 @pytest.mark.parametrize("flavour", ["alpine", "ubi"])
@@ -97,7 +97,7 @@ def test_recipes_are_where_they_are_of_use(check: Check, flavour: str) -> None:
     if flavour == "alpine":
         tree[f"{PAYLOAD}/{RECIPES}c-function/cookiecutter.json"] = tars.file(b"{}")
     with pytest.raises(VerificationError, match=r"files of the payload: .*c-function/cookiecutter\.json"):
-        image._require_payload(check, tree, recipes=flavour == "ubi")
+        root_files.require_compiled_payload(check, tree, recipes=flavour == "ubi")
 
 
 def settings(check: Check, **changes: Any) -> dict[str, Any]:
