@@ -59,8 +59,10 @@ async fn echo(request: Request) -> Result<Response<Body>, BoxError> {
 
 async fn headers(request: Request) -> Result<Response<Body>, BoxError> {
     let mut response = Response::builder().status(204);
-    for cookie in request.headers()["cookie"].to_str()?.split("; ") {
-        response = response.header("set-cookie", format!("{cookie}; Secure"));
+    for cookies in request.headers().get_all("cookie") {
+        for cookie in cookies.to_str()?.split("; ") {
+            response = response.header("set-cookie", format!("{cookie}; Secure"));
+        }
     }
     Ok(response.header("vary", "a").header("vary", "b").body(Body::Empty)?)
 }
@@ -217,6 +219,59 @@ fn a_query_may_hold_anything() {
 }
 
 #[test]
+fn a_wrong_host_is_left_out_of_the_uri() {
+    for from in ALL {
+        let mut event = event(from, "text/plain", "", false);
+        for (host, authority) in [
+            ("a b", ""),
+            ("xn--a", "https://xn--a"),
+            ("a:99999", "https://a:99999"),
+            ("[", ""),
+        ] {
+            event["headers"]["host"] = json!(host);
+            event["multiValueHeaders"]["host"] = json!([host]);
+            let uri = format!("{authority}/x?greeting=Salut");
+            assert_eq!(ask(symbols::blocking, &event)["body"], format!("POST {uri}"), "{host}");
+        }
+        let path = if matches!(from, From::Http) { "rawPath" } else { "path" };
+        event[path] = json!(":x ü/../\\");
+        let uri = "/:x%20%C3%BC/../%5C?greeting=Salut";
+        assert_eq!(ask(symbols::blocking, &event)["body"], format!("POST {uri}"));
+    }
+}
+
+#[test]
+fn all_values_of_a_header_are_kept() {
+    let mut event = event(From::Rest, "text/plain", "", false);
+    event["multiValueHeaders"]["cookie"] = json!(["a=1", "b=2"]);
+    event["headers"]["cookie"] = json!("b=2");
+    let cookies = &ask(symbols::headers, &event)["multiValueHeaders"]["set-cookie"];
+    assert_eq!(cookies, &json!(["a=1; Secure", "b=2; Secure"]));
+}
+
+#[test]
+fn a_query_is_decoded_once() {
+    let mut event = event(From::Balancer, "text/plain", "", false);
+    event["multiValueQueryStringParameters"] = json!({"greeting": ["%26%2B+%25"]});
+    let uri = "https://example.com/x?greeting=%26%2B+%25";
+    assert_eq!(ask(symbols::blocking, &event)["body"], format!("POST {uri}"));
+    let text = r#"{"text":"&+ %, "}"#;
+    assert_eq!(ask(symbols::written_for_lambda_http, &event)["body"], text);
+}
+
+#[test]
+fn a_body_that_is_not_base64_is_refused() {
+    initialize();
+    for from in ALL {
+        let outcome = invoke(symbols::echo, event(from, "image/png", "AP/+?", true).to_string());
+        let (kind, message) = outcome.error();
+        assert_eq!(kind, "Function.InvalidPayload");
+        let start = "the event is not an HTTP request: body: no base64: ";
+        assert!(message.starts_with(start), "{message}");
+    }
+}
+
+#[test]
 fn an_error_is_a_failure_of_the_function() {
     initialize();
     let event = event(From::Http, "text/plain", "", false).to_string();
@@ -229,7 +284,13 @@ fn an_error_is_a_failure_of_the_function() {
 #[test]
 fn an_event_without_a_request_is_refused() {
     initialize();
-    for event in [&b"{}"[..], b"", b"[", b"\xff"] {
+    for event in [
+        &b"{}"[..],
+        b"",
+        b"[",
+        b"\xff",
+        br#"{"requestContext":{"elb":{}},"httpMethod":1}"#,
+    ] {
         let outcome = invoke(symbols::blocking, event);
         let (kind, message) = outcome.error();
         assert_eq!(kind, "Function.InvalidPayload");

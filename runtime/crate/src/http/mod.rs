@@ -27,6 +27,10 @@
 //! The methods of [`RequestExt`] give what else the event has: path parameters, the authorizer, the stage. Its
 //! `lambda_context` is filled in. This crate's own [`LambdaContext`] is among the request's extensions.
 //!
+//! The URI has the path and the query as the client wrote them; what no URI may have is percent-encoded. It has only
+//! these two where the header `Host` is missing or is no host. An event whose body should be base64 and is not is an
+//! error of the type `Function.InvalidPayload`. `lambda_http` itself panics on both.
+//!
 //! # How the response is sent
 //!
 //! | the caller | what the function answers |
@@ -64,10 +68,13 @@
 
 mod body;
 mod document;
+mod format_1;
 mod format_2;
 mod handler;
 mod request;
+mod request_body;
 mod service;
+mod uri;
 
 pub use body::StreamedResponse;
 pub use handler::HttpHandler;

@@ -1,12 +1,12 @@
 //! The request in an event.
 
-use super::{format_2, Request};
+use super::{format_1, format_2, Request};
 use crate::call::Invocation;
 use crate::{Error, LambdaContext};
 use lambda_http::http::HeaderValue;
 use lambda_http::lambda_runtime::Config;
-use lambda_http::request::RequestContext;
 use lambda_http::{Context, RequestExt};
+use serde::de::IgnoredAny;
 use serde_json::{from_slice, from_str};
 use std::sync::Arc;
 
@@ -23,15 +23,7 @@ pub(super) enum Caller {
 
 /// Reads the request, and says who has sent it.
 pub(super) fn read(invocation: &Invocation<'_>) -> Result<(Request, Caller), Error> {
-    let request = match from_slice(invocation.payload) {
-        Ok(event) => format_2::request(event),
-        Err(_) => other_format(invocation.payload)?,
-    };
-    let caller = match request.request_context_ref() {
-        Some(RequestContext::ApiGatewayV1(_)) => Caller::RestApi,
-        Some(RequestContext::Alb(_)) => Caller::LoadBalancer,
-        _ => Caller::HttpApi,
-    };
+    let (request, caller) = request(invocation.payload).map_err(|reason| refused(&reason))?;
     let mut request = request.with_lambda_context(context(&invocation.context));
     if let Ok(trace_id) = HeaderValue::from_str(&invocation.context.trace_id) {
         if !trace_id.is_empty() {
@@ -42,11 +34,27 @@ pub(super) fn read(invocation: &Invocation<'_>) -> Result<(Request, Caller), Err
     Ok((request, caller))
 }
 
-/// Reads a request of a REST API or a load balancer: format 2.0 has a field that they lack, and they have some that it
-/// lacks.
-fn other_format(payload: &[u8]) -> Result<Request, Error> {
-    let text = std::str::from_utf8(payload).map_err(|error| refused(&error.to_string()))?;
-    lambda_http::request::from_str(text).map_err(|error| refused(&error.to_string()))
+/// The request, in whichever of the three formats the event is. Format 2.0 has a field that the others lack, and each of
+/// them has some that the next one lacks.
+fn request(payload: &[u8]) -> Result<(Request, Caller), String> {
+    if let Ok(event) = from_slice(payload) {
+        return Ok((format_2::request(event)?, Caller::HttpApi));
+    }
+    if let Ok(event) = from_slice(payload) {
+        return Ok((format_1::of_rest_api(event)?, Caller::RestApi));
+    }
+    match from_slice(payload) {
+        Ok(event) => Ok((format_1::of_load_balancer(event)?, Caller::LoadBalancer)),
+        Err(_) => Err(why_none(payload)),
+    }
+}
+
+/// Why an event is in none of the formats.
+fn why_none(payload: &[u8]) -> String {
+    match from_slice::<IgnoredAny>(payload) {
+        Ok(_) => "it is none of API Gateway, of a load balancer or of a function URL".into(),
+        Err(error) => error.to_string(),
+    }
 }
 
 fn refused(reason: &str) -> Error {
