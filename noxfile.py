@@ -212,6 +212,7 @@ WITH_PROOFS = (
     "emulator/test_emulator_mixed_functions.py",
     "glue/test_crate.py",
     "glue/test_examples.py",
+    "glue/test_oldest_rust.py",
     "images/test_flavours.py",
     "images/test_image_index.py",
     "images/test_planted.py",
