@@ -209,6 +209,7 @@ def debian13(session: nox.Session) -> None:
 WITH_PROOFS = (
     "docs/test_abi.py",
     "docs/test_from_lambda_runtime.py",
+    "docs/test_http_fragments.py",
     "emulator/test_emulator_mixed_functions.py",
     "glue/test_crate.py",
     "glue/test_examples.py",

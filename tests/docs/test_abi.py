@@ -59,6 +59,11 @@ def test_every_symbol_of_the_header_is_documented() -> None:
         assert f"`{symbol}`" in text
 
 
+def test_the_function_that_sends_a_piece_is_that_of_the_request() -> None:
+    (shown,) = (block for block in sections("abi.md")["Streamed responses"] if block.note == "shown")
+    assert shown.text.replace(" write(", " (*faas_write)(").strip() in HEADER.read_text()
+
+
 def test_the_section_about_the_header_can_be_followed(reader: Callable[..., Reader]) -> None:
     person = reader()
     person.follow(sections("abi.md")["The header"])

@@ -88,3 +88,8 @@ pub mod __private {
     pub use crate::http::private::{call_streaming, call_streaming_until_deadline, service};
     pub use crate::state::{call_hook, no_init, shut_down, StateCell};
 }
+
+/// The example in README.md is compiled like those in the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
