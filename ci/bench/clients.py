@@ -156,7 +156,7 @@ def _pinned_version() -> str:
     return found[1] if found else ""
 
 
-def crate_version() -> str:
-    """The version of AWS's crate in the lock file."""
-    packages = tomllib.loads((CRATE / "Cargo.lock").read_text(encoding="utf-8"))["package"]
-    return next(str(package["version"]) for package in packages if package["name"] == "lambda_runtime")
+def crate_version(project: Path = CRATE, crate: str = "lambda_runtime") -> str:
+    """The version of one of AWS's crates in the lock file of a project."""
+    packages = tomllib.loads((project / "Cargo.lock").read_text(encoding="utf-8"))["package"]
+    return next(str(package["version"]) for package in packages if package["name"] == crate)

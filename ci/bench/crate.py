@@ -1,6 +1,7 @@
 """What the crate `faas-function` costs: functions in Rust that answer with their event, beside AWS's crate.
 
-The same types, the same server, the same core. `features.py` measures what each feature of the crate adds.
+The same types, the same server, the same core. The functions of HTTP requests answer with the body, beside AWS's crate
+`lambda_http`. `features.py` measures what each feature of the crate adds.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ from ci.core.files import fresh_folder
 from ci.core.run import Runner
 
 FUNCTIONS = SOURCES / "rust-functions"
-FEATURES = ("", "tokio")
-"""What the functions need: none, and `tokio`."""
+HTTP_CRATE = SOURCES / "rust-http"
+FEATURES = ("", "tokio", "http")
+"""What the functions need: none, `tokio`, and `http`."""
 LOADS = {"": Load(invokes=20_000, warmup=2_000), ", 5 ms between events": Load(invokes=120, warmup=500, pause=5)}
+HTTP_LOADS = {f", HTTP{name}": replace(load, http=1) for name, load in LOADS.items()}
 STARTS = 20
 MOST_FOR_TOKIO_MS = 0.3
 
@@ -42,7 +45,8 @@ HANDLERS = (
     MeasuredFunction(key="typed", title="fn(Text)", feature="", handler="typed"),
     MeasuredFunction(key="async", title="async fn(Text)", feature="tokio", handler="asynchronous"),
 )
-AWS = "rust"
+HTTP = MeasuredFunction(key="http", title="async fn(Request)", feature="http", handler="http")
+AWS, AWS_HTTP = "rust", "rust-http"
 
 
 def measure(rounds: int, subject: MeasuredRuntime) -> bool:
@@ -56,7 +60,9 @@ def measure(rounds: int, subject: MeasuredRuntime) -> bool:
         for number in range(1, rounds + 1):
             console.say(f"round {number} of {rounds}")
             for name, load in LOADS.items():
-                _echo(measured, figures, name, load)
+                _echo(_without(measured, HTTP.key, AWS_HTTP), figures, name, load)
+            for name, load in HTTP_LOADS.items():
+                _echo(_without(measured, AWS, *(one.key for one in HANDLERS)), figures, name, load)
         result: dict[str, object] = {"command": "nox -s bench -- crate", "rounds": rounds, **measured.facts()}
         titles = {key: client.title for key, client in measured.clients.items()}
     targets = _targets(figures)
@@ -81,22 +87,33 @@ def _build(run: Runner, feature: str) -> Path:
 def _clients(setup: Setup, libraries: Mapping[str, Path]) -> dict[str, MeasuredClient]:
     ours = setup.clients["runtime"]
     found = {}
-    for one in HANDLERS:
+    for one in (*HANDLERS, HTTP):
         variables = {
             "LAMBDA_TASK_ROOT": str(libraries[one.feature].parent),
             "_HANDLER": f"rust_functions.{one.handler}",
         }
         command = replace(ours.command, env={**ours.command.env, **variables})
         found[one.key] = replace(ours, key=one.key, title=one.title, command=command)
-    target = CACHE / "cargo"
-    setup.run("cargo", "build", "--release", "--locked", "--target-dir", target, cwd=CRATE)
-    aws = Command(argv=(target / "release" / "typed",), env={**ours.command.env, "_HANDLER": "echo"})
-    found[AWS] = MeasuredClient(key=AWS, title="lambda_runtime (Rust)", version=crate_version(), command=aws)
+    aws = {
+        AWS: ("lambda_runtime (Rust)", CRATE, "typed", "lambda_runtime"),
+        AWS_HTTP: ("lambda_http (Rust)", HTTP_CRATE, HTTP_CRATE.name, "lambda_http"),
+    }
+    for key, (title, project, program, crate) in aws.items():
+        target = CACHE / "cargo"
+        setup.run("cargo", "build", "--release", "--locked", "--target-dir", target, cwd=project)
+        command = Command(argv=(target / "release" / program,), env={**ours.command.env, "_HANDLER": "echo"})
+        version = crate_version(project, crate)
+        found[key] = MeasuredClient(key=key, title=title, version=version, command=command)
     return found
 
 
+def _without(setup: Setup, *keys: str) -> Setup:
+    """The same, with the other clients alone."""
+    return replace(setup, clients={key: client for key, client in setup.clients.items() if key not in keys})
+
+
 def _figures() -> Iterable[Figure]:
-    for name in LOADS:
+    for name in (*LOADS, *HTTP_LOADS):
         yield Figure(key=f"processor{name}", what=f"processor time per invoke{name}", unit="µs")
         yield Figure(key=f"latency{name}", what=f"latency p50{name}", unit="µs")
     yield Figure(key="start", what="start to the first /next", unit="ms")
@@ -118,15 +135,17 @@ def _echo(setup: Setup, figures: Mapping[str, Figure], name: str, load: Load) ->
 
 
 def _targets(figures: Mapping[str, Figure]) -> list[FigureTarget]:
+    compared = [(one, AWS, "lambda_runtime (Rust)", "") for one in HANDLERS[1:]]
+    compared.append((HTTP, AWS_HTTP, "lambda_http (Rust)", ", HTTP"))
     ratios = [
         FigureTarget(
-            what=f"{one.title}: {figure.what} / lambda_runtime (Rust)",
-            measured=figure.ratio(one.key, AWS),
+            what=f"{one.title}: {figure.what} / {title}",
+            measured=figure.ratio(one.key, other),
             below=1.0,
-            reason=figure.missing.get(one.key) or figure.missing.get(AWS, ""),
+            reason=figure.missing.get(one.key) or figure.missing.get(other, ""),
         )
-        for one in HANDLERS[1:]
-        for figure in (figures["processor"], figures["latency"])
+        for one, other, title, load in compared
+        for figure in (figures[f"processor{load}"], figures[f"latency{load}"])
     ]
     start = figures["start"]
     typed, asynchronous = start.median("typed"), start.median("async")

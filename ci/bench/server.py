@@ -42,6 +42,8 @@ class Load:
     samples: int = 0
     pause: int = 0
     """Milliseconds between the request for an event and the event."""
+    http: int = 0
+    """Whether the events are HTTP requests, 1 or 0. Their size is that of the body."""
     timeout: int = 120
 
     def options(self) -> tuple[str, ...]:

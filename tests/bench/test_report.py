@@ -284,9 +284,21 @@ def test_a_short_soak_of_the_real_runtime(tmp_path: Path) -> None:
 
 def test_the_targets_of_the_crate_are_ratios_to_awss() -> None:
     figures = {figure.key: figure for figure in crate._figures()}
-    for key, value in (("value", 2.0), ("typed", 2.0), ("async", 5.0), (crate.AWS, 4.0)):
+    values = {"value": 2.0, "typed": 2.0, "async": 5.0, crate.AWS: 4.0, "http": 1.0, crate.AWS_HTTP: 2.0}
+    for key, value in values.items():
         for figure in figures.values():
             figure.add(key, value)
     *ratios, tokio = crate._targets(figures)
-    assert [(target.measured, target.met) for target in ratios] == [(0.5, True)] * 2 + [(1.25, False)] * 2
+    assert [(target.measured, target.met) for target in ratios] == [
+        (0.5, True),
+        (0.5, True),
+        (1.25, False),
+        (1.25, False),
+        (0.5, True),
+        (0.5, True),
+    ]
+    assert [target.what for target in ratios[4:]] == [
+        "async fn(Request): processor time per invoke, HTTP / lambda_http (Rust)",
+        "async fn(Request): latency p50, HTTP / lambda_http (Rust)",
+    ]
     assert (tokio.measured, tokio.met) == (3.0, False)

@@ -37,6 +37,19 @@ def test_notices_wrong_answers(server: MeasuringServer, command: CommandOf, symb
         server.measure(command(symbol), FEW)
 
 
+@pytest.mark.parametrize("size", [100, 70_000])
+def test_takes_right_http_responses(server: MeasuringServer, command: CommandOf, size: int) -> None:
+    run = server.measure(command("http"), Load(invokes=20, warmup=3, size=size, http=1))
+    assert run.p50_us > 0
+    assert run.most_in_flight == 1
+
+
+@pytest.mark.parametrize("symbol", ["http_status", "http_stale", "handle"])
+def test_notices_wrong_http_responses(server: MeasuringServer, command: CommandOf, symbol: str) -> None:
+    with pytest.raises(CommandFailed, match=r"exit code 1(.|\n)*a wrong answer"):
+        server.measure(command(symbol), Load(invokes=50, warmup=5, http=1))
+
+
 def test_notices_an_early_end(server: MeasuringServer, command: CommandOf) -> None:
     with pytest.raises(CommandFailed, match=r"exit code 3(.|\n)*after 0 answers"):
         server.measure(command("crash"), FEW)

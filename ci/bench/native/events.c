@@ -14,7 +14,19 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { NUMBER = 17 }; /* bytes at the beginning of each event that hold its number */
+enum { NUMBER = 17 }; /* bytes at the beginning of each JSON string that hold its number */
+
+/* What is around the JSON string where the event is an HTTP request, in payload format 2.0. */
+static const char BEFORE_BODY[] =
+    "{\"version\":\"2.0\",\"routeKey\":\"$default\",\"rawPath\":\"/echo\",\"rawQueryString\":\"name=Ada\",\"headers\":{"
+    "\"accept\":\"*/*\",\"content-type\":\"text/plain\",\"host\":\"id.lambda-url.us-east-1.on.aws\","
+    "\"user-agent\":\"curl/8.5.0\",\"x-forwarded-for\":\"192.0.2.1\",\"x-forwarded-port\":\"443\","
+    "\"x-forwarded-proto\":\"https\"},\"queryStringParameters\":{\"name\":\"Ada\"},\"requestContext\":{"
+    "\"accountId\":\"anonymous\",\"apiId\":\"id\",\"domainName\":\"id.lambda-url.us-east-1.on.aws\","
+    "\"domainPrefix\":\"id\",\"http\":{\"method\":\"POST\",\"path\":\"/echo\",\"protocol\":\"HTTP/1.1\","
+    "\"sourceIp\":\"192.0.2.1\",\"userAgent\":\"curl/8.5.0\"},\"requestId\":\"e1506fd5\",\"routeKey\":\"$default\","
+    "\"stage\":\"$default\",\"time\":\"12/Mar/2026:19:03:58 +0000\",\"timeEpoch\":1773342238000},\"body\":";
+static const char AFTER_BODY[] = ",\"isBase64Encoded\":false}";
 
 results result = {.guard = PTHREAD_MUTEX_INITIALIZER};
 
@@ -136,6 +148,7 @@ static int send_event(int fd, int64_t asked_at)
 {
     char head[768], text[NUMBER];
     size_t number = next_number(asked_at), size = size_of(number);
+    size_t before = given.http ? sizeof BEFORE_BODY - 1 : 0, after = given.http ? sizeof AFTER_BODY - 1 : 0;
     write_number(text, number);
     pause_before(number);
     int head_len = snprintf(
@@ -146,15 +159,17 @@ static int send_event(int fd, int64_t asked_at)
         "Lambda-Runtime-Invoked-Function-Arn: arn:aws:lambda:us-east-1:012345678912:function:bench\r\n"
         "Lambda-Runtime-Trace-Id: Root=1-5bef4de7-ad49b0e87f6ef6c8%08zx;Parent=9a9197af755a6419;Sampled=1\r\n"
         "Date: %s\r\nContent-Length: %zu\r\n\r\n",
-        number, (int64_t)time(NULL) * 1000 + 300000, number & 0xffffffff, date(), size);
+        number, (int64_t)time(NULL) * 1000 + 300000, number & 0xffffffff, date(), before + size + after);
     /* The end of the filler: its last byte closes the string. */
     struct iovec parts[] = {{head, (size_t)head_len},
+                            {(void *)BEFORE_BODY, before},
                             {text, NUMBER},
-                            {filler + given.size - (size - NUMBER), size - NUMBER}};
+                            {filler + given.size - (size - NUMBER), size - NUMBER},
+                            {(void *)AFTER_BODY, after}};
     sent_at[number] = now_ns();
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 3};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 5};
     ssize_t sent = sendmsg(fd, &message, MSG_NOSIGNAL);
-    for (int i = 0; i < 3 && sent >= 0; i++) {
+    for (int i = 0; i < 5 && sent >= 0; i++) {
         size_t gone = (size_t)sent < parts[i].iov_len ? (size_t)sent : parts[i].iov_len;
         sent -= (ssize_t)gone;
         if (!send_all(fd, (char *)parts[i].iov_base + gone, parts[i].iov_len - gone))
@@ -163,13 +178,27 @@ static int send_event(int fd, int64_t asked_at)
     return sent >= 0;
 }
 
+/* The JSON string of the answer: all of it, or the body of an HTTP response with the status 200. NULL: there is none. */
+static const char *answered_text(const request *answer, size_t size)
+{
+    static const char BODY[] = "\"body\":", STATUS[] = "\"statusCode\":200";
+    if (!given.http)
+        return answer->body_len == size ? answer->body : NULL;
+    const char *body = memmem(answer->body, answer->body_len, BODY, sizeof BODY - 1);
+    if (body == NULL || memmem(answer->body, answer->body_len, STATUS, sizeof STATUS - 1) == NULL)
+        return NULL;
+    body += sizeof BODY - 1;
+    return (size_t)(answer->body + answer->body_len - body) >= size ? body : NULL;
+}
+
 static int is_echo(size_t number, const request *answer)
 {
     char text[NUMBER];
     size_t size = size_of(number);
+    const char *found = answered_text(answer, size);
     write_number(text, number);
-    return answer->body_len == size && memcmp(answer->body, text, NUMBER) == 0 &&
-           memcmp(answer->body + NUMBER, filler + given.size - (size - NUMBER), size - NUMBER) == 0;
+    return found != NULL && memcmp(found, text, NUMBER) == 0 &&
+           memcmp(found + NUMBER, filler + given.size - (size - NUMBER), size - NUMBER) == 0;
 }
 
 static void report(const char *what, const request *answer)

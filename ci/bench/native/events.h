@@ -19,6 +19,7 @@ typedef struct sample {
 
 typedef struct load {
     size_t invokes, warmup, size, samples, pause; /* the pause in milliseconds */
+    size_t http; /* whether the events are HTTP requests, with the JSON string as their body */
 } load;
 
 /* What was measured so far; the guard protects all of it. */

@@ -2,11 +2,12 @@
  * A Runtime API that sends events as fast as a client asks for them, and measures the client.
  *
  *     server [--invokes N] [--warmup N] [--size BYTES] [--pollers N] [--samples N] [--pause MS] [--core N]
- *            [--timeout S] [--port N] [--until-exit] [-- COMMAND...]
+ *            [--timeout S] [--port N] [--http 1] [--until-exit] [-- COMMAND...]
  *
  * Starts COMMAND with AWS_LAMBDA_RUNTIME_API set, and ends it when it has answered all events. Without a COMMAND
  * it serves any client that connects to the port, and cannot measure processor time and memory. Each event is a
- * different JSON string, and its answer must have the same bytes. The first ones, --warmup of them, have 100 bytes
+ * different JSON string, and its answer must have the same bytes. With --http 1, it is an HTTP request with that body,
+ * and its answer an HTTP response with the same body and the status 200. The first ones, --warmup of them, have 100 bytes
  * and do not count. All others are sent --pause milliseconds after the request for them. Prints one JSON object. The
  * billed time of an event lasts until the request for the next one is there. --until-exit measures the COMMAND's start and
  * end without any server.
@@ -154,7 +155,8 @@ static void read_options(int argc, char **argv)
     static const struct option NAMES[] = {
         {"invokes", 1, NULL, 'i'}, {"warmup", 1, NULL, 'w'},  {"size", 1, NULL, 's'}, {"pollers", 1, NULL, 'p'},
         {"samples", 1, NULL, 'n'}, {"pause", 1, NULL, 'm'},   {"core", 1, NULL, 'c'}, {"port", 1, NULL, 'l'},
-        {"timeout", 1, NULL, 't'}, {"until-exit", 0, NULL, 'u'}, {NULL, 0, NULL, 0}};
+        {"timeout", 1, NULL, 't'}, {"until-exit", 0, NULL, 'u'}, {"http", 1, NULL, 'h'},
+        {NULL, 0, NULL, 0}};
     for (int name; (name = getopt_long(argc, argv, "+", NAMES, NULL)) != -1;) {
         size_t value = optarg != NULL ? strtoul(optarg, NULL, 10) : 1;
         switch (name) {
@@ -168,6 +170,7 @@ static void read_options(int argc, char **argv)
         case 'l': option.port = (int)value; break;
         case 't': option.timeout = (int)value; break;
         case 'u': option.until_exit = 1; break;
+        case 'h': wanted.http = value; break;
         default: exit(2);
         }
     }

@@ -1,4 +1,5 @@
-/* Functions whose faults the bench must notice: wrong answers, wasted time, leaks. They free nothing. */
+/* Functions whose faults the bench must notice: wrong answers, wasted time, leaks. They free nothing. One is right. */
+#define _GNU_SOURCE
 #include <faas.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -72,6 +73,43 @@ HANDLER(leak)
     response->data = copy_of(request);
     response->len = request->payload_len;
     return 0;
+}
+
+/* The HTTP response to an HTTP request, with its body and this status. */
+static int32_t respond(const faas_request *request, faas_response *response, const char *status)
+{
+    static const char BODY[] = ",\"body\":", END[] = ",\"isBase64Encoded\":false}";
+    const char *body = memmem(request->payload, request->payload_len, BODY, sizeof BODY - 1);
+    char *text = malloc(request->payload_len + 100);
+    if (text == NULL || body == NULL)
+        return 1;
+    size_t len = (size_t)((const char *)request->payload + request->payload_len - body) - sizeof END + 1;
+    char *end = mempcpy(stpcpy(stpcpy(text, "{\"statusCode\":"), status), body, len);
+    response->data = text;
+    response->len = (size_t)(stpcpy(end, "}") - text);
+    return 0;
+}
+
+HANDLER(http)
+{
+    return respond(request, response, "200");
+}
+
+HANDLER(http_status)
+{
+    return respond(request, response, "500");
+}
+
+HANDLER(http_stale)
+{
+    static const faas_request *first;
+    static faas_request kept;
+    if (first == NULL) {
+        kept = *request;
+        kept.payload = (const void *)copy_of(request);
+        first = &kept;
+    }
+    return respond(first, response, "200");
 }
 
 HANDLER(crash)
