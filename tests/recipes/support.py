@@ -41,8 +41,8 @@ class Person:
         """Run a program as this user."""
         environment = {"HOME": str(self.home), "PATH": str(self.bin), "LC_ALL": "C.UTF-8", **variables}
         return subprocess.run(
-            list(map(str, command)), cwd=self.work, env=environment, input="typed ahead\n", capture_output=True, text=True,
-            check=False,
+            list(map(str, command)), cwd=self.work, env=environment, input="typed ahead\n",
+            capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def new(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -14,7 +14,21 @@ from jinja2 import Environment
 from ci.bake.render import bake_recipe
 from tests.recipes.support import RECIPES
 
-VALID = ["a", "f2", "simple_handler", "my-function", "a-b_c-3", "a" * 64, "faas", "main", "handle", "types", "my-match", "com10", "lpt"]
+VALID = [
+    "a",
+    "f2",
+    "simple_handler",
+    "my-function",
+    "a-b_c-3",
+    "a" * 64,
+    "faas",
+    "main",
+    "handle",
+    "types",
+    "my-match",
+    "com10",
+    "lpt",
+]
 MALFORMED = [
     *("", "Upper", "1st", "_a", "-a", "a-", "a_", "a--b", "a__b", "a-_b", "a b", "a.b", "a/b", "../out", "é", "a\n"),
     *('quo"te', "quo'te", "a\\", "{{ 1 }}", "$(a)", "a" * 65),
@@ -88,7 +102,7 @@ def test_cookiecutter_writes_nothing_for_a_bad_name(
 
 
 def test_a_hook_is_python_before_and_after_it_is_filled_in() -> None:
-    """pip compiles every file that ends in .py: a hook that is not Python would cause a message at each installation."""
+    """pip compiles every file that ends in .py: one that is not Python causes a message at each installation."""
     for hook in RECIPES.glob("*-function/hooks/*.py"):
         subprocess.run([sys.executable, "-c", "import ast,sys; ast.parse(open(sys.argv[1]).read())", hook], check=True)
 

@@ -87,7 +87,9 @@ def test_a_copy_that_is_gone_is_made_again(author: Person, project: Path) -> Non
 )
 def test_the_copy_is_where_the_manifest_says(author: Person, project: Path, form: str) -> None:
     manifest = project / "Cargo.toml"
-    text = re.sub(r'faas-function = .*\n(serde.*\n)serde_json = "1"', lambda match: match[1] + form, manifest.read_text())
+    text = re.sub(
+        r'faas-function = .*\n(serde.*\n)serde_json = "1"', lambda match: match[1] + form, manifest.read_text()
+    )
     manifest.write_text(text)
     assert tomllib.loads(text)["dependencies"]["faas-function"]["path"] == "vendored/crate"
     (project / "vendored").mkdir()

@@ -58,7 +58,10 @@ def test_a_member_is_added_and_the_crate_is_shared(somebody: Person) -> None:
     assert manifest.read_text() == (
         '[workspace]\nexclude = ["faas-function"]\nmembers = [\n    "app", # ours\n    "first",\n]\nresolver = "2"\n'
     )
-    assert f'{manifest} has new items below [workspace]: "first" to `members`, "faas-function" to `exclude`.' in done.stdout
+    assert (
+        f'{manifest} has new items below [workspace]: "first" to `members`, "faas-function" to `exclude`.'
+        in done.stdout
+    )
     assert "faas-runtime serve ../target/debug/libfirst.so --watch" in done.stdout
     assert members(somebody.work) == {"app", "first"}
     before = manifest.read_text()
@@ -116,7 +119,8 @@ def test_an_excluded_folder_is_not_in_the_workspace(somebody: Person) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ['workspace.members = ["app"]\n', '[workspace.package]\nversion = "1"\n', '[workspace]\nmembers = ["ap\\u0070"]\n']
+    "text",
+    ['workspace.members = ["app"]\n', '[workspace.package]\nversion = "1"\n', '[workspace]\nmembers = ["ap\\u0070"]\n'],
 )
 def test_a_manifest_of_another_form_is_left_to_its_author(somebody: Person, text: str) -> None:
     manifest = make_workspace(somebody.work, "")
@@ -137,7 +141,10 @@ def test_what_cargo_does_not_accept_is_taken_back(author: Person) -> None:
     done = author.new("rust", "first", **CARGO)
     assert done.returncode == 0
     assert manifest.read_text() == before
-    assert f'Add yourself, below [workspace] in {manifest}: "first" to `members`, "faas-function" to `exclude`.' in done.stdout
+    assert (
+        f'Add yourself, below [workspace] in {manifest}: "first" to `members`, "faas-function" to `exclude`.'
+        in done.stdout
+    )
     assert "Cargo does not accept the workspace: error: failed to load manifest for workspace member" in done.stdout
 
 
