@@ -27,7 +27,7 @@ CALLERS = 16
 
 def rust_echo() -> Path:
     """AWS's runtime for Rust with a function that answers with its event, built once."""
-    sources = (CRATE / "Cargo.lock", *sorted((CRATE / "src").iterdir()))
+    sources = (CRATE / "Cargo.toml", CRATE / "Cargo.lock", *sorted((CRATE / "src").rglob("*.rs")))
 
     def build(target: Path) -> None:
         command = (program("cargo"), "build", "--quiet", "--release", "--locked", "--target-dir", str(target))
