@@ -210,6 +210,7 @@ WITH_PROOFS = (
     "docs/test_abi.py",
     "docs/test_from_lambda_runtime.py",
     "docs/test_http_fragments.py",
+    "emulator/test_emulator_mixed_clients.py",
     "emulator/test_emulator_mixed_functions.py",
     "glue/test_crate.py",
     "glue/test_examples.py",

@@ -14,6 +14,7 @@ import pytest
 
 from tests.emulator.support import Emulator
 from tests.pinned import pinned
+from tests.support import ROOT
 
 Serve = Callable[..., Emulator]
 FAILURES = [
@@ -45,8 +46,9 @@ def run_client(clients: Path, *arguments: str) -> str:
         "AWS_DEFAULT_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+        [sys.executable, *arguments],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -17,14 +17,13 @@ from typing import Any
 
 import pytest
 
-from tests.cache import CACHE, lock
 from tests.emulator.support import Emulator
 from tests.emulator.test_emulator_aws_clients import clients, run_client
 from tests.glue.support import call
-from tests.support import ROOT, program
+from tests.rust_examples import library
+from tests.support import program
 from tests.waiting import TIMEOUT_S, wait_until
 
-EXAMPLES = ROOT / "docs" / "examples" / "rust"
 AT_ONCE = 4
 Serve = Callable[..., Emulator]
 __all__ = ["clients"]  # a fixture
@@ -40,15 +39,6 @@ def serve() -> Iterator[Serve]:
             return stack.enter_context(Emulator(f"{library(crate)}.{symbol}", *options, environment=environment))
 
         yield start
-
-
-def library(name: str) -> Path:
-    """The library of an example; cargo builds only what has changed."""
-    folder = CACHE / "examples"
-    with lock("examples"):
-        target = ("--target-dir", folder)
-        call(program("cargo"), "build", "--quiet", "--locked", "--package", name, *target, cwd=EXAMPLES)
-    return folder / "debug" / f"lib{name}.so"
 
 
 def together(ask: Callable[[int], Any], count: int) -> list[Any]:
