@@ -186,3 +186,20 @@ def test_a_missing_prelude_is_reported_and_the_function_runs_to_its_end(serve: S
     wait_until(lambda: "wrote 512" in emulator.err, "it hangs")
     assert emulator.request("GET", "/").status == 202
     assert "Traceback" not in emulator.err
+
+
+def test_a_load_balancer_gets_a_stream_as_a_whole(serve: Serve) -> None:
+    """It invokes with Invoke; what it cannot read on AWS is not read here."""
+    emulator = serve("document_stream", "--http", "alb")
+    response = emulator.request("GET", "/")
+    assert (response.status, response.body) == (203, b"in pieces")
+    for path, why in (("/half", "Function.OutOfCoffee: no coffee"), ("/large", "and may have 1048576")):
+        assert emulator.request("GET", path).status == 502
+        assert why in emulator.err
+    emulator = serve("web_stream", "--http", "alb")
+    assert emulator.request("GET", "/").status == 502
+    assert "it is a stream for a function URL or an API; a load balancer takes none" in emulator.err
+    emulator = serve("flood", "--http", "alb")
+    assert emulator.request("GET", "/").status == 502
+    assert "exceeded maximum allowed payload size" in emulator.err
+    wait_until(lambda: "wrote 512" in emulator.err, "it hangs")

@@ -9,6 +9,7 @@ from ..sandbox.error_documents import error_text
 from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken
 from ..sandbox.invocation_queue import QUEUE_FULL
 from .build_failure import failed_build_text
+from .collected_stream import collect
 from .http_formats import HTTP_FORMATS
 from .prelude import CONTENT_TYPE as PRELUDE_TYPE
 from .prelude import PreludeParser
@@ -91,8 +92,10 @@ class HttpApi:
         def received(outcome: InvocationOutcome) -> None:
             if outcome.stream is None:
                 respond(self._to_response(invocation, outcome))
-            else:
+            elif self._format.takes_streams:
                 self._run_in_background(self._respond_streamed(invocation, outcome, respond))
+            else:
+                self._run_in_background(self._respond_collected(invocation, outcome, respond))
 
         invocation.when_outcome(received)
         function.pool.submit(invocation)
@@ -109,6 +112,10 @@ class HttpApi:
             return refusal(502)  # the reason is in the log already
         try:
             if outcome.content_type == PRELUDE_TYPE:
+                if not self._format.takes_streams:
+                    raise InvalidResponseDocument(
+                        "it is a stream for a function URL or an API; a load balancer takes none"
+                    )
                 return _with_prelude(outcome.payload)
             limit = self._format.response_limit
             if limit is not None and len(outcome.payload) > limit:
@@ -127,6 +134,16 @@ class HttpApi:
         except StreamBroken as broken:
             response = self._fail(invocation, error_text(broken.details))
         respond(response)
+
+    async def _respond_collected(
+        self, invocation: PendingInvocation, outcome: InvocationOutcome, respond: "Callable[[HttpResponse], None]"
+    ) -> None:
+        assert outcome.stream is not None
+        collected = await collect(invocation, outcome.stream, outcome.content_type)
+        if collected.is_response:
+            respond(self._to_response(invocation, collected))
+        else:
+            respond(self._fail(invocation, error_text(collected.payload)))
 
     def _fail(self, invocation: PendingInvocation, reason: str) -> HttpResponse:
         self._print_message(f"request {invocation.request_id} was answered with 502: {reason}")

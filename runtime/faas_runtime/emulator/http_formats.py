@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class HttpFormat:
     """How a request becomes an event, and a response document a response."""
 
-    __slots__ = ("body_limit", "encode_event", "response_limit", "to_response")
+    __slots__ = ("body_limit", "encode_event", "response_limit", "takes_streams", "to_response")
 
     def __init__(
         self,
@@ -24,6 +24,7 @@ class HttpFormat:
         *,
         body_limit: int = EVENT_LIMIT,
         response_limit: "int | None" = None,
+        takes_streams: bool = True,
     ) -> None:
         self.encode_event = encode_event
         self.to_response = to_response
@@ -32,6 +33,8 @@ class HttpFormat:
         """Of a request, in bytes."""
         self.response_limit = response_limit
         """Of what the function returns, in bytes; None: that of the platform."""
+        self.takes_streams = takes_streams
+        """Whether a streamed response is passed on as it arrives, or else put together first."""
 
 
 HTTP_FORMATS = {
@@ -42,6 +45,7 @@ HTTP_FORMATS = {
         to_complete_response,
         body_limit=LOAD_BALANCER_LIMIT,
         response_limit=LOAD_BALANCER_LIMIT,
+        takes_streams=False,  # it uses Invoke, not InvokeWithResponseStream
     ),
 }
 """By their names on the command line."""

@@ -10,17 +10,10 @@ import re
 from ..http_server.cors import Cors
 from ..http_server.messages import HttpResponse, StreamedBody
 from ..sandbox.error_documents import error_text
-from ..sandbox.invocation import (
-    RESPONSE_LIMIT,
-    InvocationOutcome,
-    OutcomeKind,
-    PendingInvocation,
-    StreamBroken,
-    StreamedResponse,
-    too_large_outcome,
-)
+from ..sandbox.invocation import InvocationOutcome, OutcomeKind, PendingInvocation, StreamBroken, StreamedResponse
 from ..sandbox.invocation_queue import QUEUE_FULL
 from . import event_stream
+from .collected_stream import collect
 from .invoke_request import (
     INVOCATION_TYPES,
     NOT_FOUND,
@@ -148,14 +141,15 @@ class LambdaApi:
             pool.submit(invocation)
             return
 
-        def respond_to(outcome: InvocationOutcome) -> None:
-            respond(_to_response(invocation, outcome, headers))
+        async def respond_collected(stream: StreamedResponse, content_type: str) -> None:
+            collected = await collect(invocation, stream, content_type)
+            respond(_to_response(invocation, collected, headers))
 
         def received(outcome: InvocationOutcome) -> None:
             if outcome.stream is None:
-                respond_to(outcome)
+                respond(_to_response(invocation, outcome, headers))
             else:
-                self._run_in_background(_collect_stream(invocation, outcome.stream, outcome.content_type, respond_to))
+                self._run_in_background(respond_collected(outcome.stream, outcome.content_type))
 
         invocation.when_outcome(received)
         pool.submit(invocation)
@@ -221,28 +215,6 @@ def _to_response(
     if (log := invocation.log_result) is not None:
         headers.append(("X-Amz-Log-Result", log))
     return HttpResponse(200, outcome.payload, headers)
-
-
-async def _collect_stream(
-    invocation: PendingInvocation,
-    stream: StreamedResponse,
-    content_type: str,
-    respond_to: "Callable[[InvocationOutcome], None]",
-) -> None:
-    """Put a streamed response together. It has the size limit of any other, as on Lambda."""
-    body = bytearray()
-    try:
-        async for piece in stream:
-            body += piece
-            if len(body) > RESPONSE_LIMIT:
-                stream.discard()
-                await invocation.finished()
-                respond_to(too_large_outcome())
-                return
-    except StreamBroken as broken:
-        respond_to(InvocationOutcome(OutcomeKind.ERROR, broken.details, error_type=broken.error_type))
-    else:
-        respond_to(InvocationOutcome(OutcomeKind.ANSWERED, bytes(body), content_type=content_type))
 
 
 def _check_method(request: "HttpRequest") -> None:

@@ -384,3 +384,18 @@ FAAS_EXPORT int32_t web_stream(const faas_request *request, faas_response *respo
     request->write(request->stream, prelude + 20, sizeof prelude - 1 - 20);
     return say(response, "and more");
 }
+
+/* Streams a response document, without a prelude. Event with /half: fails within it. Event with /large: 2 MiB. */
+FAAS_EXPORT int32_t document_stream(const faas_request *request, faas_response *response)
+{
+    const char *event = request->payload;
+    int i;
+    request->write(request->stream, "{\"statusCode\":203,", 18);
+    if (strstr(event, "/half") != NULL)
+        return fail(request, response);
+    request->write(request->stream, "\"body\":\"", 8);
+    memset(answer, 'y', sizeof answer);
+    for (i = 0; strstr(event, "/large") != NULL && i < 32; i++)
+        request->write(request->stream, answer, sizeof answer);
+    return say(response, "in pieces\"}");
+}
