@@ -212,6 +212,7 @@ WITH_PROOFS = (
     "docs/test_http_fragments.py",
     "emulator/test_emulator_mixed_clients.py",
     "emulator/test_emulator_mixed_functions.py",
+    "emulator/test_emulator_workspace.py",
     "glue/test_crate.py",
     "glue/test_examples.py",
     "glue/test_oldest_rust.py",

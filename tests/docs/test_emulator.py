@@ -39,6 +39,7 @@ def test_the_blocks_that_are_not_run_are_known() -> None:
     assert [block.about for block in blocks(PAGE) if block.note == "not run"] == [
         "an example of a name",
         "an example of names",
+        "an example of a workspace",
         "needs boto3",
         "an example of a build",
     ]

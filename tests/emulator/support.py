@@ -53,6 +53,7 @@ class Emulator:
         before: tuple[str, ...] = (),
         launcher: tuple[str, ...] = (*PYTHON, str(LAUNCHER)),
         stdout: int | None = None,
+        cwd: Path | None = None,
     ) -> None:
         """`before`: a program that starts the command after it. `stdout`: a descriptor to write to instead of `out`."""
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115, closed by __exit__
@@ -60,7 +61,7 @@ class Emulator:
         variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.process = subprocess.Popen(
             [*before, *launcher, *command, *arguments, *port],
-            env=variables | dict(environment or {}), stdin=subprocess.DEVNULL,
+            cwd=cwd, env=variables | dict(environment or {}), stdin=subprocess.DEVNULL,
             stdout=self._out if stdout is None else stdout, stderr=self._err,
             start_new_session=True,
         )  # fmt: skip

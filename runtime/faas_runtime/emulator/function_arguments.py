@@ -7,7 +7,7 @@ from . import config_file, env_file
 from .function_environment import function_environment, timeout_s
 from .options import DEFAULT_CONCURRENCY, FunctionOptions
 from .parsers import count
-from .programs import find_executable, find_program
+from .programs import find_executable, find_program, find_workspace
 from .wanted_function import NAME_PATTERN, WantedFunction, name_fault
 
 TYPE_CHECKING = False
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 
 def read_functions(given: argparse.Namespace, variables: "Mapping[str, str]") -> "tuple[FunctionOptions, ...]":
     """The functions of the arguments of `serve`. Raises `UsageError`."""
-    if given.config is None:
-        wanted = _named_functions(given.functions or [""])
-    elif given.functions:
-        raise UsageError(f"--config names the functions; leave out {given.functions[0]!r}, or add it to the file")
-    else:
+    if given.config is not None:
+        if given.functions:
+            raise UsageError(f"--config names the functions; leave out {given.functions[0]!r}, or add it to the file")
         wanted = config_file.read(given.config)
+    elif given.functions:
+        wanted = _named_functions(given.functions)
+    else:
+        wanted = _unnamed_functions(given, variables)
     options = ScopedOptions(given, [each.name for each in wanted])
     return tuple(_find(each, options, variables) for each in wanted)
 
@@ -42,10 +44,24 @@ def _named_functions(texts: "Sequence[str]") -> "list[WantedFunction]":
         if not program:
             raise UsageError(f"{text!r} names no library and no executable; expected NAME=LIBRARY")
         found.append(WantedFunction(name, program))
-    names = [each.name for each in found]
+    _check_names([each.name for each in found])
+    return found
+
+
+def _unnamed_functions(given: argparse.Namespace, variables: "Mapping[str, str]") -> "list[WantedFunction]":
+    """Those of the workspace in the current folder, or else the only function there, whatever it is."""
+    environment = dict(variables)
+    for path in given.env_file:
+        if "=" not in path:  # what is for one function by its name does not say which function is meant
+            environment.update(env_file.read(path))
+    libraries = find_workspace(environment)
+    _check_names(list(libraries))
+    return [WantedFunction(name, path) for name, path in libraries.items()] or [WantedFunction("", "")]
+
+
+def _check_names(names: "Sequence[str]") -> None:
     for fault in filter(None, (name_fault(name, names) for name in names)):
         raise UsageError(fault)
-    return found
 
 
 class ScopedOptions:

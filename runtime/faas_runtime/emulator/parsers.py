@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 NO_CORS = "none"
 _DEFAULT = "(default: the only library in the current folder, or what the project there has built)"
+_DEFAULTS = f"{_DEFAULT[:-1]}; of a cargo workspace, all its functions, by the names of their crates)"
 _PATHS = f"a path such as ./libmine{SUFFIX}, or a name such as mine.handle in $LAMBDA_TASK_ROOT"
 
 
@@ -38,7 +39,7 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
         "functions",
         metavar="[NAME=]LIBRARY[.HANDLER]",
         nargs="*",
-        help=f"{_PATHS}; or the path of an executable that speaks the Runtime API {_DEFAULT}",
+        help=f"{_PATHS}; or the path of an executable that speaks the Runtime API {_DEFAULTS}",
     )
     _add_common_options(parser, variables, "append", "[NAME=]", "; NAME= in front: for this function alone")
     parser.add_argument("--config", metavar="FILE", help="a JSON file that names the functions, and what each needs")

@@ -8,6 +8,13 @@ from ..errors import InitError, UsageError
 from ..library import SUFFIX, Handler
 from .options import Executable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MANIFEST = "Cargo.toml"
+_NAMING = ("LAMBDA_TASK_ROOT", "AWS_LAMBDA_FUNCTION_HANDLER", "_HANDLER")
+"""The variables of which each says which function is meant, or where it is."""
 _WINDOWS_PROGRAMS = (".exe", ".cmd", ".bat")
 
 
@@ -59,13 +66,34 @@ def find_handler(name: str, environment: "dict[str, str]", base: str = "") -> Ha
     return handler
 
 
+def find_workspace(variables: "Mapping[str, str]") -> "dict[str, str]":
+    """The libraries of the workspace in the current folder, by names; empty if it has not several functions.
+
+    Also empty if the variables, or a library in the folder, say which function is meant. Raises `UsageError`.
+    """
+    if any(variables.get(name) for name in _NAMING) or not os.path.isfile(_MANIFEST):
+        return {}
+    try:
+        if _has_one_library():
+            return {}
+    except OSError:
+        return {}  # `find_handler` looks into the folder as well, and says what is wrong with it
+    from ..project import finder
+
+    return finder.workspace_libraries(os.curdir)
+
+
 def _of_project() -> str:
     """What the project in the current folder has built; empty if there is none, or if a library is there itself."""
-    if len([name for name in os.listdir() if name.endswith(SUFFIX)]) == 1:
+    if _has_one_library():
         return ""
     from ..project import finder
 
     return finder.library(os.curdir) or ""
+
+
+def _has_one_library() -> bool:
+    return len([name for name in os.listdir() if name.endswith(SUFFIX)]) == 1
 
 
 def is_library_name(text: str) -> bool:

@@ -70,10 +70,22 @@ def find(folder: str) -> "CargoProject | None":
 
     Raises UsageError if cargo fails, or if it is not clear which crate is meant.
     """
+    found = find_all(folder)
+    if len(found) > 1:
+        names = ", ".join(project.crate.name for project in found)
+        raise UsageError(f"the workspace has several functions: {names}. Change to the folder of one of them")
+    return found[0] if found else None
+
+
+def find_all(folder: str) -> "list[CargoProject]":
+    """The same; in the root folder of a workspace that is no crate itself, all its functions, by their names.
+
+    Raises UsageError if cargo fails, or if no crate there is a function.
+    """
     root = os.path.abspath(folder)
     while not os.path.isfile(os.path.join(root, MANIFEST)):
         if root == os.path.dirname(root):
-            return None
+            return []
         root = os.path.dirname(root)
     metadata = _metadata(root)
     crates = _crates(metadata)
@@ -90,10 +102,8 @@ def find(folder: str) -> "CargoProject | None":
             f'the crate here, {other}, is no function: add crate-type = ["cdylib"] to its [lib], or change to the '
             f"folder of a function: {names}"
         )
-    found = own or crates
-    if len(found) > 1:
-        raise UsageError(f"the workspace has several functions: {names}. Change to the folder of one of them")
-    return CargoProject(found[0], metadata["target_directory"])
+    found = sorted(own or crates, key=lambda crate: crate.name)
+    return [CargoProject(crate, metadata["target_directory"]) for crate in found]
 
 
 def _name_of(metadata: "dict[str, Any]", folder: str) -> str:

@@ -36,11 +36,13 @@ def find(folder: str) -> "CargoProject | MakeProject | None":
 
     Raises UsageError if it is not clear which function is meant.
     """
-    if not os.path.isfile(os.path.join(folder, cargo.MANIFEST)):
-        for name in MAKEFILES:
-            if os.path.isfile(os.path.join(folder, name)):
-                return MakeProject(os.path.abspath(folder))
-    return cargo.find(folder)
+    return MakeProject(os.path.abspath(folder)) if _is_of_make(folder) else cargo.find(folder)
+
+
+def _is_of_make(folder: str) -> bool:
+    if os.path.isfile(os.path.join(folder, cargo.MANIFEST)):
+        return False
+    return any(os.path.isfile(os.path.join(folder, name)) for name in MAKEFILES)
 
 
 def library(folder: str, machine: str = "") -> "str | None":
@@ -57,3 +59,21 @@ def library(folder: str, machine: str = "") -> "str | None":
     if not built:
         raise UsageError("the project here is not built yet; run: faas-runtime build")
     return built[0]
+
+
+def workspace_libraries(folder: str) -> "dict[str, str]":
+    """The libraries that a workspace of cargo with several functions built last, by the names of their crates.
+
+    Empty if the folder is of another project, or of one of the functions. Raises UsageError if one is not built.
+    """
+    projects = [] if _is_of_make(folder) else cargo.find_all(folder)
+    if len(projects) < 2:
+        return {}
+    machine = inspection.this_machine().machine or ""
+    built = {project.crate.name: project.built(machine) for project in projects}
+    missing = [name for name, paths in built.items() if not paths]
+    if missing:
+        are = "is" if len(missing) == 1 else "are"
+        packages = " ".join(f"--package {name}" for name in missing)
+        raise UsageError(f"of this workspace, {', '.join(missing)} {are} not built yet; run: cargo build {packages}")
+    return {name: paths[0] for name, paths in built.items()}
