@@ -10,7 +10,7 @@ from ..errors import UsageError
 from . import package_image, packaged_library
 from .check import CheckParser
 from .check_for import parse_targets
-from .layer import LambdaLayer, file_name, usual_folder, usual_layer
+from .layer import UNPACKED_LIMIT, LambdaLayer, file_name, usual_folder, usual_layer
 from .targets import TARGETS
 
 TYPE_CHECKING = False
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ZIP, LAYER_AND_ZIP, IMAGE = "zip", "layer+zip", "image"
 FAILED = 1
 ZIPPED_LIMIT = 50 << 20  # bytes of a zip file that is uploaded to Lambda directly
-UNPACKED_LIMIT = 250 << 20  # bytes, with all layers
 _EXECUTABLE = stat.S_IFREG | 0o755
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the first date that the format has
 _UNIX = 3  # the system whose modes the entries have
