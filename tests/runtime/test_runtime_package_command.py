@@ -165,6 +165,10 @@ def test_limits_of_lambda(
     assert errors.startswith(f"faas-runtime package: {message}")
     assert "and Lambda accepts 1000\n  fix: " in errors
     assert [path.name for path in tmp_path.iterdir()] == ["layer.zip"]
+    (tmp_path / "function.zip").write_text("the last one")
+    assert command.package([f"{made}/no-libc/libfunction.so", "--layer", str(layer)]) == 1
+    assert (tmp_path / "function.zip").read_text() == "the last one"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_wrong_usage(made: Path, tmp_path: Path) -> None:
@@ -191,3 +195,23 @@ def test_wrong_usage(made: Path, tmp_path: Path) -> None:
         exit_code, output, errors = package(tmp_path, *words)
         assert (exit_code, output) == (2, ""), words
         assert message in errors
+
+
+def test_the_zip_file_replaces_nothing_that_it_is_made_of(made: Path, layer: Path, tmp_path: Path) -> None:
+    library = Path(shutil.copy(made / "no-libc" / "libfunction.so", tmp_path))
+    (tmp_path / "link").symlink_to(layer)
+    os.mkfifo(tmp_path / "pipe")
+    before = {path: path.read_bytes() for path in (library, layer)}
+    for output, message in (
+        ("layer.zip", "layer.zip goes into the zip file, so it cannot be that file; choose another --output"),
+        ("link", "link goes into the zip file"),
+        ("libfunction.so", "libfunction.so goes into the zip file"),
+        ("pipe", "pipe is there, and is no file; choose another --output"),
+        (".", ". is there, and is no file"),
+        ("", "--output is empty: give it a value, or leave it out"),
+    ):
+        exit_code, printed, errors = package(tmp_path, library, "--layer", "layer.zip", "--output", output)
+        assert (exit_code, printed) == (2, ""), output
+        assert message in errors
+    assert {path: path.read_bytes() for path in before} == before
+    assert (tmp_path / "pipe").is_fifo()

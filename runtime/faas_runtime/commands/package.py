@@ -51,11 +51,10 @@ def _package_zip(given: "argparse.Namespace", library: "PackagedLibrary", layer:
     if size > UNPACKED_LIMIT:
         return _too_large("unpacked, it would have", size, UNPACKED_LIMIT)
     target = given.output or f"{library.name}.zip"
+    _refuse_target(target, [*library.paths, *([layer.path] if layer else [])])
     files = [(name, _EXECUTABLE, data) for name, data in library.files]
-    _write_zip(target, [*(layer.files if layer and given.to == ZIP else ()), *files])
-    zipped = os.path.getsize(target)
+    zipped = _write_zip(target, [*(layer.files if layer and given.to == ZIP else ()), *files])
     if zipped > ZIPPED_LIMIT:
-        os.unlink(target)
         return _too_large("it would have", zipped, ZIPPED_LIMIT)
     print(f"{target}: {zipped} bytes, {size} unpacked{' with the layer' if layer and given.to != ZIP else ''}")
     print(_commands(library, target, given.layer if given.to == LAYER_AND_ZIP else None, given.to))
@@ -98,16 +97,32 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
 
 
 def _refuse_options_of_the_other(given: "argparse.Namespace") -> None:
-    """Raise UsageError if an option has no meaning for what is made."""
+    """Raise UsageError if an option has no meaning for what is made, or is empty, as by an unset variable of a shell."""
     of_zip, of_image = ("layer", "output"), ("tag", "base", "engine")
+    for name in (*of_zip, *of_image):
+        if getattr(given, name) == "":
+            raise UsageError(f"--{name} is empty: give it a value, or leave it out")
     for name in of_zip if given.to == IMAGE else of_image:
         if getattr(given, name) is not None:
             hint = f"; it has {', '.join(f'--{each}' for each in of_image)}" if given.to == IMAGE else ""
             raise UsageError(f"--to {given.to} takes no --{name}{hint}")
 
 
-def _write_zip(path: str, files: "list[tuple[str, int, bytes]]") -> None:
-    """Write a zip file, which depends on its contents alone; all of it, or nothing."""
+def _refuse_target(path: str, read: "list[str]") -> None:
+    """Raise UsageError if writing the zip file would destroy what it is made of, or what is no file."""
+    if not os.path.exists(path):
+        return
+    if any(os.path.samefile(path, each) for each in read):
+        raise UsageError(f"{path} goes into the zip file, so it cannot be that file; choose another --output")
+    if not os.path.isfile(path):
+        raise UsageError(f"{path} is there, and is no file; choose another --output")
+
+
+def _write_zip(path: str, files: "list[tuple[str, int, bytes]]") -> int:
+    """Write a zip file, which depends on its contents alone; all of it, or nothing if it is too large for Lambda.
+
+    Returns its bytes.
+    """
     part = f"{path}.{os.getpid()}.part"
     try:
         with zipfile.ZipFile(part, "w") as archive:
@@ -116,7 +131,10 @@ def _write_zip(path: str, files: "list[tuple[str, int, bytes]]") -> None:
                 info.create_system = _UNIX
                 info.external_attr = mode << 16
                 archive.writestr(info, data, zipfile.ZIP_DEFLATED, 9)
-        os.replace(part, path)
+        size = os.path.getsize(part)
+        if size <= ZIPPED_LIMIT:
+            os.replace(part, path)
+        return size
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}; choose another --output") from error
     finally:

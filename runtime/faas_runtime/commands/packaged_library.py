@@ -25,7 +25,9 @@ class PackagedLibrary:
         self.name = stem[3:] if stem.startswith("lib") else stem
         self.handler = f"{self.name}.{symbol}"
         self.machine = judged.linkage.machine
-        self.files = [(each.name, _read(each.path)) for each in judged.with_others()]
+        found = list(judged.with_others())
+        self.paths = [each.path for each in found]
+        self.files = [(each.name, _read(each.path)) for each in found]
         """Name and content of the library, and of those beside it that it needs."""
 
     @property
