@@ -10,7 +10,7 @@ from ..errors import UsageError
 from . import package_image, packaged_library
 from .check import CheckParser
 from .check_for import parse_targets
-from .layer import UNPACKED_LIMIT, LambdaLayer, file_name, usual_folder, usual_layer
+from .layer import BOOTSTRAP, FOLDER, UNPACKED_LIMIT, LambdaLayer, file_name, usual_folder, usual_layer
 from .targets import TARGETS
 
 TYPE_CHECKING = False
@@ -50,6 +50,9 @@ def _package_zip(given: "argparse.Namespace", library: "PackagedLibrary", layer:
     size = sum(len(data) for _, data in library.files) + (layer.size if layer else 0)
     if size > UNPACKED_LIMIT:
         return _too_large("unpacked, it would have", size, UNPACKED_LIMIT)
+    for name, _ in library.files:
+        if name == BOOTSTRAP or name.startswith(FOLDER):  # Lambda would start it, also if the layer is in /opt
+            raise UsageError(f"the library needs {name}, which takes the place of the layer's; give it another name")
     target = given.output or f"{library.name}.zip"
     _refuse_target(target, [*library.paths, *([layer.path] if layer else [])])
     files = [(name, _EXECUTABLE, data) for name, data in library.files]
@@ -97,7 +100,7 @@ def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
 
 
 def _refuse_options_of_the_other(given: "argparse.Namespace") -> None:
-    """Raise UsageError if an option has no meaning for what is made, or is empty, as by an unset variable of a shell."""
+    """Raise UsageError if an option has no meaning for what is made, or is empty: an unset variable of a shell."""
     of_zip, of_image = ("layer", "output"), ("tag", "base", "engine")
     for name in (*of_zip, *of_image):
         if getattr(given, name) == "":

@@ -121,11 +121,14 @@ def _write_context(folder: str, library: "PackagedLibrary", base: str) -> None:
     task = os.path.join(folder, "task")
     os.mkdir(task)
     for name, data in library.files:
-        with open(os.path.join(task, name), "wb") as file:
+        path = os.path.join(task, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
             file.write(data)
-    for path in (*(os.path.join(task, name) for name, _ in library.files), task):
-        os.chmod(path, _MODE)
-        os.utime(path, (0, 0))
+    for parent, _, names in os.walk(task, topdown=False):
+        for path in (*(os.path.join(parent, name) for name in names), parent):
+            os.chmod(path, _MODE)
+            os.utime(path, (0, 0))
     with open(os.path.join(folder, container_engine.CONTAINERFILE), "w", encoding="utf-8") as text:
         text.write(f"FROM {base}\nCOPY task/ {TASK_ROOT}/\nCMD {json.dumps([library.handler])}\n")
 

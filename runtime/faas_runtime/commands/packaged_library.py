@@ -27,8 +27,9 @@ class PackagedLibrary:
         self.machine = judged.linkage.machine
         found = list(judged.with_others())
         self.paths = [each.path for each in found]
-        self.files = [(each.name, _read(each.path)) for each in found]
-        """Name and content of the library, and of those beside it that it needs."""
+        folder = os.path.dirname(os.path.abspath(judged.path))
+        self.files = [(_place(os.path.join(folder, each.path), folder), _read(each.path)) for each in found]
+        """Path and content of the library, and of those that it needs, where its search path finds them."""
 
     @property
     def function(self) -> str:
@@ -45,7 +46,7 @@ def read(name: "str | None", targets: "list[BuildTarget]", machine: str) -> "Pac
     """Read the library of that name, or the one of the project in the current folder.
 
     It has to fit the targets and the processor `machine`, if that is not empty. Returns None if it does not, which was
-    printed. Raises UsageError if there is no library.
+    printed. Raises UsageError if there is no library, or if it needs files that have no place in the task root.
     """
     path, symbol = _locate(name, machine)
     verdict = TargetVerdict(path, symbol, [*targets, *_processor(machine, targets)])
@@ -76,6 +77,27 @@ def _locate(name: "str | None", machine: str) -> "tuple[str, str]":
     if found is None:
         raise UsageError("there is no project in the current folder; name the library: LIBRARY[.HANDLER]")
     return found, DEFAULT_SYMBOL
+
+
+def _place(path: str, folder: str) -> str:
+    """The path of a file below the folder of the library, which becomes the task root. Raises UsageError.
+
+    The task root has another name. So a search path that leaves the folder, even to come back, leads elsewhere there.
+    """
+    place: list[str] = []
+    start = os.path.join(folder, "")
+    words = path[len(start) :].replace(os.sep, "/").split("/") if path.startswith(start) else [os.pardir]
+    for word in words:
+        if word == os.pardir and not place:
+            raise UsageError(
+                f"{os.path.normpath(path)} is needed, and its search path leads out of the folder of the library; move "
+                "it there or below, and link the library with -Wl,-rpath,'$ORIGIN' or -Wl,-rpath,'$ORIGIN/FOLDER'"
+            )
+        if word == os.pardir:
+            place.pop()
+        elif word not in ("", os.curdir):
+            place.append(word)
+    return "/".join(place)
 
 
 def _read(path: str) -> bytes:
