@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import stat
@@ -12,6 +13,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from faas_runtime._version import __version__
 from faas_runtime.commands import package as command
 
 from ci.core.runtime_api_stub import RuntimeApiStub
@@ -215,3 +217,51 @@ def test_the_zip_file_replaces_nothing_that_it_is_made_of(made: Path, layer: Pat
         assert message in errors
     assert {path: path.read_bytes() for path in before} == before
     assert (tmp_path / "pipe").is_fifo()
+
+
+@pytest.mark.parametrize(
+    "name", ["lib$(exit).so", "lib;'q\".so", "-x.so", "lib%s.so", "libgr\u00fc\u00df.so", "lib---.so"]
+)
+def test_strange_names_are_quoted_and_give_a_name_for_lambda(made: Path, tmp_path: Path, name: str) -> None:
+    shutil.copy(made / "no-libc" / "libfunction.so", tmp_path / name)
+    exit_code, output, errors = package(tmp_path, f"./{name}", "--to", "layer+zip")
+    assert (exit_code, errors) == (0, "")
+    create = shlex.split(output.splitlines()[4])
+    values = dict(zip(create[3::2], create[4::2], strict=True))
+    stem = name.removesuffix(".so").removeprefix("lib")
+    assert values["--handler"] == f"{stem}.handle"
+    assert values["--zip-file"] == f"fileb://{stem}.zip"
+    assert re.fullmatch("[A-Za-z0-9][A-Za-z0-9-]*", values["--function-name"])
+
+
+@pytest.mark.parametrize("name", [b"lib.so", b".so", b"lib a.so", b"liba\nb.so", b"lib\xff.so"])
+def test_names_that_no_handler_has(made: Path, tmp_path: Path, name: bytes) -> None:
+    path = str(tmp_path / os.fsdecode(name))
+    shutil.copy(made / "no-libc" / "libfunction.so", path)
+    for to in ("zip", "layer+zip", "image"):
+        exit_code, output, errors = package(tmp_path, path, "--to", to)
+        assert (exit_code, output) == (2, "")
+        assert f"{path!a}: Lambda accepts no handler of this name" in errors
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_layer_in_the_usual_folder(made: Path, layer: Path, tmp_path: Path) -> None:
+    """For use with the layer, the command that publishes it names that file, and its size counts."""
+    library = made / "no-libc" / "libfunction.so"
+    folder = tmp_path / "faas-runtime"
+    folder.mkdir()
+    usual = folder / f"faas-runtime-{__version__}-lambda-layer-{ARCHITECTURE}.zip"
+    exit_code, output, _ = package(tmp_path, library, "--to", "layer+zip")
+    assert exit_code == 0
+    assert f" --zip-file fileb://{usual.name} " in output
+    layer.rename(usual)
+    exit_code, output, _ = package(tmp_path, library, "--to", "layer+zip")
+    assert exit_code == 0
+    assert " unpacked with the layer\n" in output
+    assert f" --zip-file fileb://{usual} " in output
+    assert package(tmp_path, library)[0] == 0
+    other = {"x86_64": "arm64", "arm64": "x86_64"}[ARCHITECTURE]
+    usual.rename(folder / usual.name.replace(ARCHITECTURE, other))
+    exit_code, _, errors = package(tmp_path, made / other.replace("x86_64", "no-libc") / "libfunction.so")
+    assert exit_code == 2
+    assert f"-{other}.zip is for {ARCHITECTURE}, whatever its name says; the page https://" in errors

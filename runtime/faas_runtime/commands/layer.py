@@ -53,14 +53,19 @@ def where(machine: str) -> str:
     return f"the page {_RELEASE} has {file_name(machine)}"
 
 
-def usual_layer(machine: str) -> "LambdaLayer":
-    """The layer of this version in the usual folder; raises UsageError if it is not there."""
+def usual_layer(machine: str, *, needed: bool) -> "LambdaLayer | None":
+    """The layer of this version in the usual folder; None if it is neither there nor needed. Raises UsageError."""
     folder = usual_folder()
     path = os.path.join(folder, file_name(machine))
     if not os.path.exists(path):
+        if not needed:
+            return None
         wanted = "name it by --layer FILE, or put it into"
         raise UsageError(f"--to zip needs the layer with the runtime: {where(machine)}; {wanted} {folder}")
-    return LambdaLayer(path)
+    layer = LambdaLayer(path)
+    if layer.machine != machine:
+        raise UsageError(f"{path} is for {architecture(layer.machine)}, whatever its name says; {where(machine)}")
+    return layer
 
 
 class LambdaLayer:

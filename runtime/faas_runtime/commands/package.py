@@ -41,8 +41,8 @@ def package(arguments: "Sequence[str]") -> int:
     library = packaged_library.read(given.library, targets or [TARGETS["micro"]], machine)
     if library is None:
         return FAILED
-    if given.to == ZIP and layer is None:
-        layer = usual_layer(library.machine)
+    if layer is None:
+        layer = usual_layer(library.machine, needed=given.to == ZIP)
     return _package_zip(given, library, layer)
 
 
@@ -60,7 +60,7 @@ def _package_zip(given: "argparse.Namespace", library: "PackagedLibrary", layer:
     if zipped > ZIPPED_LIMIT:
         return _too_large("it would have", zipped, ZIPPED_LIMIT)
     print(f"{target}: {zipped} bytes, {size} unpacked{' with the layer' if layer and given.to != ZIP else ''}")
-    print(_commands(library, target, given.layer if given.to == LAYER_AND_ZIP else None, given.to))
+    print(_commands(library, target, layer.path if layer else file_name(library.machine), given.to))
     return 0
 
 
@@ -151,13 +151,13 @@ def _too_large(what: str, size: int, limit: int) -> int:
     return FAILED
 
 
-def _commands(library: "PackagedLibrary", target: str, layer: "str | None", to: str) -> str:
+def _commands(library: "PackagedLibrary", target: str, layer: str, to: str) -> str:
     """The commands for AWS; capital letters stand for what the user has to fill in."""
     architecture = library.architecture
     file = shlex.quote(f"fileb://{target}")
     lines = []
     if to == LAYER_AND_ZIP:
-        zip_of_layer = shlex.quote(f"fileb://{layer or file_name(library.machine)}")
+        zip_of_layer = shlex.quote(f"fileb://{layer}")
         lines += [
             "# once, for the layer; its answer has LayerVersionArn",
             f"aws lambda publish-layer-version --layer-name faas-runtime-{architecture} --zip-file {zip_of_layer} "
@@ -169,7 +169,7 @@ def _commands(library: "PackagedLibrary", target: str, layer: "str | None", to: 
             *lines,
             "# the first time",
             f"aws lambda create-function --function-name {library.function} --runtime provided.al2023 --architectures "
-            f"{architecture} --handler {library.handler} --zip-file {file} --role ROLE_ARN{layers}",
+            f"{architecture} --handler {shlex.quote(library.handler)} --zip-file {file} --role ROLE_ARN{layers}",
             "# from then on",
             f"aws lambda update-function-code --function-name {library.function} --architectures {architecture} "
             f"--zip-file {file}",

@@ -136,11 +136,12 @@ def _write_context(folder: str, library: "PackagedLibrary", base: str) -> None:
 def _commands(engine: "ContainerEngine", library: "PackagedLibrary", tag: str) -> str:
     """The commands for AWS; capital letters stand for what the user has to fill in."""
     function, architectures = library.function, f"--architectures {library.architecture}"
-    address = f"{_REGISTRY}/{function}:1"
+    repository = function.lower()  # as those of ECR are
+    address = f"{_REGISTRY}/{repository}:1"
     return "\n".join(
         (
             "# once, for the repository",
-            f"aws ecr create-repository --repository-name {function}",
+            f"aws ecr create-repository --repository-name {repository}",
             "# the image, after: "
             f"aws ecr get-login-password | {engine.name} login --username AWS --password-stdin {_REGISTRY}",
             *engine.push_commands(shlex.quote(tag), address),

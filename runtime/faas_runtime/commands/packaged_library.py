@@ -1,6 +1,7 @@
 """The library that goes into a zip file or an image: finds it, and checks that it fits."""
 
 import os
+import re
 import sys
 
 from ..command_line import current_folder
@@ -33,8 +34,8 @@ class PackagedLibrary:
 
     @property
     def function(self) -> str:
-        """What the function is called on Lambda."""
-        return self.name.replace("_", "-")
+        """What the function is called on Lambda, which takes letters, digits, - and _, and 64 of them at most."""
+        return re.sub(r"[^A-Za-z0-9-]", "-", self.name).strip("-")[:64] or "function"
 
     @property
     def architecture(self) -> str:
@@ -46,9 +47,11 @@ def read(name: "str | None", targets: "list[BuildTarget]", machine: str) -> "Pac
     """Read the library of that name, or the one of the project in the current folder.
 
     It has to fit the targets and the processor `machine`, if that is not empty. Returns None if it does not, which was
-    printed. Raises UsageError if there is no library, or if it needs files that have no place in the task root.
+    printed. Raises UsageError if there is no library, if its name is none for Lambda, or if it needs files that have no
+    place in the task root.
     """
     path, symbol = _locate(name, machine)
+    _refuse_name(path)
     verdict = TargetVerdict(path, symbol, [*targets, *_processor(machine, targets)])
     if not verdict.fits or verdict.library is None:
         print(f"library: {path}")
@@ -77,6 +80,16 @@ def _locate(name: "str | None", machine: str) -> "tuple[str, str]":
     if found is None:
         raise UsageError("there is no project in the current folder; name the library: LIBRARY[.HANDLER]")
     return found, DEFAULT_SYMBOL
+
+
+def _refuse_name(path: str) -> None:
+    """Raise UsageError if the library's name cannot be that of a handler, or of a file in a zip file."""
+    name = os.path.basename(path)[: -len(".so")]
+    if name in ("", "lib") or not name.isprintable() or " " in name:
+        raise UsageError(
+            f"{path!a}: Lambda accepts no handler of this name, as it is empty, or has a space or an unprintable "
+            "character; rename the library"
+        )
 
 
 def _place(path: str, folder: str) -> str:
