@@ -36,7 +36,13 @@ _SUMS = ".md5sums"
 _START = """\
 #!/bin/sh
 # Starts the runtime with the Python, the loader and the libraries of this folder, wherever the folder is.
-case $0 in /*) folder=${{0%/*}} ;; */*) folder=$PWD/${{0%/*}} ;; *) folder=$PWD ;; esac
+own=$0
+if [ -h "$own" ]; then own=$(readlink -f "$own"); fi
+case $own in /*) folder=${{own%/*}} ;; */*) folder=$PWD/${{own%/*}} ;; *) folder=$PWD ;; esac
+case $folder in *[:\\;\\$]*)
+    echo "bootstrap: the loader takes no path with a colon, a semicolon or a dollar sign: move $folder" >&2
+    exit 1 ;;
+esac
 root=$folder/{folder}
 libraries=$root/{libraries}
 export SSL_CERT_FILE="${{SSL_CERT_FILE:-$root/etc/ssl/certs/ca-certificates.crt}}"
