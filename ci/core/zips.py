@@ -10,6 +10,7 @@ import io
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,10 +44,11 @@ def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
 
 def read(path: Path) -> FileTree:
     """The files and links of a zip file. Raises `VerificationError` for a file that is damaged or no zip file."""
+    content = io.BytesIO(path.read_bytes())
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(content) as archive:
             return {info.filename: _entry(info, archive.read(info)) for info in archive.infolist() if not info.is_dir()}
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+    except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError, zlib.error) as error:
         raise VerificationError(f"{path.name}: no zip file, or damaged: {error}") from error
 
 
