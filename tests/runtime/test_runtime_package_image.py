@@ -140,6 +140,17 @@ def test_failures_of_the_engine(made: Path, tmp_path: Path, programs: Path) -> N
     assert f"{base} is for arm64 here, and the library for amd64\n  fix: podman pull --platform=linux/amd64" in errors
 
 
+def test_engine_that_stops_after_the_build(made: Path, tmp_path: Path, programs: Path) -> None:
+    """Nothing is known of the image then, so nothing is said of the base, and no image is removed."""
+    gone = ENGINE.replace("*)", '*) [ -e CONTAINERFILE ] && echo "$@" >> ASKED && exit 1\n  ')
+    stand_in(programs, "podman", gone)
+    exit_code, output, errors = package(tmp_path, programs, made / "no-libc" / "libfunction.so")
+    assert (exit_code, output) == (1, "")
+    assert "podman does not know function, which it has built\n  fix: see what `podman images` says" in errors
+    assert "is for" not in errors
+    assert "rmi" not in (tmp_path / "ASKED").read_text()
+
+
 def test_library_that_does_not_fit_the_image(made: Path, tmp_path: Path, programs: Path) -> None:
     stand_in(programs, "podman")
     for name, targets, message in (
@@ -163,6 +174,11 @@ def test_library_that_does_not_fit_the_image(made: Path, tmp_path: Path, program
         (("--base=--all",), "is no name of an image"),
         (("--base", "x\nRUN false"), "is no name of an image"),
         (("--tag", "Upper"), "'Upper' cannot be the name of an image; choose another one: --tag NAME"),
+        (("--tag", "a..b"), "'a..b' cannot be the name of an image"),
+        (("--tag", "a//b"), "'a//b' cannot be the name of an image"),
+        (("--tag", "Upper/b"), "'Upper/b' cannot be the name of an image"),
+        (("--tag", "a" * 256), "cannot be the name of an image"),
+        (("--base", ""), "--base is empty"),
         (("--tag=--all",), "'--all' cannot be the name of an image"),
         (("--engine", "other"), "argument --engine: invalid choice: 'other'"),
     ],
@@ -177,7 +193,16 @@ def test_wrong_usage_of_an_image(
 
 
 @pytest.mark.parametrize(
-    "tag", ["a", "localhost/my-function", "registry.example:5000/a/b_c.d:1.0-x", "localhost:5000/a", "a/b/c"]
+    "tag",
+    [
+        "a",
+        "localhost/my-function",
+        "registry.example:5000/a/b_c.d:1.0-x",
+        "localhost:5000/a",
+        "a/b/c",
+        "a--b__c",
+        "Host.example/a",
+    ],
 )
 def test_names_of_images(made: Path, tmp_path: Path, programs: Path, tag: str) -> None:
     stand_in(programs, "podman")

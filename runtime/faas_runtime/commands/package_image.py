@@ -27,9 +27,11 @@ FAILED = 1
 TASK_ROOT = "/var/task"
 # What an instruction of a Containerfile takes for the name of an image, and nothing else.
 _BASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@+-]*")
-_TAG = re.compile(
-    r"([A-Za-z0-9.-]+(:[0-9]+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*(:[A-Za-z0-9_][A-Za-z0-9._-]*)?"  # [HOST/]NAME[:TAG]
-)
+# [HOST/]NAME[:TAG], as in https://pkg.go.dev/github.com/distribution/reference
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+_HOST = r"(?:localhost|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9.-]+:[0-9]+)(?::[0-9]+)?/"
+_TAG = re.compile(rf"(?:{_HOST})?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9._-]{{0,127}})?")
+_LONGEST_NAME = 255
 _MODE = 0o755
 _REGISTRY = "ACCOUNT.dkr.ecr.REGION.amazonaws.com"
 
@@ -59,7 +61,7 @@ def package(given: "argparse.Namespace", targets: "list[BuildTarget]") -> int:
     if library is None:
         return FAILED
     tag = given.tag or library.function
-    if not _TAG.fullmatch(tag):
+    if not _TAG.fullmatch(tag) or len(tag) > _LONGEST_NAME:
         raise UsageError(f"{tag!r} cannot be the name of an image; choose another one: --tag NAME, in small letters")
     engine = container_engine.find(given.engine)
     if not _build(engine, library, base, tag):
@@ -100,10 +102,14 @@ def _build(engine: "ContainerEngine", library: "PackagedLibrary", base: str, tag
             print(f"  fix: {base}: {lacks} it could not be pulled for {wanted}. {_how_to_get(engine)}", file=sys.stderr)
         return False
     found = engine.inspect(tag)
+    if not found:
+        print(f"faas-runtime package: {engine.name} does not know {tag}, which it has built", file=sys.stderr)
+        print(f"  fix: see what `{engine.name} images` says, and run the same command again", file=sys.stderr)
+        return False
     if found.architecture != wanted:  # docker takes the base that it has
         engine.remove(tag)
         print(
-            f"faas-runtime package: {base} is for {found.architecture or 'an unknown processor'} here, and the library "
+            f"faas-runtime package: {base} is for {found.architecture} here, and the library "
             f"for {wanted}\n  fix: {engine.name} pull --platform={platform} {base}",
             file=sys.stderr,
         )
