@@ -218,6 +218,7 @@ WITH_PROOFS = (
     "glue/test_oldest_rust.py",
     "images/test_flavours.py",
     "images/test_image_index.py",
+    "images/test_lambda_layer.py",
     "images/test_planted.py",
     "images/test_projects.py",
     "images/test_surroundings.py",

@@ -42,6 +42,12 @@ def verify(check: Check) -> Verdict:
     _require_entries(check)
     size = check.path.stat().st_size
     check.require(size <= MOST_BYTES, f"it has at most {MOST_BYTES} bytes, and not {size}")
+    require_files(check, tree)
+    return _require_runs(check)
+
+
+def require_files(check: Check, tree: FileTree) -> None:
+    """The files of a layer are in their places, those of micro, and whole; a fault raises `VerificationError`."""
     _require_places(check, tree)
     root = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in tree.items() if name != BOOTSTRAP}
     _require_files_of_micro(check, root)
@@ -50,7 +56,6 @@ def verify(check: Check) -> Verdict:
     require_whole_programs(check, root, check.variant.architecture)
     require_licence(check, root)
     _require_description(check, root)
-    return _require_runs(check)
 
 
 def _require_entries(check: Check) -> None:

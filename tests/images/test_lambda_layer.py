@@ -188,7 +188,6 @@ FAULTS: dict[str, tuple[Callable[[FileTree], object], str]] = {
         lambda tree: tree.update({f"{FOLDER}usr/lib/x": tars.link("/opt/faas-runtime/usr")}),
         "the link faas-runtime/usr/lib/x is relative",
     ),
-    "a program for everybody to change": (replace(f"{FOLDER}usr/bin/x", b"", 0o777), "mode of faas-runtime/usr/bin/x"),
     "another payload": (replace(MODULE, b"pass\n"), "files that differ from micro's"),
     "a file that micro has not": (replace(f"{FOLDER}usr/lib/x", b""), r"files of micro: missing \[\], not expected"),
     "no certificates": (lambda tree: tree.pop(BUNDLE), r"files of micro: missing \['etc/ssl/certs/ca-cert"),
@@ -204,6 +203,9 @@ FAULTS: dict[str, tuple[Callable[[FileTree], object], str]] = {
         replace(f"{FOLDER}layer.json", b'{"runtime": "provided.al2023", "architecture": "arm64"}'),
         "layer.json: architecture: found 'arm64', expected 'x86_64'",
     ),
+}
+FAULTS_OF_THE_FILE: dict[str, tuple[Callable[[FileTree], object], str]] = {
+    "a program for everybody to change": (replace(f"{FOLDER}usr/bin/x", b"", 0o777), "mode of faas-runtime/usr/bin/x"),
     "too large": (
         replace(f"{FOLDER}usr/share/x", os.urandom(lambda_layer.MOST_BYTES)),
         "it has at most 10000000 bytes",
@@ -215,6 +217,16 @@ FAULTS: dict[str, tuple[Callable[[FileTree], object], str]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found(built: Path, layer: Path, tmp_path: Path, fault: str) -> None:
     change, said = FAULTS[fault]
+    tree = zips.read(layer)
+    change(tree)
+    with pytest.raises(VerificationError, match=rf"^layers/{layer.name}: .*{said}"):
+        lambda_layer.require_files(check_of(built, layer, tmp_path / "check"), tree)
+
+
+@pytest.mark.mutant
+@pytest.mark.parametrize("fault", FAULTS_OF_THE_FILE)
+def test_a_fault_of_the_file_is_found(built: Path, layer: Path, tmp_path: Path, fault: str) -> None:
+    change, said = FAULTS_OF_THE_FILE[fault]
     path = changed(layer, tmp_path, change, open_project(built, Options()).release.epoch)
     with pytest.raises(VerificationError, match=rf"^layers/{layer.name}: .*{said}"):
         lambda_layer.verify(check_of(built, path, tmp_path / "check"))
