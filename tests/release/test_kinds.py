@@ -209,29 +209,6 @@ def test_a_session_imports_only_what_its_kinds_need(session: str, builders: set[
     assert not {name for name in modules if name.startswith(("ci.images", "ci.verify", "ci.lint", "cookiecutter"))}
 
 
-ALL_IMPORTS = """
-import sys
-from ci.__main__ import main
-code = main(sys.argv[1:])
-print(*sys.modules, file=sys.stderr)
-sys.exit(code)
-"""
-NOT_NEEDED = (
-    *("ci.verify", "ci.lint", "ci.images", "ci.builders.images", "ci.bake.render", "cookiecutter"),
-    *("http.server", "jsonschema", "packaging.licenses", "deflate"),
-)
-
-
-def test_an_rpm_with_nothing_to_do_imports_little(snapshot: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ALL_IMPORTS, "rpm"], cwd=snapshot, capture_output=True, text=True, check=True
-    )
-    assert "started" not in done.stderr
-    modules = done.stderr.split("\n")[-2].split(" ")
-    assert "ci.builders.rpm" in modules
-    assert not [name for name in modules for not_needed in NOT_NEEDED if f"{name}.".startswith(f"{not_needed}.")]
-
-
 ENTRY = """
 KINDS = (
     Kind(

@@ -26,6 +26,18 @@ import pytest
 from tests.snapshots import checkout_for_tests
 from tests.support import ROOT, copy_checkout, run_ci, search_path
 
+ALL_IMPORTS = """
+import sys
+from ci.__main__ import main
+code = main(sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(code)
+"""
+NOT_NEEDED = (
+    *("ci.verify", "ci.lint", "ci.images", "ci.builders.images", "ci.bake.render", "cookiecutter"),
+    *("http.server", "jsonschema", "packaging.licenses", "deflate"),
+)
+
 
 def report(checkout: Path) -> dict[str, Any]:
     document = json.loads((checkout / "dist" / "artifacts.json").read_bytes())
@@ -78,6 +90,16 @@ def test_every_artifact_is_verified_or_says_why_not(snapshot: Path) -> None:
             assert (sbom["status"] == "unavailable") == (artifact["status"] == "unavailable")
             assert artifact["status"] != "unavailable" or sbom["reason"] == artifact["reason"]
     assert not described
+
+
+def test_an_rpm_with_nothing_to_do_imports_little(snapshot: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ALL_IMPORTS, "rpm"], cwd=snapshot, capture_output=True, text=True, check=True
+    )
+    assert "started" not in done.stderr
+    modules = done.stderr.split("\n")[-2].split(" ")
+    assert "ci.builders.rpm" in modules
+    assert not [name for name in modules for not_needed in NOT_NEEDED if f"{name}.".startswith(f"{not_needed}.")]
 
 
 def test_the_page_shows_every_artifact(snapshot: Path) -> None:
