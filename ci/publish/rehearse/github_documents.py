@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from typing import Any
 from urllib.parse import quote
@@ -64,7 +65,7 @@ def page(origin: str, repository: str, found: StoredPage, *, digests: bool) -> d
 def asset(origin: str, repository: str, on: StoredPage, found: StoredAsset, *, digests: bool) -> dict[str, Any]:
     """A file of a release page."""
     address = f"{origin}/{repository}/releases/download/{_address_of(on)}/{quote(found.name)}"
-    digest = f"sha256:{hashlib.sha256(found.data).hexdigest()}" if digests and found.whole else None
+    digest = _digest(found.data) if digests and found.whole else None
     return {
         "url": f"{origin}/repos/{repository}/releases/assets/{found.id}",
         "id": found.id,
@@ -81,6 +82,12 @@ def asset(origin: str, repository: str, on: StoredPage, found: StoredAsset, *, d
         "updated_at": "2026-01-01T00:00:00Z",
         "browser_download_url": address,
     }
+
+
+@functools.lru_cache(maxsize=1_000)
+def _digest(data: bytes) -> str:
+    """GitHub has computed it once when a list of files asks for it, however large they are."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
 def _address_of(found: StoredPage) -> str:
