@@ -214,7 +214,10 @@ def test_no_warning(root: PythonRoot) -> None:
         "package = pathlib.Path('/usr/lib/faas-runtime/faas_runtime')\n"
         "for path in sorted([*package.glob('*.py'), *package.glob('commands/*.py'), *package.glob('binary/*.py')]):\n"
         "    names = path.relative_to(package.parent).with_suffix('').parts\n"
-        "    if path.stem not in ('__main__', 'start_finder'): __import__('.'.join(names))\n"
+        "    if path.stem in ('__main__', 'start_finder'): continue\n"
+        "    try: __import__('.'.join(names))\n"
+        "    except ModuleNotFoundError as error:\n"
+        "        if error.name != 'zlib': raise\n"  # the Python for musl has none, and `package` says so
     )
     done = root.run("/usr/bin/python3", "-I", "-W", "error", "-c", code)
     assert (done.returncode, done.stderr) == (0, "")
