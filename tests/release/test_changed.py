@@ -64,7 +64,7 @@ def test_a_page_affects_the_tests_of_pages() -> None:
 
 def test_a_module_affects_what_imports_it_directly_or_not() -> None:
     assert {"glue", "docs", "images", "matrix", "recipes"} <= folders("tests/glue/support.py")
-    assert "emulator" not in folders("tests/glue/support.py")
+    assert "manifest" not in folders("tests/glue/support.py")
     beside = affected(["tests/glue/functions/moods.rs"])
     assert beside is not None
     assert affected(["tests/glue/support.py"]) == {*beside, CLASS_NAMES}
