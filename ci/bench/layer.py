@@ -18,6 +18,7 @@ from ci.core.architectures import host_name
 from ci.core.console import Console
 from ci.core.errors import CommandFailed
 from ci.core.files import fresh_folder
+from ci.images import micro_layers
 from ci.images.lambda_layer import BOOTSTRAP, aws_name
 from ci.manifest import dist_paths
 from ci.manifest.reader import load
@@ -32,7 +33,7 @@ def measure(subject: MeasuredRuntime) -> bool:
     """Print size and start, write `dist/bench/layer.json`; returns whether both targets are met."""
     release = load(ROOT / "release.yaml")
     layer = ROOT / "dist" / dist_paths.lambda_layer(release, aws_name(host_name()))
-    roots = [ROOT / "dist" / "micro" / name for name in (f"root-{host_name()}.tar", "runtime.tar")]
+    roots = [ROOT / "dist" / path for path in (micro_layers.root(host_name()), micro_layers.RUNTIME)]
     answer = Figure(key="answer", what="start to the first answer", unit="ms")
     if layer.exists() and all(path.exists() for path in roots):
         with open_setup(subject, only_own=True) as setup:

@@ -10,9 +10,13 @@ from __future__ import annotations
 import json
 import re
 import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 
-from ci.core import tars
+from ci.core import tars, zips
 from ci.core.architectures import Architecture
+from ci.core.errors import VerificationError
 from ci.core.tars import FileTree
 from ci.manifest.release import Release
 
@@ -52,6 +56,26 @@ exec "$libraries/{loader}" --inhibit-cache --library-path "$libraries${{LD_LIBRA
 """
 _LOADERS = {"amd64": "ld-linux-x86-64.so.2", "arm64": "ld-linux-aarch64.so.1"}
 _AWS_NAMES = {"amd64": "x86_64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundLayer:
+    """What a finished layer has: its entries, its files by their paths below its folder, and what it says of itself."""
+
+    entries: FileTree
+    root: FileTree
+    said: Mapping[str, str]
+
+
+def read(path: Path) -> FoundLayer:
+    """Read a finished layer. Raises `VerificationError` for a damaged file, or one that does not say what it is."""
+    entries = zips.read(path)
+    start = f"{FOLDER}/"
+    root = {name.removeprefix(start): entry for name, entry in entries.items() if name.startswith(start)}
+    try:
+        return FoundLayer(entries=entries, root=root, said=json.loads(root[DESCRIPTION].data))
+    except (KeyError, ValueError) as error:
+        raise VerificationError(f"{path.name}: not a layer that this tooling makes: {error!r}") from error
 
 
 def aws_name(architecture: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import posixpath
 import re
 import tarfile
@@ -11,13 +10,13 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from importlib.metadata import Distribution
 
-from ci.core import crate_file, tars, zips
+from ci.core import crate_file, tars
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.resolve import resolve
 from ci.core.tars import Entry, FileTree
 from ci.images import image_index as index_archive
+from ci.images import lambda_layer as lambda_layer_file
 from ci.images import oci
-from ci.images.lambda_layer import DESCRIPTION, FOLDER
 from ci.pipeline.entries import entry_of
 from ci.prove import header
 from ci.sboms.contents import OpenedArtifact
@@ -148,15 +147,13 @@ def image(source: OpenedArtifact) -> Aspects:
 
 def lambda_layer(source: OpenedArtifact) -> Aspects:
     """A layer for Lambda: its files, and the distribution's packages among them."""
-    tree = zips.read(source.path)
-    root = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in tree.items()}
-    said: dict[str, str] = json.loads(root[DESCRIPTION].data)
-    packages, licences = _packages(source, root)
+    found = lambda_layer_file.read(source.path)
+    packages, licences = _packages(source, found.root)
     return {
-        **_of_tree(tree),
+        **_of_tree(found.entries),
         "packages": packages,
-        "licences": {"package": said["license"], **licences},
-        "settings": said,
+        "licences": {"package": found.said["license"], **licences},
+        "settings": dict(found.said),
     }
 
 

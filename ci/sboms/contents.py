@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tarfile
 import zipfile
@@ -12,13 +11,12 @@ from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
-from ci.core import crate_file, tars, zips
+from ci.core import crate_file, tars
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.files import fresh_folder, sha256_of
 from ci.core.run import Runner
 from ci.core.tars import FileTree
-from ci.images import archive_parts
-from ci.images.lambda_layer import DESCRIPTION, FOLDER
+from ci.images import archive_parts, lambda_layer
 from ci.sboms import licences, packages
 from ci.sboms.model import Contents, Dependency, Package, files_of
 
@@ -232,8 +230,8 @@ def _image(source: OpenedArtifact) -> Contents:
 
 def _lambda_layer(source: OpenedArtifact) -> Contents:
     """A layer for Lambda, which has its own Python, and says itself what it is."""
-    tree = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in zips.read(source.path).items()}
-    said: dict[str, str] = json.loads(tree[DESCRIPTION].data)
+    layer = lambda_layer.read(source.path)
+    tree, said = layer.root, layer.said
     found = packages.installed(tree, source.folder, source.run)
     return Contents(
         name=source.path.name,

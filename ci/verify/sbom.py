@@ -21,11 +21,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ci.core import tars, zips
+from ci.core import tars
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder, sha256_of
 from ci.core.tars import FileTree
-from ci.images import archive_parts
+from ci.images import archive_parts, lambda_layer
 from ci.kinds import KINDS
 from ci.pipeline.jobs import Verdict
 from ci.sboms import reading
@@ -231,7 +231,7 @@ def _image(check: Check, path: Path) -> FoundContents:
 
 def _lambda_layer(check: Check, path: Path) -> FoundContents:
     release = check.project.release
-    tree = {name.removeprefix("faas-runtime/"): entry for name, entry in zips.read(path).items()}
+    tree = lambda_layer.read(path).root
     files = {name: entry for name, entry in tree.items() if entry.kind == tarfile.REGTYPE}
     return FoundContents(
         name=release.name,

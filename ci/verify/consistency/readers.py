@@ -15,11 +15,11 @@ from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
-from ci.core import tars, zips
+from ci.core import tars
 from ci.core.errors import VerificationError
 from ci.core.files import fresh_folder, sha256_of, unpack
+from ci.images import lambda_layer as lambda_layer_file
 from ci.images import oci
-from ci.images.lambda_layer import DESCRIPTION, FOLDER
 from ci.manifest.msys2 import ENVIRONMENTS
 from ci.pipeline.jobs import Project, Variant
 from ci.sboms import reading
@@ -223,8 +223,8 @@ def image(source: ArtifactOfProject) -> Facts:
 
 def lambda_layer(source: ArtifactOfProject) -> Facts:
     """A layer for Lambda: what its own description says, and its payload."""
-    tree = {name.removeprefix(f"{FOLDER}/"): entry for name, entry in zips.read(source.path).items()}
-    said: dict[str, str] = json.loads(tree[DESCRIPTION].data)
+    layer = lambda_layer_file.read(source.path)
+    tree, said = layer.root, layer.said
     inside = "usr/lib/faas-runtime/"
     files = {name.removeprefix(inside): entry.data for name, entry in tree.items() if name.startswith(inside)}
     pythons = sorted(found[1] for name in tree if (found := re.fullmatch(r"usr/bin/python(3\.\d+)", name)))
