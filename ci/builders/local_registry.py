@@ -7,6 +7,7 @@ from cargo's own cache, into which cargo fetches those that are not there.
 from __future__ import annotations
 
 import shutil
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,10 +84,12 @@ def _missing(work: Workspace, wanted: Sequence[LockedCrate], cache: Path) -> lis
 
 
 def _fetch(work: Workspace) -> None:
-    """Let cargo fetch all of them into its cache. It wants a source file as well."""
+    """Let cargo fetch all of them into its cache. It wants the files of every target as well, and does not read them."""
     folder = work.folder / "crate"
-    (folder / "src").mkdir(parents=True)
-    (folder / "src" / "lib.rs").touch()
+    manifest = tomllib.loads((work.project.root / _CRATE / "Cargo.toml").read_text())
+    for path in (Path("src", "lib.rs"), *(Path("tests", f"{one['name']}.rs") for one in manifest.get("test", ()))):
+        make_folder(folder / path.parent)
+        (folder / path).touch()
     for name in _NAMES:
         shutil.copyfile(work.project.root / _CRATE / name, folder / name)
     try:

@@ -199,6 +199,15 @@ def test_a_post_release_has_no_crate(built: Project, tmp_path: Path) -> None:
     assert [job.id for job in jobs_of(probe(project, builders), builders)] == ["local-registry"]
 
 
+def test_crates_that_this_machine_has_never_had_are_fetched(
+    built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARGO_HOME", str(tmp_path / "cargo"))
+    project = build(open_project(built.root, tmp_path / "dist"), "local-registry")
+    names = [sorted(path.name for path in (one.dist / dist_paths.LOCAL_REGISTRY).iterdir()) for one in (project, built)]
+    assert names[0] == names[1]
+
+
 def test_only_what_is_packed_counts(built: Project, tmp_path: Path) -> None:
     """A file that the manifest does not include gets into no crate."""
     project = of_other_sources(built, tmp_path, lambda folder: (folder / "notes.txt").write_text("not for everybody"))
