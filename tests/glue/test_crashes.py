@@ -68,9 +68,10 @@ _Static_assert(offsetof(struct __darwin_mcontext64, STACK_POINTER_FIELD) == THE_
 """
 BOTH = """\
 #include <errno.h>
+#include <unistd.h>
 _Static_assert(SIGABRT == THE_SIGABRT && SIGBUS == THE_SIGBUS && SIGSEGV == THE_SIGSEGV, "");
 _Static_assert(SA_SIGINFO == THE_SA_SIGINFO && SA_ONSTACK == THE_SA_ONSTACK && SS_DISABLE == THE_SS_DISABLE, "");
-_Static_assert(ENOMEM == 12, "");
+_Static_assert(ENOMEM == 12 && EFAULT == 14 && F_OK == 0, "");
 """
 
 
@@ -190,7 +191,7 @@ def test_what_it_says(tmp_path: Path) -> None:
         not_there("rustc")
     program = tmp_path / "crashes"
     call(*rustc("--test"), "-o", program, MODULE)
-    assert "test result: ok. 2 passed" in call(program)
+    assert "test result: ok. 3 passed" in call(program)
 
 
 def test_its_style() -> None:

@@ -6,7 +6,7 @@
 //! was and ends the process. Anything else is left to that handler alone.
 //!
 //! A signal handler may do little (signal-safety(7)). This one reads what the kernel passes to it,
-//! and calls `getpid` and `write`. It allocates nothing, takes no lock, and does not panic.
+//! and calls `getpid`, `access` and `write`. It allocates nothing, takes no lock, and does not panic.
 
 // Threads are protected only where the function starts some.
 #![allow(dead_code, unused_imports)]
@@ -30,7 +30,7 @@ mod handler {
 ))]
 mod handler {
     use std::cell::UnsafeCell;
-    use std::ffi::{c_int, c_void};
+    use std::ffi::{c_char, c_int, c_void};
     use std::mem::{transmute, MaybeUninit};
     use std::sync::Once;
 
@@ -47,6 +47,8 @@ mod handler {
     const SIG_DFL: usize = 0;
     const SIG_IGN: usize = 1;
     const ENOMEM: c_int = 12;
+    const EFAULT: c_int = 14;
+    const F_OK: c_int = 0;
     /// How far an access to the stack may be below the stack pointer, and above it, where the stack
     /// has ended.
     ///
@@ -65,6 +67,7 @@ mod handler {
         fn sigaltstack(new: *const SigStack, old: *mut SigStack) -> c_int;
         fn write(descriptor: c_int, data: *const c_void, size: usize) -> isize;
         fn raise(number: c_int) -> c_int;
+        fn access(path: *const c_char, mode: c_int) -> c_int;
     }
 
     /// The actions that were there before, by their places in `SIGNALS`.
@@ -150,7 +153,8 @@ mod handler {
             if number == SIGABRT {
                 name_of_abort(is_own_abort(info), errno)
             } else {
-                name_of_fault(address_of_fault(info), stack_pointer(context))
+                let pointer = stack_pointer(context);
+                name_of_fault(address_of_fault(info), pointer, || is_memory(pointer))
             }
         };
         if let Some(message) = message {
@@ -175,12 +179,25 @@ mod handler {
     /// What to say about an access to memory that is not there; nothing unless it was to the end of
     /// the stack.
     ///
-    /// The memory around the stack pointer is there, unless the stack has ended. A program that
-    /// writes beyond an array on the stack can reach the other end of the stack, too, but that is
-    /// far above the stack pointer.
-    fn name_of_fault(address: usize, stack_pointer: usize) -> Option<&'static [u8]> {
-        let end = stack_pointer.saturating_sub(BELOW)..=stack_pointer.saturating_add(ABOVE);
-        end.contains(&address).then_some(OVERFLOW)
+    /// Below the stack pointer there is memory until the stack ends. A program that runs beyond an
+    /// array on the stack can reach the other end of the stack, too, which may be near, but then
+    /// the stack pointer is still at memory (`pointer_is_at_memory`).
+    fn name_of_fault(
+        address: usize,
+        stack_pointer: usize,
+        pointer_is_at_memory: impl FnOnce() -> bool,
+    ) -> Option<&'static [u8]> {
+        let below = stack_pointer.saturating_sub(BELOW)..stack_pointer;
+        let above = stack_pointer..=stack_pointer.saturating_add(ABOVE);
+        let is_overflow = below.contains(&address) || (above.contains(&address) && !pointer_is_at_memory());
+        is_overflow.then_some(OVERFLOW)
+    }
+
+    /// Whether there is memory at an address. The kernel reads it, as if it were the name of a file.
+    fn is_memory(address: usize) -> bool {
+        // Safety: an address that cannot be read is an error of the call.
+        let failure = unsafe { access(address as *const c_char, F_OK) };
+        failure == 0 || error_number() != EFAULT
     }
 
     /// Do what would have been done without this handler.
@@ -216,11 +233,18 @@ mod handler {
         #[test]
         fn only_an_access_near_the_stack_pointer_is_an_overflow() {
             let top = 0x7ffe_0000_0000;
-            assert_eq!(name_of_fault(top - 8, top), Some(OVERFLOW));
-            assert_eq!(name_of_fault(top + ABOVE, top), Some(OVERFLOW));
-            assert_eq!(name_of_fault(top + ABOVE + 1, top), None);
-            assert_eq!(name_of_fault(top - BELOW - 1, top), None);
-            assert_eq!(name_of_fault(8, top), None);
+            assert_eq!(name_of_fault(top - 8, top, || true), Some(OVERFLOW));
+            assert_eq!(name_of_fault(top + ABOVE, top, || false), Some(OVERFLOW));
+            assert_eq!(name_of_fault(top + ABOVE, top, || true), None);
+            assert_eq!(name_of_fault(top + ABOVE + 1, top, || false), None);
+            assert_eq!(name_of_fault(top - BELOW - 1, top, || false), None);
+            assert_eq!(name_of_fault(8, top, || false), None);
+        }
+
+        #[test]
+        fn memory_is_told_from_what_is_not_there() {
+            assert!(is_memory(OVERFLOW.as_ptr() as usize));
+            assert!(!is_memory(8));
         }
 
         #[test]
