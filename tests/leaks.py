@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,12 @@ def masks_of(secrets: Mapping[str, str]) -> Masks:
     for name, value in secrets.items():
         masks.add(name, value)
     return masks
+
+
+def planted(token: str) -> str:
+    """The token of a test, as this process alone has it. Tests of another process run at the same time, and pass theirs
+    to programs."""
+    return f"{token}-{os.getpid()}"
 
 
 def private_key_text(home: Path) -> str:

@@ -18,11 +18,12 @@ from ci.publish.rehearse.crates_server import CratesServer
 from ci.publish.rehearse.server import Server
 from ci.publish.release_set import ReleaseSet, SetFile
 from tests.cache import once_per_run
+from tests.leaks import planted
 from tests.packages.support import build, open_project
 from tests.support import ROOT
 
 NAME, VERSION, FILE = "faas-function", "0.1.0", "faas-function-0.1.0.crate"
-TOKEN = "cio-planted-token-of-the-tests"
+TOKEN = planted("cio-planted-token-of-the-tests")
 NOW = 1_800_000_000.0
 INDEX = "/index/fa/as/faas-function"
 NEW = "/api/v1/crates/new"

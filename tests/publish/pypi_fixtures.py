@@ -21,11 +21,12 @@ from ci.publish.rehearse.pypi_server import PyPiServer
 from ci.publish.rehearse.server import Server
 from ci.publish.release_set import ReleaseSet, SetFile
 from tests.cache import once_per_run
+from tests.leaks import planted
 from tests.support import ROOT
 
 PROJECT, VERSION = "faas-runtime", "0.1.0"
 WHEEL, TARBALL = "faas_runtime-0.1.0-py3-none-any.whl", "faas_runtime-0.1.0.tar.gz"
-TOKEN = "pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAw-planted"
+TOKEN = planted("pypi-AgEIcHlwaS5vcmcCJDAwMDAwMDAw-planted")
 NOW = 1_800_000_000.0
 
 

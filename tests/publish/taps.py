@@ -18,8 +18,9 @@ from ci.publish.rehearse.git_server import git_server, make_repository
 from ci.publish.rehearse.server import Server
 from ci.publish.release_set import ReleaseSet, SetFile
 from ci.publish.tap import Tap
+from tests.leaks import planted
 
-TOKEN = "a/token+of=the.tests"
+TOKEN = planted("a/token+of=the.tests")
 FORMULA = """\
 class FaasRuntime < Formula
   desc "{about}"
