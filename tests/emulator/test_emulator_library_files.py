@@ -45,9 +45,11 @@ def folder(path: Path) -> None:
 def socket_file(path: Path) -> None:
     import socket
 
+    before = Path.cwd()
     with socket.socket(socket.AF_UNIX) as listener:
-        os.chdir(path.parent)
+        os.chdir(path.parent)  # the path of a socket may have 107 bytes, and this one has more
         listener.bind(path.name)
+        os.chdir(before)
 
 
 def loop(path: Path) -> None:
