@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from ci.core import crate_file
 from ci.core.crate_file import CrateFile
-from ci.core.errors import HostError, ReleaseError, VerificationError
+from ci.core.errors import ReleaseError, VerificationError
 from ci.core.faults import Fault
 from ci.core.secrets import Secret
 from ci.core.server_words import said
-from ci.core.web import Answer, Refusal, UnknownOutcome, Web, host_of
-from ci.publish import crate_upload, crates_index
+from ci.core.web import Answer, Refusal, Web, host_of
+from ci.publish import crate_upload, crates_index, lagging_index
 from ci.publish.crates_index import IndexedVersion
 from ci.publish.release_page import ReleasePage
 from ci.publish.release_set import ReleaseSet, SetFile
@@ -27,8 +27,6 @@ KIND = "crate"
 MOST_BYTES = 10 * 1024 * 1024
 """The largest upload that crates.io takes."""
 
-_REPETITIONS = 2
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _NEW_VERSION = "publish a new version: a registry of cargo has each version once, for good"
 _NO_CRATE = "the set has no crate"
 # What the words of a refusal mean.
@@ -161,20 +159,12 @@ class Crates:
         return there is not None
 
     def _send(self, file: SetFile, body: bytes) -> None:
-        """Send the crate. After an outcome that nobody knows, the index is asked before it is sent again."""
-        for repetition in range(_REPETITIONS + 1):
-            try:
-                self._put(file, body)
-                return
-            except UnknownOutcome as error:
-                if repetition == _REPETITIONS:
-                    raise
-                self.say(f"{self.name}: {error}; what came of it is asked of the index")
-                if self._appears(file, _PAUSES_S[:3]):
-                    return
-            except Refusal as refusal:
-                self._explain(file, refusal)
-                return
+        lagging_index.send(
+            lambda: self._put(file, body),
+            appears=lambda pauses: self._appears(file, pauses),
+            explain=lambda refusal: self._explain(file, refusal),
+            say=lambda line: self.say(f"{self.name}: {line}"),
+        )
 
     def _put(self, file: SetFile, body: bytes) -> None:
         self.say(f"{self.name}: {file.name}: {file.size} bytes are sent")
@@ -204,7 +194,7 @@ class Crates:
         words = said(refusal.answer.body).lower()
         if "already uploaded" in words or "already exists" in words:
             self.say(f"{self.name}: {file.name}: there is such a version; its sha256 is asked of the index")
-            if self._appears(file, _PAUSES_S):
+            if self._appears(file, lagging_index.PAUSES_S):
                 return
             hint = f"look at the page of the crate; if its sha256 is not {file.sha256}, {_NEW_VERSION}"
             raise Refusal(str(refusal), refusal.answer, hint=hint) from None
@@ -214,24 +204,11 @@ class Crates:
         raise refusal
 
     def _appears(self, file: SetFile, pauses: Sequence[float]) -> bool:
-        """Whether the index has the version now, or after pauses."""
-        for pause in (*pauses, None):
-            if self._is_there(file, self._listed()):
-                return True
-            if pause is not None:
-                self._pause(pause)
-        return False
+        return lagging_index.shows(lambda: self._is_there(file, self._listed()), self._pause, pauses)
 
     def _wait(self, is_right: Callable[[IndexedVersion | None], bool], what: str) -> None:
-        for pause in (*_PAUSES_S, None):
-            if is_right(self._listed()):
-                return
-            if pause is not None:
-                self._pause(pause)
-        raise HostError(
-            f"{what}, and {host_of(self.index)} does not show it after {sum(_PAUSES_S):.0f} s",
-            hint="the index may lag behind: wait some minutes, and run the same command again",
-        )
+        if not lagging_index.shows(lambda: is_right(self._listed()), self._pause):
+            raise lagging_index.too_late(what, self.index)
 
     def _pause(self, seconds: float) -> None:
         self.say(f"{self.name}: the index does not show it yet; again in {seconds:.0f} s")

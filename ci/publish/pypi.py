@@ -20,12 +20,12 @@ from urllib.parse import urljoin
 
 from packaging.utils import canonicalize_name
 
-from ci.core.errors import HostError, ReleaseError, VerificationError
+from ci.core.errors import ReleaseError, VerificationError
 from ci.core.faults import Fault, fault_of, listed
 from ci.core.secrets import Secret
 from ci.core.server_words import said
-from ci.core.web import Refusal, UnknownOutcome, Web, host_of
-from ci.publish import distributions, multipart, python_index
+from ci.core.web import Refusal, Web, host_of
+from ci.publish import distributions, lagging_index, multipart, python_index
 from ci.publish.distributions import Distribution
 from ci.publish.python_index import Listed
 from ci.publish.release_page import ReleasePage
@@ -38,8 +38,6 @@ USER = "__token__"
 DAYS = 14
 """For how many days a release of PyPI takes new files."""
 
-_REPETITIONS = 2
-_PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 _NEW_VERSION = "publish a new version: a file name of PyPI is used once, for good"
 
 
@@ -152,20 +150,12 @@ class PyPi:
         return found is not None
 
     def _send(self, one: Distribution, content: bytes) -> None:
-        """Send a file. After an outcome that nobody knows, the index is asked before it is sent again."""
-        for repetition in range(_REPETITIONS + 1):
-            try:
-                self._post(one, content)
-                return
-            except UnknownOutcome as error:
-                if repetition == _REPETITIONS:
-                    raise
-                self.say(f"{self.name}: {error}; what came of it is asked of the index")
-                if self._appears(one, _PAUSES_S[:3]):
-                    return
-            except Refusal as refusal:
-                self._explain(one, refusal)
-                return
+        lagging_index.send(
+            lambda: self._post(one, content),
+            appears=lambda pauses: self._appears(one, pauses),
+            explain=lambda refusal: self._explain(one, refusal),
+            say=lambda line: self.say(f"{self.name}: {line}"),
+        )
 
     def _post(self, one: Distribution, content: bytes) -> None:
         media_type, body = multipart.encode(one.fields(content), "content", one.file.name, content)
@@ -179,7 +169,7 @@ class PyPi:
         words = said(refusal.answer.body).lower() if refusal.answer.status == 400 else ""
         if "already exists" in words:
             self.say(f"{self.name}: {one.file.name}: there is a file of this name; its sha256 is asked of the index")
-            if self._appears(one, _PAUSES_S):
+            if self._appears(one, lagging_index.PAUSES_S):
                 return
             hint = f"look at its sha256 on the page of the project; if it is not {one.file.sha256}, {_NEW_VERSION}"
         elif "previously been used" in words:
@@ -191,26 +181,21 @@ class PyPi:
         raise Refusal(str(refusal), refusal.answer, hint=hint) from None
 
     def _appears(self, one: Distribution, pauses: Sequence[float]) -> bool:
-        """Whether the index lists a file now, or after pauses."""
-        for pause in (*pauses, None):
-            if self._is_there(one, self._listed()):
-                return True
-            if pause is not None:
-                self._pause(pause, [one.file.name])
-        return False
+        name = one.file.name
+        return lagging_index.shows(
+            lambda: self._is_there(one, self._listed()), lambda seconds: self._pause(seconds, [name]), pauses
+        )
 
     def _wait_for(self, files: Sequence[Distribution]) -> None:
-        for pause in (*_PAUSES_S, None):
+        missing: list[str] = []
+
+        def is_complete() -> bool:
             there = self._listed()
-            missing = [one.file.name for one in files if not self._is_there(one, there)]
-            if not missing:
-                return
-            if pause is not None:
-                self._pause(pause, missing)
-        raise HostError(
-            f"{listed(missing)}: sent, and {host_of(self.index)} does not list it after {sum(_PAUSES_S):.0f} s",
-            hint="the index may lag behind: wait some minutes, and run the same command again",
-        )
+            missing[:] = [one.file.name for one in files if not self._is_there(one, there)]
+            return not missing
+
+        if not lagging_index.shows(is_complete, lambda seconds: self._pause(seconds, missing)):
+            raise lagging_index.too_late(f"{listed(missing)}: sent", self.index)
 
     def _pause(self, seconds: float, missing: Sequence[str]) -> None:
         self.say(f"{self.name}: the index does not list {listed(missing)} yet; again in {seconds:.0f} s")

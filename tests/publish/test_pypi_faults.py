@@ -60,7 +60,7 @@ def refusal(told: str, advice: str = "") -> Raised:
 
 AGAIN = "run the same command again"
 NEW = "publish a new version"
-NOT_LISTED = Raised(kind=HostError, told="does not list it after 120 s", advice=AGAIN)
+NOT_LISTED = Raised(kind=HostError, told="does not show it after 120 s", advice=AGAIN)
 TOKEN_REFUSED = refusal("the token is not accepted (401, Who are you?)", "is it whole, and not expired?")
 FORBIDDEN = refusal("the token may not do this (403, Not yours)", "the right to write")
 NOT_THERE = refusal("it is not there, or the token may not see it (404", "typing errors")

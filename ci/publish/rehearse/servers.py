@@ -63,10 +63,7 @@ def serving(
     user = targets.registry.user if targets.registry else "user"
     users = basic_users(release)
     known = {name: register(f"the token of {name}", value, *users.get(name, ())) for name, value in tokens.items()}
-    github = GitHubServer(
-        repository=targets.github.repository if targets.github else "owner/name", token=tokens["github"]
-    )
-    github.releases.tags[release.version.tag] = StoredTag(sha=tag_object, commit=commit)
+    github = _github(release, StoredTag(sha=tag_object, commit=commit), tokens["github"])
     pypi = PyPiServer(token=tokens["pypi"])
     crates = CratesServer(token=tokens["crates"])
     registry = RegistryServer(office=TokenOffice(user=user, password=tokens["registry"]))
@@ -103,16 +100,7 @@ def serving(
         docker = None
         if shutil.which("docker-registry") and targets.registry:
             origin = stack.enter_context(docker_registry.serving(folder / "docker-registry", run))
-            docker = replace(
-                places,
-                registry=origin,
-                github="",
-                pypi_upload="",
-                pypi_index="",
-                crates_index="",
-                repositories=None,
-                tap="",
-            )
+            docker = _registry_alone(places, origin)
         yield Servers(
             places=places,
             docker=docker,
@@ -120,6 +108,19 @@ def serving(
             repositories=web.origin,
             running=(page, index, cargo, images, git),
         )
+
+
+def _github(release: Release, tag: StoredTag, token: str) -> GitHubServer:
+    target = release.targets.github
+    server = GitHubServer(repository=target.repository if target else "owner/name", token=token)
+    server.releases.tags[release.version.tag] = tag
+    return server
+
+
+def _registry_alone(places: Places, origin: str) -> Places:
+    """The same places, with another registry and no other target."""
+    nowhere = dict.fromkeys(("github", "pypi_upload", "pypi_index", "crates_index", "tap"), "")
+    return replace(places, registry=origin, repositories=None, **nowhere)
 
 
 def _copy_published(published: Path | None, trees: Path) -> None:
