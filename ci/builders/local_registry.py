@@ -84,7 +84,7 @@ def _missing(work: Workspace, wanted: Sequence[LockedCrate], cache: Path) -> lis
 
 
 def _fetch(work: Workspace) -> None:
-    """Let cargo fetch all of them into its cache. It wants the files of every target as well, and does not read them."""
+    """Let cargo fetch all of them into its cache. It wants the file of every target as well, and does not read it."""
     folder = work.folder / "crate"
     manifest = tomllib.loads((work.project.root / _CRATE / "Cargo.toml").read_text())
     for path in (Path("src", "lib.rs"), *(Path("tests", f"{one['name']}.rs") for one in manifest.get("test", ()))):
