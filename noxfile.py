@@ -208,6 +208,7 @@ def debian13(session: nox.Session) -> None:
 # What `proofs` runs besides `tests/proofs`: where tests are marked as `long`, which `tests` leaves out, or as `mutant`.
 WITH_PROOFS = (
     "docs/test_abi.py",
+    "docs/test_debugging.py",
     "docs/test_from_lambda_runtime.py",
     "docs/test_http_fragments.py",
     "emulator/test_emulator_mixed_clients.py",
@@ -232,6 +233,7 @@ WITH_PROOFS = (
     "release/test_bump.py",
     "release/test_environment.py",
     "release/test_paths.py",
+    "release/test_snapshot.py",
     "release/test_waivers.py",
     "verify",
 )

@@ -27,6 +27,7 @@ NEEDED = {
     "Rust": ("cargo", "gdb"),
     "Where the output goes": (),
 }
+LONG = ("Valgrind", "Rust")
 CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 
 
@@ -34,7 +35,9 @@ def test_every_section_is_followed() -> None:
     assert list(sections(PAGE)) == [FIRST, *NEEDED]
 
 
-@pytest.mark.parametrize("section", NEEDED)
+@pytest.mark.parametrize(
+    "section", [pytest.param(name, marks=pytest.mark.long) if name in LONG else name for name in NEEDED]
+)
 def test_section(section: str, reader: Callable[..., Reader]) -> None:
     need("cc", *NEEDED[section])
     if section == "Core dumps" and CORE_PATTERN.read_text() != "core\n":

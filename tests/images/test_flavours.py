@@ -79,6 +79,7 @@ def test_the_install_gate_sees_each_image_as_its_archive_declares_it(
     assert re.match(r"by (podman|docker|buildah), ", verdict.notes[0])
 
 
+@pytest.mark.long
 def test_alpine_with_its_folders_merged_into_usr(musl_functions: tuple[BuiltFunction, ...], tmp_path: Path) -> None:
     """As in newer releases of Alpine: /lib is a link, and the interpreter names its loader by it."""
     (tmp_path / "base").mkdir()
@@ -269,7 +270,7 @@ def test_a_file_that_does_not_belong_is_found(built: Path, tmp_path: Path, path:
         verify(built, spoilt, tmp_path / "check", [])
 
 
-@pytest.mark.parametrize("engine", ["podman", "docker"])
+@pytest.mark.parametrize("engine", [pytest.param("podman", marks=pytest.mark.long), "docker"])
 def test_every_engine_builds_the_same_archive(
     built: Path, c_function: BuiltFunction, tmp_path: Path, run: Runner, engine: str, cannot_run: dict[str, str]
 ) -> None:

@@ -75,7 +75,7 @@ def test_a_missing_ca_bundle(built: Path, tmp_path: Path, flavour: str) -> None:
         verify(built, path, tmp_path / "check", [])
 
 
-@pytest.mark.parametrize("flavour", ["micro", "alpine", "ubi"])
+@pytest.mark.parametrize("flavour", ["micro", "alpine", pytest.param("ubi", marks=pytest.mark.long)])
 def test_a_root_user(built: Path, tmp_path: Path, flavour: str) -> None:
     path = planted(built, flavour, tmp_path, settings={"User": "0:0"})
     with refused(path, "settings: User: found '0:0', expected '65532:65532'"):
@@ -96,6 +96,7 @@ def test_a_package_added_to_micro(built: Path, tmp_path: Path) -> None:
         verify(built, path, tmp_path / "check", [])
 
 
+@pytest.mark.long
 def test_a_package_added_to_the_base_of_ubi(built: Path, tmp_path: Path) -> None:
     """Its SBOM does not list it, and `compare` shows it: both read the base, which is not ours."""
 

@@ -127,6 +127,7 @@ def test_nothing_is_built_twice(snapshot: Path, options: list[str]) -> None:
     assert {entry["state"] for entry in planned["artifacts"]} <= {"up to date", "unavailable"}
 
 
+@pytest.mark.long
 def test_another_checkout_on_another_day_gives_the_same_bytes(
     snapshot: Path, options: list[str], tmp_path: Path
 ) -> None:

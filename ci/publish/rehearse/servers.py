@@ -119,8 +119,16 @@ def _github(release: Release, tag: StoredTag, token: str) -> GitHubServer:
 
 def _registry_alone(places: Places, origin: str) -> Places:
     """The same places, with another registry and no other target."""
-    nowhere = dict.fromkeys(("github", "pypi_upload", "pypi_index", "crates_index", "tap"), "")
-    return replace(places, registry=origin, repositories=None, **nowhere)
+    return replace(
+        places,
+        registry=origin,
+        github="",
+        pypi_upload="",
+        pypi_index="",
+        crates_index="",
+        repositories=None,
+        tap="",
+    )
 
 
 def _copy_published(published: Path | None, trees: Path) -> None:
