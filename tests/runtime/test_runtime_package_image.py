@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from faas_runtime._version import IMAGE, __version__
 from tests.recipes.support import script
 from tests.runtime.check_command import LAUNCH
 from tests.runtime.target_libraries import libraries
+from tests.waiting import wait_until
 
 # It keeps its arguments, its variables and the Containerfile, and has every image that it is asked for.
 ENGINE = """\
@@ -138,6 +140,20 @@ def test_failures_of_the_engine(made: Path, tmp_path: Path, programs: Path) -> N
     exit_code, output, errors = package(tmp_path, programs, library)
     assert (exit_code, output) == (1, "")
     assert f"{base} is for arm64 here, and the library for amd64\n  fix: podman pull --platform=linux/amd64" in errors
+
+
+def test_a_build_that_is_ended_leaves_nothing(made: Path, tmp_path: Path, programs: Path) -> None:
+    stand_in(programs, "podman", ENGINE.replace("echo building", "exec sleep 600 > started"))
+    argv = [*LAUNCH, "package", "--to", "image", str(made / "no-libc" / "libfunction.so")]
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    environment = {"PATH": str(programs), "TMPDIR": str(scratch)}
+    with subprocess.Popen(argv, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL) as process:
+        wait_until((tmp_path / "started").exists, "the engine does not start")
+        assert list(scratch.iterdir())
+        process.terminate()
+    assert process.returncode == 128 + signal.SIGTERM
+    assert not list(scratch.iterdir())
 
 
 def test_engine_that_stops_after_the_build(made: Path, tmp_path: Path, programs: Path) -> None:

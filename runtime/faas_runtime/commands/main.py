@@ -1,6 +1,8 @@
 """The commands that do not start the runtime itself; `--help` and `--version` are among them."""
 
 import difflib
+import signal
+import sys
 
 from .._version import __version__
 from ..command_line import accept_all_characters
@@ -54,16 +56,9 @@ def run_command(arguments: "Sequence[str]") -> int:
         from ..emulator.cli import run
 
         return run(name, others)
-    if name == "new":
-        from .new import new
-
-        return new(others)
-    if name == "build":
-        from .build import build
-
-        return build(others)
-    if name == "package":
-        return _package(others)
+    if name in ("new", "build", "package"):
+        signal.signal(signal.SIGTERM, _end)
+        return _of_author(name, others)
     if name == "check":
         from .check import run as run_check
 
@@ -78,6 +73,24 @@ def run_command(arguments: "Sequence[str]") -> int:
     if options:
         raise UsageError(f"unknown option {options[0]}\n{SYNOPSIS.rstrip()}")
     raise UsageError(f"{_unknown_command(name, others)}\n{SYNOPSIS.rstrip()}")
+
+
+def _end(number: int, frame: object) -> None:
+    """End as if interrupted at the terminal: what is half written is removed, and the program that runs is ended."""
+    sys.exit(128 + number)
+
+
+def _of_author(name: str, others: "Sequence[str]") -> int:
+    """Run one of the commands that write something for the author of a function."""
+    if name == "new":
+        from .new import new
+
+        return new(others)
+    if name == "build":
+        from .build import build
+
+        return build(others)
+    return _package(others)
 
 
 def _package(arguments: "Sequence[str]") -> int:
