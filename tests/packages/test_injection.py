@@ -57,10 +57,10 @@ ATTEMPTS = {
 NAMES = sorted(ATTEMPTS)
 
 
-@pytest.fixture
-def mark(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def mark(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The file that an attempt would make."""
-    return tmp_path / "mark"
+    return tmp_path_factory.mktemp("mark") / "mark"
 
 
 def text_of(name: str, mark: Path) -> str:
@@ -85,11 +85,13 @@ def words(text: str) -> list[str]:
     return text.split()
 
 
-@pytest.fixture
-def baked(request: pytest.FixtureRequest, release: Release, mark: Path, tmp_path: Path) -> tuple[Release, Path]:
-    """The packaging files of a release that says the attempt everywhere."""
+@pytest.fixture(scope="module")
+def baked(
+    request: pytest.FixtureRequest, release: Release, mark: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Release, Path]:
+    """The packaging files of a release that says the attempt everywhere, once for all tools that read them."""
     attempt = spoilt(release, text_of(request.param, mark))
-    target = tmp_path / "baked"
+    target = tmp_path_factory.mktemp("attempt") / "baked"
     bake(ROOT, attempt, target)
     return attempt, target
 
