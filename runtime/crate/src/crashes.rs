@@ -6,7 +6,8 @@
 //! was and ends the process. Anything else is left to that handler alone.
 //!
 //! A signal handler may do little (signal-safety(7)). This one reads what the kernel passes to it,
-//! and calls `getpid`, `access` and `write`. It allocates nothing, takes no lock, and does not panic.
+//! and calls `getpid`, `pipe`, `write` and `close`. It allocates nothing, takes no lock, and does
+//! not panic.
 
 // Threads are protected only where the function starts some.
 #![allow(dead_code, unused_imports)]
@@ -30,13 +31,13 @@ mod handler {
 ))]
 mod handler {
     use std::cell::UnsafeCell;
-    use std::ffi::{c_char, c_int, c_void};
+    use std::ffi::{c_int, c_void};
     use std::mem::{transmute, MaybeUninit};
     use std::sync::Once;
 
     use super::system::{
-        address_of_fault, error_number, is_own_abort, stack_pointer, SigAction, SigStack, SA_ONSTACK, SA_SIGINFO,
-        SIGABRT, SIGBUS, SIGSEGV, SS_DISABLE,
+        address_of_fault, error_number, is_own_abort, set_error_number, stack_pointer, SigAction, SigStack, SA_ONSTACK,
+        SA_SIGINFO, SIGABRT, SIGBUS, SIGSEGV, SS_DISABLE,
     };
 
     const OVERFLOW: &[u8] = b"faas-function: the stack of the function overflowed\n";
@@ -48,7 +49,6 @@ mod handler {
     const SIG_IGN: usize = 1;
     const ENOMEM: c_int = 12;
     const EFAULT: c_int = 14;
-    const F_OK: c_int = 0;
     /// How far an access to the stack may be below the stack pointer, and above it, where the stack
     /// has ended.
     ///
@@ -67,7 +67,8 @@ mod handler {
         fn sigaltstack(new: *const SigStack, old: *mut SigStack) -> c_int;
         fn write(descriptor: c_int, data: *const c_void, size: usize) -> isize;
         fn raise(number: c_int) -> c_int;
-        fn access(path: *const c_char, mode: c_int) -> c_int;
+        fn pipe(ends: *mut c_int) -> c_int;
+        fn close(descriptor: c_int) -> c_int;
     }
 
     /// The actions that were there before, by their places in `SIGNALS`.
@@ -162,6 +163,8 @@ mod handler {
             // to report that.
             unsafe { write(STDERR, message.as_ptr().cast(), message.len()) };
         }
+        // The next handler may return to the code that was interrupted.
+        set_error_number(errno);
         pass_on(number, info, context);
     }
 
@@ -193,11 +196,20 @@ mod handler {
         is_overflow.then_some(OVERFLOW)
     }
 
-    /// Whether there is memory at an address. The kernel reads it, as if it were the name of a file.
+    /// Whether there is memory at an address: the kernel reads a byte there, for a pipe. It is
+    /// taken for memory if no pipe can be had.
     fn is_memory(address: usize) -> bool {
-        // Safety: an address that cannot be read is an error of the call.
-        let failure = unsafe { access(address as *const c_char, F_OK) };
-        failure == 0 || error_number() != EFAULT
+        let mut ends = [0; 2];
+        // Safety: an address that cannot be read is an error of the call. Both ends are closed here.
+        unsafe {
+            if pipe(ends.as_mut_ptr()) != 0 {
+                return true;
+            }
+            let is_refused = write(ends[1], address as *const c_void, 1) < 0 && error_number() == EFAULT;
+            close(ends[0]);
+            close(ends[1]);
+            !is_refused
+        }
     }
 
     /// Do what would have been done without this handler.
@@ -326,6 +338,11 @@ mod system {
         unsafe { *__errno_location() }
     }
 
+    pub(super) fn set_error_number(value: c_int) {
+        // Safety: as above.
+        unsafe { *__errno_location() = value };
+    }
+
     /// Whether this process has sent the signal to itself. `info` is a `siginfo_t`.
     pub(super) unsafe fn is_own_abort(info: *const c_void) -> bool {
         // Safety: the caller's.
@@ -420,6 +437,11 @@ mod system {
     pub(super) fn error_number() -> c_int {
         // Safety: the C library returns the address of the thread's own variable.
         unsafe { *__error() }
+    }
+
+    pub(super) fn set_error_number(value: c_int) {
+        // Safety: as above.
+        unsafe { *__error() = value };
     }
 
     /// Whether this process has sent the signal to itself. `info` is a `siginfo_t`.

@@ -5,6 +5,7 @@ mod crashes;
 
 use std::ffi::{c_int, c_void};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 unsafe extern "C" {
     fn malloc(size: usize) -> *mut c_void;
@@ -118,6 +119,17 @@ extern "C" fn overrun(_: *const c_void, _: *mut c_void) -> c_int {
     loop {
         unsafe { place.read_volatile() };
         place = place.wrapping_add(1);
+    }
+}
+
+/// Fills the stack from an array to the other end of the stack with bytes that are no zeros.
+#[unsafe(no_mangle)]
+extern "C" fn overwrite(_: *const c_void, _: *mut c_void) -> c_int {
+    static PLACE: AtomicUsize = AtomicUsize::new(0);
+    let mut array = [0_u8; 64];
+    PLACE.store(black_box(array.as_mut_ptr()) as usize, Ordering::Relaxed);
+    loop {
+        unsafe { (PLACE.fetch_add(1, Ordering::Relaxed) as *mut u8).write_volatile(0xff) };
     }
 }
 
