@@ -57,8 +57,9 @@ def jobs(project: Project) -> tuple[Job, ...]:
 def _build(work: Workspace) -> None:
     wanted = cargo_registry.locked(work.project.root / _CRATE / "Cargo.lock")
     cache = work.project.dist / ".cache" / "crates"
+    folder = _crate_to_fetch_for(work)
     if _missing(work, wanted, cache):
-        _fetch(work)
+        _fetch(work, folder)
     if missing := _missing(work, wanted, cache):
         names = ", ".join(f"{one.name} {one.version}" for one in missing)
         raise UnavailableError(f"cargo has not fetched {names}", hint="is there a network? see the log")
@@ -83,8 +84,11 @@ def _missing(work: Workspace, wanted: Sequence[LockedCrate], cache: Path) -> lis
     return missing
 
 
-def _fetch(work: Workspace) -> None:
-    """Let cargo fetch all of them into its cache. It wants the file of every target as well, and does not read it."""
+def _crate_to_fetch_for(work: Workspace) -> Path:
+    """A folder that cargo takes for the crate: it wants the file of every target, and reads none when it fetches.
+
+    What cargo cannot read is a fault of the crate, and not of the network: it is found on every machine.
+    """
     folder = work.folder / "crate"
     manifest = tomllib.loads((work.project.root / _CRATE / "Cargo.toml").read_text())
     for path in (Path("src", "lib.rs"), *(Path("tests", f"{one['name']}.rs") for one in manifest.get("test", ()))):
@@ -92,6 +96,12 @@ def _fetch(work: Workspace) -> None:
         (folder / path).touch()
     for name in _NAMES:
         shutil.copyfile(work.project.root / _CRATE / name, folder / name)
+    work.run("cargo", "metadata", "--no-deps", "--offline", "--format-version=1", cwd=folder)
+    return folder
+
+
+def _fetch(work: Workspace, folder: Path) -> None:
+    """Let cargo fetch all of them into its cache."""
     try:
         work.run("cargo", "fetch", "--locked", cwd=folder)
     except CommandFailed as error:

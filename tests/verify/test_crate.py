@@ -200,6 +200,7 @@ def test_a_post_release_has_no_crate(built: Project, tmp_path: Path) -> None:
     assert [job.id for job in jobs_of(probe(project, builders), builders)] == ["local-registry"]
 
 
+@pytest.mark.long  # it always needs the network
 def test_crates_that_this_machine_has_never_had_are_fetched(
     built: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +208,15 @@ def test_crates_that_this_machine_has_never_had_are_fetched(
     project = build(open_project(built.root, tmp_path / "dist"), "local-registry")
     names = [sorted(path.name for path in (one.dist / dist_paths.LOCAL_REGISTRY).iterdir()) for one in (project, built)]
     assert names[0] == names[1]
+
+
+def test_a_manifest_that_cargo_cannot_read_fails_on_every_machine(built: Project, tmp_path: Path) -> None:
+    """It is not taken for a missing network, which would be no failure."""
+    checkout = checkout_of(tmp_path / "checkout", built.root)
+    with (checkout / "runtime" / "crate" / "Cargo.toml").open("a") as manifest:
+        manifest.write("\n[[bench]]\nname = 'planted'\n")
+    with pytest.raises(CommandFailed, match="can't find `planted` bench"):
+        build(open_project(checkout, tmp_path / "dist"), "local-registry")
 
 
 def test_only_what_is_packed_counts(built: Project, tmp_path: Path) -> None:
