@@ -143,7 +143,8 @@ def test_failures_of_the_engine(made: Path, tmp_path: Path, programs: Path) -> N
 
 
 def test_a_build_that_is_ended_leaves_nothing(made: Path, tmp_path: Path, programs: Path) -> None:
-    stand_in(programs, "podman", ENGINE.replace("echo building", "exec sleep 600 > started"))
+    hangs = "trap 'kill $!; echo ended > ended; exit 1' TERM; sleep 600 & touch started; wait; wait"
+    stand_in(programs, "podman", ENGINE.replace("echo building", hangs))
     argv = [*LAUNCH, "package", "--to", "image", str(made / "no-libc" / "libfunction.so")]
     scratch = tmp_path / "scratch"
     scratch.mkdir()
@@ -152,8 +153,10 @@ def test_a_build_that_is_ended_leaves_nothing(made: Path, tmp_path: Path, progra
         wait_until((tmp_path / "started").exists, "the engine does not start")
         assert list(scratch.iterdir())
         process.terminate()
+        process.terminate()  # as timeout(1) does
     assert process.returncode == 128 + signal.SIGTERM
     assert not list(scratch.iterdir())
+    assert (tmp_path / "ended").exists()  # the engine was told, and could clean up
 
 
 def test_engine_that_stops_after_the_build(made: Path, tmp_path: Path, programs: Path) -> None:

@@ -9,6 +9,7 @@ from ..command_line import current_folder
 from ..errors import UsageError
 from ..project import finder
 from ..project.finder import MakeProject
+from . import programs
 from .build_plan import BuildPlan, make_plan
 from .check import CheckParser, check
 from .check_for import check_for, parse_targets
@@ -78,7 +79,7 @@ def _run(command: "ToolCommand", folder: str) -> "bytes | None":
     stdout = subprocess.PIPE if REPORT in command.words else None
     environment = {**os.environ, **command.variables}
     try:
-        done = subprocess.run(command.words, cwd=folder, env=environment, stdout=stdout, check=False)
+        done = programs.run(command.words, cwd=folder, env=environment, stdout=stdout)
     except OSError as error:
         print(f"faas-runtime build: {command.words[0]} does not start: {error.strerror}", file=sys.stderr)
         return None

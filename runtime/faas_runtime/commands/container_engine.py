@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from ..errors import UsageError
+from . import programs
 
 NAMES = ("podman", "docker", "buildah")
 CONTAINERFILE = "Containerfile"
@@ -70,10 +71,11 @@ class ContainerEngine:
         command = [self.program, "build", *options, folder]
         variables = environment(_OF_BUILDKIT if self.name == "docker" else {})
         try:
-            return subprocess.call(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables) == 0
+            done = programs.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, env=variables)
         except OSError as error:
             print(f"faas-runtime package: {self.program} does not start: {error.strerror}", file=sys.stderr)
             return False
+        return done.returncode == 0
 
     def inspect(self, reference: str) -> ImageInEngine:
         """What the engine has in its storage under a name."""

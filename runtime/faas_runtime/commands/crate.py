@@ -53,8 +53,8 @@ def put_copy(crate: str, target: str) -> None:
             os.rename(target, old)
         try:
             os.rename(made, target)
-        except OSError:
-            if os.path.lexists(old):
+        except BaseException:  # also a signal: the old copy is nowhere else
+            if os.path.lexists(old) and not os.path.lexists(target):
                 os.rename(old, target)
             raise
     finally:

@@ -1,8 +1,6 @@
 """The commands that do not start the runtime itself; `--help` and `--version` are among them."""
 
 import difflib
-import signal
-import sys
 
 from .._version import __version__
 from ..command_line import accept_all_characters
@@ -57,7 +55,6 @@ def run_command(arguments: "Sequence[str]") -> int:
 
         return run(name, others)
     if name in ("new", "build", "package"):
-        signal.signal(signal.SIGTERM, _end)
         return _of_author(name, others)
     if name == "check":
         from .check import run as run_check
@@ -75,13 +72,11 @@ def run_command(arguments: "Sequence[str]") -> int:
     raise UsageError(f"{_unknown_command(name, others)}\n{SYNOPSIS.rstrip()}")
 
 
-def _end(number: int, frame: object) -> None:
-    """End as if interrupted at the terminal: what is half written is removed, and the program that runs is ended."""
-    sys.exit(128 + number)
-
-
 def _of_author(name: str, others: "Sequence[str]") -> int:
     """Run one of the commands that write something for the author of a function."""
+    from .programs import end_on_signals
+
+    end_on_signals()
     if name == "new":
         from .new import new
 

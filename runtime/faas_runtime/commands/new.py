@@ -55,6 +55,17 @@ def new(arguments: "Sequence[str]") -> int:
 def _make(chosen: argparse.Namespace, target: str, command: "list[str]", rust: "RustProject | None") -> int:
     made = _missing(os.path.dirname(os.path.abspath(target)))
     try:
+        return _make_project(chosen, target, command, rust, made)
+    except BaseException:  # a signal: half a project would be in the way of the next one
+        shutil.rmtree(target, ignore_errors=True)
+        _remove(made)
+        raise
+
+
+def _make_project(
+    chosen: argparse.Namespace, target: str, command: "list[str]", rust: "RustProject | None", made: "list[str]"
+) -> int:
+    try:
         os.makedirs(target)  # if this cannot be made, cookiecutter would print a traceback
         os.rmdir(target)
         code = bake(command)

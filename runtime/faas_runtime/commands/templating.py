@@ -8,6 +8,7 @@ import sys
 import tempfile
 
 from .._version import HOME, TAG
+from . import programs
 from .recipes import Recipe
 
 FAILED = 1
@@ -47,9 +48,9 @@ def _run(command: "list[str]", quiet: bool = False, **variables: str) -> int:
     environment = {**os.environ, **variables}
     with tempfile.TemporaryDirectory(prefix="faas-runtime-new-") as folder:
         try:
-            return subprocess.call(
+            return programs.run(
                 command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
+            ).returncode
         except OSError as error:
             if not quiet:
                 print(f"faas-runtime new: {command[0]} does not start: {error.strerror}", file=sys.stderr)

@@ -149,7 +149,7 @@ def _write(path: str, text: str) -> None:
             file.write(text)
         shutil.copymode(real, temporary)
         os.replace(temporary, real)
-    except OSError:
+    except BaseException:  # also a signal
         with suppress(OSError):
             os.remove(temporary)
         raise
