@@ -9,7 +9,7 @@ from ci.core.web import Refusal, UnknownOutcome, host_of
 from ci.publish.target import Say
 
 PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
-FEW_PAUSES_S = PAUSES_S[:3]
+_FEW_PAUSES_S = PAUSES_S[:3]
 _REPETITIONS = 2
 
 
@@ -33,7 +33,7 @@ def send(
             if repetition == _REPETITIONS:
                 raise
             say(f"{error}; what came of it is asked of the index")
-            if appears(FEW_PAUSES_S):
+            if appears(_FEW_PAUSES_S):
                 return
         except Refusal as refusal:
             explain(refusal)

@@ -33,6 +33,7 @@ CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 
 def test_every_section_is_followed() -> None:
     assert list(sections(PAGE)) == [FIRST, *NEEDED]
+    assert set(LONG) <= set(NEEDED)
 
 
 @pytest.mark.parametrize(

@@ -48,8 +48,10 @@ def socket_file(path: Path) -> None:
     before = Path.cwd()
     with socket.socket(socket.AF_UNIX) as listener:
         os.chdir(path.parent)  # the path of a socket may have 107 bytes, and this one has more
-        listener.bind(path.name)
-        os.chdir(before)
+        try:
+            listener.bind(path.name)
+        finally:
+            os.chdir(before)
 
 
 def loop(path: Path) -> None:

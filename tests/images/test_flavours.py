@@ -270,7 +270,7 @@ def test_a_file_that_does_not_belong_is_found(built: Path, tmp_path: Path, path:
         verify(built, spoilt, tmp_path / "check", [])
 
 
-@pytest.mark.parametrize("engine", [pytest.param("podman", marks=pytest.mark.long), "docker"])
+@pytest.mark.parametrize("engine", ["podman", pytest.param("docker", marks=pytest.mark.long)])
 def test_every_engine_builds_the_same_archive(
     built: Path, c_function: BuiltFunction, tmp_path: Path, run: Runner, engine: str, cannot_run: dict[str, str]
 ) -> None:

@@ -90,6 +90,7 @@ def baked(
     request: pytest.FixtureRequest, release: Release, mark: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Release, Path]:
     """The packaging files of a release that says the attempt everywhere, once for all tools that read them."""
+    mark.unlink(missing_ok=True)
     attempt = spoilt(release, text_of(request.param, mark))
     target = tmp_path_factory.mktemp("attempt") / "baked"
     bake(ROOT, attempt, target)

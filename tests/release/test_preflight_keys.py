@@ -42,7 +42,7 @@ class Bench:
 
     def gpg(self, *words: str, stdin: bytes | None = None, time: str = LATER) -> None:
         command = ["gpg", "--homedir", str(self.openpgp.home), "--batch", "--no-tty", "--faked-system-time", f"{time}!"]
-        unlock = ["--pinentry-mode", "loopback", "--passphrase", PASSPHRASE]  # of a throw-away key
+        unlock = ["--pinentry-mode", "loopback", "--passphrase-file", str(self.openpgp.passphrase)]
         done = subprocess.run([*command, *unlock, *words], input=stdin, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
 

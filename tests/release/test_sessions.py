@@ -95,9 +95,12 @@ def test_one_session_at_a_time_makes_an_environment(tmp_path: Path) -> None:
 
 
 def is_long(test_file: Path) -> bool:
-    """Whether a file has tests that are marked as long."""
-    nodes = (node for node in ast.walk(ast.parse(test_file.read_bytes())) if isinstance(node, ast.Attribute))
-    return any(node.attr == "long" and ast.unparse(node.value).endswith("mark") for node in nodes)
+    """Whether a file has tests that are marked as long, by itself or by `first_of`."""
+    nodes = list(ast.walk(ast.parse(test_file.read_bytes())))
+    if any(isinstance(node, ast.Name) and node.id == "first_of" for node in nodes):
+        return True
+    attributes = (node for node in nodes if isinstance(node, ast.Attribute))
+    return any(node.attr == "long" and ast.unparse(node.value).endswith("mark") for node in attributes)
 
 
 def test_every_long_test_is_run_by_a_session(monkeypatch: pytest.MonkeyPatch) -> None:
