@@ -57,9 +57,8 @@ def jobs(project: Project) -> tuple[Job, ...]:
 def _build(work: Workspace) -> None:
     wanted = cargo_registry.locked(work.project.root / _CRATE / "Cargo.lock")
     cache = work.project.dist / ".cache" / "crates"
-    folder = _crate_to_fetch_for(work)
     if _missing(work, wanted, cache):
-        _fetch(work, folder)
+        _fetch(work)
     if missing := _missing(work, wanted, cache):
         names = ", ".join(f"{one.name} {one.version}" for one in missing)
         raise UnavailableError(f"cargo has not fetched {names}", hint="is there a network? see the log")
@@ -84,11 +83,8 @@ def _missing(work: Workspace, wanted: Sequence[LockedCrate], cache: Path) -> lis
     return missing
 
 
-def _crate_to_fetch_for(work: Workspace) -> Path:
-    """A folder that cargo takes for the crate: it wants the file of every target, and reads none when it fetches.
-
-    What cargo cannot read is a fault of the crate, and not of the network: it is found on every machine.
-    """
+def _fetch(work: Workspace) -> None:
+    """Let cargo fetch all of them into its cache. It wants the file of every target as well, and does not read it."""
     folder = work.folder / "crate"
     manifest = tomllib.loads((work.project.root / _CRATE / "Cargo.toml").read_text())
     for path in (Path("src", "lib.rs"), *(Path("tests", f"{one['name']}.rs") for one in manifest.get("test", ()))):
@@ -96,15 +92,11 @@ def _crate_to_fetch_for(work: Workspace) -> Path:
         (folder / path).touch()
     for name in _NAMES:
         shutil.copyfile(work.project.root / _CRATE / name, folder / name)
-    work.run("cargo", "metadata", "--no-deps", "--offline", "--format-version=1", cwd=folder)
-    return folder
-
-
-def _fetch(work: Workspace, folder: Path) -> None:
-    """Let cargo fetch all of them into its cache."""
     try:
         work.run("cargo", "fetch", "--locked", cwd=folder)
     except CommandFailed as error:
+        if "failed to parse manifest" in str(error):
+            raise  # a fault of the crate, which no network repairs
         raise UnavailableError(
             f"the crates that ours depends on cannot be fetched: {error}",
             hint="run it once with a network, or bring them with: nox -s inputs -- --fetch",
