@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +37,10 @@ def pasted(person: Person, hint: str) -> None:
 @pytest.mark.parametrize("language", ["c", "rust"])
 @pytest.mark.parametrize("name", ["simple_handler", "my-function"])
 def test_the_project_is_the_recipes(author: Person, tmp_path: Path, language: str, name: str) -> None:
-    done = author.new(language, name)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    done = author.new(language, name, TMPDIR=str(scratch))
+    assert list(scratch.iterdir()) == []  # cookiecutter itself leaves its hooks there
     assert (done.returncode, done.stderr) == (0, "")
     project = author.work / name
     assert files_of(project) == made_by_cookiecutter(language, name, tmp_path / "expected")
@@ -193,6 +197,18 @@ def test_a_failure_of_cookiecutter_is_reported(author: Person) -> None:
     assert done.returncode == 1
     assert "no way" in done.stderr
     assert "exit code 3" in done.stderr
+    assert list(author.work.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
+def test_a_signal_leaves_no_half_of_a_project(author: Person, name: str) -> None:
+    half = 'mkdir "$PLACE/mine" && echo half > "$PLACE/mine/Makefile"'
+    script(author.bin / "cookiecutter", f"#!/bin/sh\n{half}\nkill -{name} $PPID\nexec sleep 600\n")
+    place = author.work / "place"
+    path = f"{author.bin}:{os.defpath}"
+    done = author.new("c", "mine", "--output", "place", PLACE=str(place), PATH=path)
+    assert done.returncode == 128 + signal.Signals[f"SIG{name}"]
     assert list(author.work.iterdir()) == []
 
 

@@ -30,13 +30,16 @@ def find_cookiecutter() -> "list[str]":
 
 
 def bake(command: "list[str]") -> int:
-    """Run cookiecutter with its own folders in a temporary one: by default, it keeps its input in the home folder."""
+    """Run cookiecutter with its own folders in a temporary one.
+
+    By default, it keeps its input in the home folder, and leaves a copy of each hook in the folder for temporary files.
+    """
     with tempfile.TemporaryDirectory(prefix="faas-runtime-new-") as scratch:
         settings = os.path.join(scratch, "settings.yaml")
         places = scratch.replace("\\", "/") if os.name == "nt" else scratch  # a backslash would escape in YAML
         with open(settings, "w", encoding="utf-8") as file:  # the simplest YAML, as versions up to 1.7 read no other
             file.writelines(f'{name}: "{places}/{name}"\n' for name in ("cookiecutters_dir", "replay_dir"))
-        return _run(command, COOKIECUTTER_CONFIG=settings)
+        return _run(command, COOKIECUTTER_CONFIG=settings, TMPDIR=scratch, TEMP=scratch, TMP=scratch)
 
 
 def _run(command: "list[str]", quiet: bool = False, **variables: str) -> int:
