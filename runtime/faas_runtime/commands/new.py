@@ -55,16 +55,24 @@ def new(arguments: "Sequence[str]") -> int:
 def _make(chosen: argparse.Namespace, target: str, command: "list[str]", rust: "RustProject | None") -> int:
     made = _missing(os.path.dirname(os.path.abspath(target)))
     try:
-        return _make_project(chosen, target, command, rust, made)
+        code, said = _make_project(target, command, rust, made)
     except BaseException:  # a signal: half a project would be in the way of the next one
         shutil.rmtree(target, ignore_errors=True)
         _remove(made)
         raise
+    if code:
+        return code
+    recipe = RECIPES[chosen.language]
+    output = f"{rust.target()}/debug/" if rust else recipe.output
+    lines = [f"{chosen.output} did not exist and was created."] if made else []
+    _print("\n".join((*lines, *_next_steps(recipe, chosen.name, target, output), *_with_gaps(said))))
+    return 0
 
 
 def _make_project(
-    chosen: argparse.Namespace, target: str, command: "list[str]", rust: "RustProject | None", made: "list[str]"
-) -> int:
+    target: str, command: "list[str]", rust: "RustProject | None", made: "list[str]"
+) -> "tuple[int, list[str]]":
+    """Make the whole project or nothing: the exit code, and what is to be said of a cargo workspace."""
     try:
         os.makedirs(target)  # if this cannot be made, cookiecutter would print a traceback
         os.rmdir(target)
@@ -72,23 +80,18 @@ def _make_project(
     except OSError as error:
         _remove(made)
         where = error.filename or target
-        return _refuse(f"{where} cannot be created: {error.strerror}. Choose another folder with --output")
+        return _refuse(f"{where} cannot be created: {error.strerror}. Choose another folder with --output"), []
     if code or not os.path.isdir(target):
         _remove(made)
         what = f"failed with exit code {code}" if code else f"did not make {target}"
-        return _refuse(f"cookiecutter {what}; its own messages are above", FAILED)
+        return _refuse(f"cookiecutter {what}; its own messages are above", FAILED), []
     try:
-        said = rust.finish() if rust else []
+        return 0, rust.finish() if rust else []
     except OSError as error:
         shutil.rmtree(target)
         _remove(made)
         where = error.filename or target
-        return _refuse(f"{where} cannot be written: {error.strerror}. {target} was removed again", FAILED)
-    recipe = RECIPES[chosen.language]
-    output = f"{rust.target()}/debug/" if rust else recipe.output
-    lines = [f"{chosen.output} did not exist and was created."] if made else []
-    _print("\n".join((*lines, *_next_steps(recipe, chosen.name, target, output), *_with_gaps(said))))
-    return 0
+        return _refuse(f"{where} cannot be written: {error.strerror}. {target} was removed again", FAILED), []
 
 
 def _update(project: str) -> int:
