@@ -22,8 +22,10 @@ def masks_of(secrets: Mapping[str, str]) -> Masks:
 
 
 def planted(token: str) -> str:
-    """The token of a test, as this process alone has it. Tests of another process run at the same time, and pass theirs
-    to programs."""
+    """The token of a test, as this process alone has it.
+
+    Tests of another process run at the same time, and pass theirs to programs.
+    """
     return f"{token}-{os.getpid()}"
 
 
