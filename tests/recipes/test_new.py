@@ -204,7 +204,7 @@ def test_a_failure_of_cookiecutter_is_reported(author: Person) -> None:
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
 def test_a_signal_leaves_no_half_of_a_project(author: Person, name: str) -> None:
     half = 'mkdir "$PLACE/mine" && echo half > "$PLACE/mine/Makefile"'
-    script(author.bin / "cookiecutter", f"#!/bin/sh\n{half}\nkill -{name} $PPID\nexec sleep 600\n")
+    script(author.bin / "cookiecutter", f"#!/bin/sh\n{half}\nkill -{name} $PPID\nexec sleep 60\n")
     place = author.work / "place"
     path = f"{author.bin}:{os.defpath}"
     done = author.new("c", "mine", "--output", "place", PLACE=str(place), PATH=path)

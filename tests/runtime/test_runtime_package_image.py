@@ -143,7 +143,7 @@ def test_failures_of_the_engine(made: Path, tmp_path: Path, programs: Path) -> N
 
 
 def test_a_build_that_is_ended_leaves_nothing(made: Path, tmp_path: Path, programs: Path) -> None:
-    hangs = "trap 'kill $!; echo ended > ended; exit 1' TERM; sleep 600 & touch started; wait; wait"
+    hangs = "trap 'kill $!; echo ended > ended; exit 1' TERM; sleep 60 & touch started; wait; wait"
     stand_in(programs, "podman", ENGINE.replace("echo building", hangs))
     argv = [*LAUNCH, "package", "--to", "image", str(made / "no-libc" / "libfunction.so")]
     scratch = tmp_path / "scratch"
