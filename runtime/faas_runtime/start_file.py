@@ -17,11 +17,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
-# The modules that are imported from the start to the first response, in this order.
-MODULES = (
-    *("__init__", "_version", "__main__", "environment", "errors", "bootstrap", "connection", "function", "ffi"),
-    *("library", "pollers", "caller", "abi", "client", "invocation", "exit_guard", "serving", "trace", "watcher"),
-    *("http_reader", "fast_path", "head_template", "log"),
+# The modules that are imported from the start to the second invocation, each after those that it imports. Importing one
+# of a group imports all of it: what asks for the first event, what answers it, what answers the next ones, messages.
+GROUPS = (
+    (
+        *("_version", "__init__", "errors", "environment", "__main__", "connection", "bootstrap"),
+        *("ffi", "library", "function"),
+    ),
+    (
+        *("abi", "caller", "invocation", "client", "exit_guard", "serving", "trace", "pollers"),
+        *("watcher", "http_reader"),
+    ),
+    ("head_template", "fast_path"),
+    ("log",),
 )
 
 
@@ -30,14 +38,14 @@ def write(package: str) -> str:
     with open(os.path.join(package, "payload.sha256"), "rb") as file:
         digest = file.read()
     finder = _compiled(package, "start_finder")
-    codes = {_full_name(name): dumps(_compiled(package, name)) for name in MODULES}
-    position = -1 - sum(map(len, codes.values()))
-    index = {}
-    for name, code in codes.items():
-        index[name] = position, position + len(code)
-        position += len(code)
-    # The byte at the end keeps the end of the last code below 0.
-    content = b"".join((MAGIC_NUMBER, dumps((finder, digest, index)), *codes.values(), b"\0"))
+    pieces = [dumps(tuple((_full_name(name), _compiled(package, name)) for name in group)) for group in GROUPS]
+    position = -1 - sum(map(len, pieces))
+    places = {}
+    for group, piece in zip(GROUPS, pieces):
+        places.update({_full_name(name): (position, position + len(piece)) for name in group})
+        position += len(piece)
+    # The byte at the end keeps the end of the last piece below 0.
+    content = b"".join((MAGIC_NUMBER, dumps((finder, digest, places)), *pieces, b"\0"))
     path = os.path.join(package, "__pycache__", f"start.{sys.implementation.cache_tag}")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}"

@@ -1,8 +1,11 @@
-"""Hands out the modules of the file that `start_file.py` writes, if a package has made it of these very sources.
+"""Makes the modules of the file that `start_file.py` writes, if a package has made it of these very sources.
 
 The launcher runs this code, which is in that file too. These variables are the launcher's: `folder` is the parent of
-the package, `path` is the file's path, and `content` what it has behind the magic number. `digest` is of the sources
-that it was made of, and `places` says where in it the code of each module begins and ends, counted from its end.
+the package, `path` is the file's path, and `content` is what it contains. `digest` is of the sources that it was made
+of, and `places` says where in it the group of each module begins and ends, counted from its end.
+
+The modules do not go through Python's import system, which takes longer to find and to make one than to read its code:
+only the module that is asked for does, and not those that every start begins with.
 """
 
 import gc
@@ -14,7 +17,7 @@ from marshal import loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, ModuleType
 
     folder, path, digest = "", "", b""
     content, places = memoryview(b""), {"": (0, 0)}
@@ -43,15 +46,46 @@ class StartLoader(SourceFileLoader):
         spec.cached = path
         return spec
 
-    def get_code(self, fullname: str) -> "CodeType":
-        """The code of the module, which gets the path of its source here."""
-        start, end = places[fullname]
-        code: CodeType = loads(content[start:end])  # noqa: S302 - of the package's own file
-        _fix_co_filename(code, self.path)
-        return code
+    def exec_module(self, module: "ModuleType") -> None:
+        """Run the code of the module's group."""
+        run_group(module.__name__, module)
 
 
-with open(package + "/payload.sha256", "rb") as shipped:
+def run_group(wanted: str, module: "ModuleType | None" = None) -> None:
+    """Make the modules of a group that are not there yet, and run their code; `module` is the wanted one if it is."""
+    start, end = places[wanted]
+    group = loads(content[start:end])  # noqa: S302 - of the package's own file
+    for name, code in group:
+        if name == wanted and module is not None:
+            run(code, module)
+        elif name not in sys.modules:
+            made = sys.modules[name] = new_module(name)
+            run(code, made)
+    for name, _ in group:
+        if name != NAME:
+            setattr(sys.modules[NAME], name[len(NAME) + 1 :], sys.modules[name])
+
+
+def new_module(name: str) -> "ModuleType":
+    """A module without contents, with the attributes that the import system gives it."""
+    module, spec = type(sys)(name), StartLoader.find_spec(name)
+    assert spec is not None
+    attributes = module.__dict__
+    attributes["__spec__"], attributes["__loader__"], attributes["__package__"] = spec, spec.loader, NAME
+    attributes["__file__"], attributes["__cached__"] = spec.origin, path
+    if name == NAME:
+        attributes["__path__"] = spec.submodule_search_locations
+    return module
+
+
+def run(code: "CodeType", module: "ModuleType") -> None:
+    """Run a module's code, which gets the path of its source here."""
+    _fix_co_filename(code, module.__file__)
+    exec(code, module.__dict__)  # noqa: S102
+
+
+with open(package + "/payload.sha256", "rb", 0) as shipped:
     if shipped.read() == digest:
         gc.disable()  # until `__main__` knows what is to be run
         sys.meta_path.insert(0, StartLoader)
+        run_group(NAME + ".__main__")
