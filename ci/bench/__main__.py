@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ci.bench import (
+    bare_python,
     clients,
     crate,
     document,
@@ -33,13 +34,15 @@ PARTS: dict[str, Callable[[argparse.Namespace], bool]] = {
     "release": lambda chosen: release.measure(chosen.rounds),
     "publishing": lambda chosen: publishing.measure(chosen.rounds, publishing.set_folder(chosen.set)),
     "runtime": lambda chosen: runtime.measure(chosen.rounds, _subject(chosen)),
+    "bare-python": lambda chosen: bare_python.measure(chosen.rounds, _subject(chosen)),
     "crate": lambda chosen: crate.measure(chosen.rounds, _subject(chosen)),
     "emulator": lambda chosen: emulator.measure(chosen.rounds, _subject(chosen)),
     "features": lambda chosen: features.measure(chosen.rounds, _subject(chosen)),
     "soak": lambda chosen: soak.measure(chosen.invokes, _subject(chosen)),
 }
-# A release takes ten minutes a round, `features` compiles for as long, and publishing needs a finished set.
-_BY_DEFAULT = [part for part in PARTS if part not in ("features", "publishing", "release")]
+# A release takes ten minutes a round, `features` compiles for as long, publishing needs a finished set, and
+# `bare-python` has no target.
+_BY_DEFAULT = [part for part in PARTS if part not in ("bare-python", "features", "publishing", "release")]
 
 
 def _subject(chosen: argparse.Namespace) -> MeasuredRuntime:

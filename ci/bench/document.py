@@ -45,22 +45,19 @@ def replace_section(text: str, name: str, content: str) -> str:
 
 def runtime_section(result: Mapping[str, Any]) -> str:
     """The section of a part: the machine, the medians, the targets, what is missing, the versions."""
-    titles = result["titles"]
-    figures = [
-        [figure["what"] + (f", {figure['unit']}" if figure["unit"] else ""), *(_cell(figure, key) for key in titles)]
-        for figure in result["figures"].values()
-    ]
     return "\n".join([
-        _wrapped(f"`{result['command']}`, {result['rounds']} rounds, on {_machine(result)}."),
-        "",
-        *_table(["median", *titles.values()], figures),
-        "",
+        *_medians(result),
         *_targets(result["targets"]),
         "",
-        *_missing(result["figures"].values(), titles),
+        *_missing(result["figures"].values(), result["titles"]),
         _versions(result["versions"]),
         "",
     ])  # fmt: skip
+
+
+def bare_python_section(result: Mapping[str, Any]) -> str:
+    """The section of the bare client in Python: the machine, the medians, what is missing."""
+    return "\n".join([*_medians(result), *_missing(result["figures"].values(), result["titles"])])
 
 
 def soak_section(result: Mapping[str, Any]) -> str:
@@ -109,6 +106,7 @@ def layer_section(result: Mapping[str, Any]) -> str:
 
 SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "runtime": runtime_section,
+    "bare-python": bare_python_section,
     "crate": runtime_section,
     "emulator": runtime_section,
     "soak": soak_section,
@@ -118,6 +116,16 @@ SECTIONS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "image": image_section,
     "layer": layer_section,
 }
+
+
+def _medians(result: Mapping[str, Any]) -> list[str]:
+    titles = result["titles"]
+    figures = [
+        [figure["what"] + (f", {figure['unit']}" if figure["unit"] else ""), *(_cell(figure, key) for key in titles)]
+        for figure in result["figures"].values()
+    ]
+    about = _wrapped(f"`{result['command']}`, {result['rounds']} rounds, on {_machine(result)}.")
+    return [about, "", *_table(["median", *titles.values()], figures), ""]
 
 
 def _targets(targets: Iterable[Mapping[str, Any]]) -> list[str]:

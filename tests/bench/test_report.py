@@ -185,8 +185,8 @@ def test_files_are_read_as_utf_8_whatever_the_locale_is(tmp_path: Path) -> None:
     [
         (
             ["all"],
-            "there is no part all; expected any of image, layer, tooling, release, publishing, runtime, crate, "
-            "emulator, features, soak",
+            "there is no part all; expected any of image, layer, tooling, release, publishing, runtime, "
+            "bare-python, crate, emulator, features, soak",
         ),
         (["--rounds", "0"], "expected a number from 1 on, found 0"),
         (["--rounds", "-1"], "expected a number from 1 on, found -1"),
