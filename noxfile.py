@@ -205,8 +205,18 @@ def debian13(session: nox.Session) -> None:
     run(programs, "python", "-m", "pytest", "-m", "long", "tests/hosts", *session.posargs)
 
 
-# What `proofs` runs besides `tests/proofs`: where tests are marked as `long`, which `tests` leaves out, or as `mutant`.
+# Where faults are planted besides `tests/proofs`. Tests marked as `mutant` are those that `tests` runs as well.
 WITH_PROOFS = (
+    "images/test_flavours.py",
+    "images/test_image_index.py",
+    "images/test_lambda_layer.py",
+    "images/test_planted.py",
+    "prove",
+    "release/test_waivers.py",
+    "verify",
+)
+# Where all other tests are that `tests` leaves out, as they are marked as `long`.
+SLOW = (
     "docs/test_abi.py",
     "docs/test_debugging.py",
     "docs/test_from_lambda_runtime.py",
@@ -217,16 +227,9 @@ WITH_PROOFS = (
     "glue/test_crate.py",
     "glue/test_examples.py",
     "glue/test_oldest_rust.py",
-    "images/test_flavours.py",
-    "images/test_image_index.py",
-    "images/test_lambda_layer.py",
-    "images/test_planted.py",
     "images/test_projects.py",
     "images/test_surroundings.py",
     "matrix/test_check_for.py",
-    "prove/test_compare.py",
-    "prove/test_diffoscope.py",
-    "prove/test_reproduce.py",
     "publish",
     "recipes/test_projects.py",
     "recipes/test_workspace.py",
@@ -234,17 +237,27 @@ WITH_PROOFS = (
     "release/test_environment.py",
     "release/test_paths.py",
     "release/test_snapshot.py",
-    "release/test_waivers.py",
-    "verify",
+    "releases",
 )
+
+
+def run_long(session: nox.Session, *places: str) -> None:
+    """Run the tests in some places below `tests` that are marked as `long` or `mutant`."""
+    files = [f"tests/{place}" for place in places]
+    programs = environment(session, "tests")
+    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long or mutant", *files, *session.posargs)
 
 
 @nox.session(default=False)
 def proofs(session: nox.Session) -> None:
-    """Plant each fault, and see its proof turn red; and run the slowest tests. -- takes arguments of pytest."""
-    programs = environment(session, "tests")
-    places = ["tests/proofs", *(f"tests/{name}" for name in WITH_PROOFS)]
-    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long or mutant", *places, *session.posargs)
+    """Plant each fault, see its gate turn red, and kill gates at random moments; -- takes arguments of pytest."""
+    run_long(session, "proofs", *WITH_PROOFS)
+
+
+@nox.session(default=False)
+def slow(session: nox.Session) -> None:
+    """Run the other tests that take long, whole releases among them; -- takes arguments of pytest."""
+    run_long(session, *SLOW)
 
 
 @nox.session(default=False)

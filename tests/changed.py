@@ -42,6 +42,7 @@ READ: dict[str, tuple[str, ...] | None] = {
     "publish": _TOOLING,
     "recipes": _TOOLING,
     "release": (*_TOOLING, *_SNAPSHOTS, "README.md"),
+    "releases": (*_TOOLING, *_SNAPSHOTS, "docs/releasing.md"),
     "runtime": _RUNTIME,
     "sboms": _TOOLING,
     "trees": ("ci/", "release.yaml", "CHANGELOG.md"),

@@ -113,7 +113,7 @@ def test_every_long_test_is_run_by_a_session(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(noxfile, "environment", lambda *_: Path("bin"))
     monkeypatch.setattr(noxfile, "run", note)
-    for session in (noxfile.fuzz, noxfile.windows, noxfile.debian13, noxfile.proofs):
+    for session in (noxfile.fuzz, noxfile.windows, noxfile.debian13, noxfile.proofs, noxfile.slow):
         session(StandInSession())
     long_files = [path for path in (ROOT / "tests").rglob("test_*.py") if is_long(path)]
     assert len(long_files) > 10
@@ -133,6 +133,6 @@ def test_proofs_runs_every_file_in_which_faults_are_planted() -> None:
     mark = re.compile(r"^(?:@|pytestmark = )pytest\.mark\.mutant$", re.MULTILINE)
     marked = [path for path in tests.rglob("test_*.py") if mark.search(path.read_text())]
     assert len(marked) > 15
-    places = [tests / place for place in ("proofs", *noxfile.WITH_PROOFS)]
+    places = [tests / place for place in ("proofs", *noxfile.WITH_PROOFS, "glue/test_oldest_rust.py")]
     assert [path for path in places if not path.exists()] == []
     assert [path for path in marked if not any(path.is_relative_to(place) for place in places)] == []

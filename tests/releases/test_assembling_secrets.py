@@ -18,9 +18,9 @@ from ci.core.masking import Masks
 from ci.pipeline.jobs import Project
 from tests import leaks
 from tests.keys import PASSPHRASE
-from tests.proofs.assembling_program import ATTESTATIONS, PACKAGES
 from tests.release.fixtures_of_sets import finished, keys, signing
 from tests.release.sets import OwnerKeys, write_json
+from tests.releases.assembling_program import ATTESTATIONS, PACKAGES
 from tests.support import ROOT
 
 pytestmark = pytest.mark.long
@@ -84,7 +84,7 @@ def assemble(folder: Path, checkout: Path, keys: OwnerKeys, env: Mapping[str, st
     masks = leaks.masks_of(secrets(keys))
     with leaks.Processes(masks) as processes:
         environment = {**os.environ, "TMPDIR": str(temporary), **env}
-        command = (sys.executable, "-m", "tests.proofs.assembling_program", *map(str, words))
+        command = (sys.executable, "-m", "tests.releases.assembling_program", *map(str, words))
         child = processes.start(*command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         printed, _ = child.communicate()
     assert "gpg" in processes.seen, "the test did not look often enough"
@@ -128,7 +128,7 @@ def test_a_key_that_cannot_be_read_is_not_shown(
 def assemble_without_gpg(folder: Path, checkout: Path, keys: OwnerKeys, pem: Path) -> Made:
     """Try it with a key that is refused before gpg is started."""
     words = (checkout, checkout / "dist", keys.signing.home, keys.signing.passphrase, keys.fingerprint, pem)
-    command = (sys.executable, "-m", "tests.proofs.assembling_program", *map(str, words))
+    command = (sys.executable, "-m", "tests.releases.assembling_program", *map(str, words))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     masks = leaks.masks_of(secrets(keys))
     printed = done.stdout + done.stderr
