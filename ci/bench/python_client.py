@@ -20,19 +20,19 @@ HEAD = b"/response HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json
 ID_HEADER, ID_SIZE = b"Lambda-Runtime-Aws-Request-Id: ", 36
 
 
-class Char(_SimpleCData):  # type: ignore[type-arg]
+class BareChar(_SimpleCData):  # type: ignore[type-arg]
     """`char`."""
 
     _type_ = "c"
 
 
-class CharPointer(_Pointer):  # type: ignore[type-arg]
+class BarePointer(_Pointer):  # type: ignore[type-arg]
     """`const char *`."""
 
-    _type_ = Char
+    _type_ = BareChar
 
 
-class NativeFunction(CFuncPtr):
+class BareFunction(CFuncPtr):
     """A function that returns a number."""
 
     _flags_ = 1  # the C calling convention
@@ -42,7 +42,7 @@ def main() -> None:
     """Serve until the Runtime API closes the connection, which ends the process by an error."""
     gc.disable()
     library = dlopen(environ[b"LAMBDA_TASK_ROOT"].decode() + "/libecho.so", 2)
-    handle = NativeFunction(dlsym(library, "handle"))
+    handle = BareFunction(dlsym(library, "handle"))
     host, port = environ[b"AWS_LAMBDA_RUNTIME_API"].decode().split(":")
     peer = socket()
     peer.connect((host, int(port)))
@@ -50,21 +50,21 @@ def main() -> None:
     request, response, event = bytearray(REQUEST_SIZE), bytearray(RESPONSE_SIZE), bytearray(4096)
     request[0], response[0] = REQUEST_SIZE, RESPONSE_SIZE
     words, blank = memoryview(request).cast("N"), bytes(response)  # type: ignore[call-overload]
-    arguments = byref(Char.from_buffer(request)), byref(Char.from_buffer(response))
-    data = CharPointer.from_buffer(response, DATA * WORD)
+    arguments = byref(BareChar.from_buffer(request)), byref(BareChar.from_buffer(response))
+    data = BarePointer.from_buffer(response, DATA * WORD)
 
     peer.sendall(NEXT)
     received = peer.recv_into(event)
     body = event.index(b"\r\n\r\n") + 4
     start = event.index(ID_HEADER) + len(ID_HEADER)
     end, size = start + ID_SIZE, received - body
-    address = addressof(Char.from_buffer(event))
+    address = addressof(BareChar.from_buffer(event))
     words[PAYLOAD], words[PAYLOAD_LEN], words[REQUEST_ID] = address + body, size, address + start
     before, head = b"POST " + PATH, HEAD % size
     handle(*arguments)
     copy: bytes = data[0:size]  # type: ignore[assignment]
     peer.send(b"".join((before, event[start:end], head, copy)))
-    release = NativeFunction(memoryview(response).cast("N")[RELEASE])  # type: ignore[call-overload]
+    release = BareFunction(memoryview(response).cast("N")[RELEASE])  # type: ignore[call-overload]
     release(arguments[1])
     response[:] = blank
     receipt_size = len(peer.recv(4096))
