@@ -66,6 +66,9 @@ def _finish_in_time(connection: RuntimeApiConnection) -> None:
     """
     import _thread
 
+    # Here, as a group of modules is made without the import system's locks: two threads must not import one at once.
+    from . import http_reader  # noqa: F401
+
     reasons: list[str] = []
     end = _thread.allocate_lock()
     end.acquire()

@@ -39,7 +39,8 @@ def poll_managed(function: "Function", first: RuntimeApiClient, watcher: "Watche
 
 
 def _poll_in_threads(function: "Function", clients: "list[RuntimeApiClient]", watcher: "Watcher") -> None:
-    # What is imported lazily elsewhere: on Python 3.9, two threads at once can get a half-initialised module.
+    # What is imported lazily elsewhere. Two threads at once can get a half-initialised module: on Python 3.9, and from
+    # the file for every start.
     from . import http_reader, native_memory, reports, response_stream  # noqa: F401
 
     _thread.stack_size(STACK_SIZE)

@@ -18,12 +18,11 @@ if TYPE_CHECKING:
     from types import CodeType
 
 # The modules that are imported from the start to the second invocation, each after those that it imports. Importing one
-# of a group imports all of it: what asks for the first event, what answers it, what answers the next ones, messages.
+# of a group imports all of it: what every command needs, what asks for the first event, what answers it, what answers
+# the next ones, and messages.
 GROUPS = (
-    (
-        *("_version", "__init__", "errors", "environment", "__main__", "connection", "bootstrap"),
-        *("ffi", "library", "function"),
-    ),
+    ("_version", "__init__", "errors", "environment", "__main__"),
+    ("connection", "bootstrap", "ffi", "library", "function"),
     (
         *("abi", "caller", "invocation", "client", "exit_guard", "serving", "trace", "pollers"),
         *("watcher", "http_reader"),

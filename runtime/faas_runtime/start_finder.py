@@ -4,8 +4,8 @@ The launcher runs this code, which is in that file too. These variables are the 
 the package, `path` is the file's path, and `content` is what it contains. `digest` is of the sources that it was made
 of, and `places` says where in it the group of each module begins and ends, counted from its end.
 
-The modules do not go through Python's import system, which takes longer to find and to make one than to read its code:
-only the module that is asked for does, and not those that every start begins with.
+Python's import system takes longer to find and to make a module than to read its code. So it finds one module of a
+group, the one that is imported first, and the others are made here. Those of the first group are made at once.
 """
 
 import gc
@@ -52,7 +52,11 @@ class StartLoader(SourceFileLoader):
 
 
 def run_group(wanted: str, module: "ModuleType | None" = None) -> None:
-    """Make the modules of a group that are not there yet, and run their code; `module` is the wanted one if it is."""
+    """Make the modules of a group that are not there yet, and run their code; `module` is the wanted one if it is.
+
+    There are no locks, so one thread alone may import a group for the first time. Each module comes after those that it
+    imports, see `start_file.GROUPS`.
+    """
     start, end = places[wanted]
     group = loads(content[start:end])  # noqa: S302 - of the package's own file
     for name, code in group:
@@ -60,7 +64,11 @@ def run_group(wanted: str, module: "ModuleType | None" = None) -> None:
             run(code, module)
         elif name not in sys.modules:
             made = sys.modules[name] = new_module(name)
-            run(code, made)
+            try:
+                run(code, made)
+            except BaseException:  # such as a signal: what ends the process may import the module again
+                del sys.modules[name]
+                raise
     for name, _ in group:
         if name != NAME:
             setattr(sys.modules[NAME], name[len(NAME) + 1 :], sys.modules[name])

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.runtime.support import (
     ScriptedServer,
     invocation,
 )
+from tests.runtime.test_runtime_extension import Platform, end
 
 # What the tests ask an installed package about itself: in its own process, as the launcher starts it.
 PROBE = """\
@@ -139,7 +141,7 @@ def test_python_finds_one_module_of_a_group(installed: Path, functions: Path) ->
     """The others are made without Python's import system, which takes longer than reading their code."""
     errors = plain_run(installed, functions, "-v")
     found = re.findall(r"^import 'faas_runtime\.?(\S*)' # <\S*StartLoader", errors, re.MULTILINE)
-    assert found == ["pollers", "fast_path", "log"]
+    assert found == ["bootstrap", "pollers", "fast_path", "log"]
     assert [[name for name in found if name in group] for group in groups()] == [[], *([name] for name in found)]
 
 
@@ -185,6 +187,39 @@ def test_the_same_sources_give_the_same_bytes(installed: Path, tmp_path: Path) -
     assert start_file(moved).read_bytes() == first
     assert str(tmp_path).encode() not in first
     assert loader(moved / "bin" / "faas-runtime") == "StartLoader"
+
+
+def plant(installed: Path, module: str, behind: str, line: str) -> None:
+    """Put a line into a module, and make the file again."""
+    source = installed / "faas_runtime" / f"{module}.py"
+    text = source.read_text()
+    assert text.count(behind) == 1
+    source.write_text(text.replace(behind, behind + line))
+    make(installed)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_leaves_no_half_of_a_module(installed: Path, functions: Path) -> None:
+    """What ends the process looks for `exit_guard` among the modules."""
+    plant(installed, "exit_guard", "_guarded_process = 0\n", "import _signal; _signal.raise_signal(15)\n")
+    command = (*PYTHON, str(installed / "bin" / "faas-runtime"))
+    with (
+        ScriptedServer([invocation(b"1")]) as server,
+        Runtime(server.address, "probe.echo", functions, command) as runtime,
+    ):
+        assert runtime.end() == (0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_two_threads_do_not_make_the_same_group(installed: Path, functions: Path) -> None:
+    """The registration of a function with `faas_shutdown` is finished by another thread. Here, a group takes longer to
+    make than that one is waited for."""
+    plant(installed, "caller", "TYPE_CHECKING = False\n", "import time; time.sleep(0.3)\n")
+    command = (*PYTHON, str(installed / "bin" / "faas-runtime"))
+    with Platform() as platform, Runtime(platform.address, "rough.echo_aloud", functions, command) as runtime:
+        exit_code, errors = end(runtime, platform)
+    assert exit_code == 0
+    assert errors.endswith("shut down\n")
 
 
 def test_tools_find_the_sources(installed: Path) -> None:
