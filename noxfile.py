@@ -205,13 +205,14 @@ def debian13(session: nox.Session) -> None:
     run(programs, "python", "-m", "pytest", "-m", "long", "tests/hosts", *session.posargs)
 
 
-# Where faults are planted besides `tests/proofs`. Tests marked as `mutant` are those that `tests` runs as well.
+# Where faults are planted besides `tests/proofs`. `tests` runs those that are marked as `mutant`, too.
 WITH_PROOFS = (
     "images/test_flavours.py",
     "images/test_image_index.py",
     "images/test_lambda_layer.py",
     "images/test_planted.py",
-    "prove",
+    "prove/test_compare.py",
+    "prove/test_reproduce.py",
     "release/test_waivers.py",
     "verify",
 )
@@ -230,6 +231,7 @@ SLOW = (
     "images/test_projects.py",
     "images/test_surroundings.py",
     "matrix/test_check_for.py",
+    "prove/test_diffoscope.py",
     "publish",
     "recipes/test_projects.py",
     "recipes/test_workspace.py",

@@ -31,7 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: takes minutes; run with `-m long`, and left out otherwise")
-    config.addinivalue_line("markers", "mutant: plants a fault that a proof must find; `nox -s proofs` runs it, too")
+    config.addinivalue_line("markers", "mutant: plants a fault that a gate must find; `nox -s proofs` runs it, too")
     _reset_ignored_signals()
     base = config.getoption("--changed")
     config.stash[AFFECTED] = None if base is None else changed.affected(changed.changed_files(base))
