@@ -33,6 +33,9 @@ class Function:
         self.settings = settings
         self._watcher: Watcher | None = None
         self._is_initialised = False
+        self.is_stopping = False
+        """Whether a signal has come before the invocations began. Python drops what is raised in some places, such as a
+        callback at the end of an import, so `Stopped` may not arrive."""
         if system.getpid() == _INIT_PROCESS:
             self._handle_signals()
         self.symbol = handler.symbol
@@ -79,6 +82,7 @@ class Function:
 
     def _stop(self, _number: int, _frame: object) -> None:
         """The signal handler while there is no invocation; `shutdown` has a watcher for a second signal."""
+        self.is_stopping = True
         if self._watcher is None:
             for number in SIGNALS:
                 _signal.signal(number, _signal.SIG_DFL)

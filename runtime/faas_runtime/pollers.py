@@ -25,6 +25,8 @@ def poll(function: "Function", connection: "RuntimeApiConnection") -> None:
     watcher.add(first)
     watcher.take_over_signals()
     try:
+        if function.is_stopping:
+            return
         if is_managed:
             gc.enable()
             from .managed_pollers import poll_managed

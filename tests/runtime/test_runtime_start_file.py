@@ -211,6 +211,19 @@ def test_a_signal_leaves_no_half_of_a_module(installed: Path, functions: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_signal_that_python_drops_ends_the_process_all_the_same(installed: Path, functions: Path) -> None:
+    """Python itself has such a callback: at the end of each import."""
+    dropped = "import _signal, _weakref\nclass Dropped: pass\n"
+    dropped += "kept = _weakref.ref(Dropped(), lambda _: _signal.raise_signal(15))\n"
+    plant(installed, "serving", "TYPE_CHECKING = False\n", dropped)
+    command = (*PYTHON, str(installed / "bin" / "faas-runtime"))
+    with ScriptedServer([b""]) as server, Runtime(server.address, "probe.echo", functions, command) as runtime:
+        exit_code, errors = runtime.end()
+    assert exit_code == 0
+    assert "Exception ignored in" in errors
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_two_threads_do_not_make_the_same_group(installed: Path, functions: Path) -> None:
     """The registration of a function with `faas_shutdown` is finished by another thread. Here, a group takes longer to
     make than that one is waited for."""
