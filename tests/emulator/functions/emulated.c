@@ -14,7 +14,7 @@
 #define BUILD "1"
 #endif
 
-static char answer[65536];
+static __thread char answer[65536]; /* of each poller its own */
 
 uint32_t faas_abi_version(void)
 {

@@ -31,7 +31,7 @@ static int number(const volatile char *text)
 
 FAAS_EXPORT int32_t handle(const faas_request *request, faas_response *response)
 {
-    static char answer[256];
+    static __thread char answer[256];
     struct timespec pause = {0, 1000 * 1000};
     nanosleep(&pause, NULL);
     response->data = answer;

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char answer[8192];
+static __thread char answer[8192]; /* of each poller its own */
 static int releases = 0;
 
 static void count_release(faas_response *response)
