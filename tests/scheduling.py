@@ -14,6 +14,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "reproduce": ("tests/proofs/test_reproduce_mutants.py",),
+    "killed": ("tests/proofs/test_killed_gates.py",),
     "snapshot": ("tests/images", "tests/release/test_snapshot.py", "tests/docs/test_tutorial.py"),
     "packages": ("tests/packages", "tests/verify"),
     "docs": ("tests/docs",),
