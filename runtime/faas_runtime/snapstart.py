@@ -34,6 +34,8 @@ def wait_for_restore(function: "Function", connection: "RuntimeApiConnection") -
     client = RuntimeApiClient(connection)
     watcher = function.watch()
     try:
+        if function.is_stopping:
+            raise Stopped
         function.run_hook("faas_before_snapshot", BeforeSnapshotError)
         watcher.add(client)
         _wait(client)

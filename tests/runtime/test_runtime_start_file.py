@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -211,14 +212,20 @@ def test_a_signal_leaves_no_half_of_a_module(installed: Path, functions: Path) -
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
-def test_a_signal_that_python_drops_ends_the_process_all_the_same(installed: Path, functions: Path) -> None:
-    """Python itself has such a callback: at the end of each import."""
+@pytest.mark.parametrize(("module", "initialization"), [("serving", ""), ("snapstart", "snap-start")])
+def test_a_signal_that_python_drops_ends_the_process_all_the_same(
+    installed: Path, functions: Path, module: str, initialization: str
+) -> None:
+    """Python itself has such a callback: at the end of each import. No request is answered here."""
     dropped = "import _signal, _weakref\nclass Dropped: pass\n"
     dropped += "kept = _weakref.ref(Dropped(), lambda _: _signal.raise_signal(15))\n"
-    plant(installed, "serving", "TYPE_CHECKING = False\n", dropped)
+    plant(installed, module, "TYPE_CHECKING = False\n", dropped)
     command = (*PYTHON, str(installed / "bin" / "faas-runtime"))
-    with ScriptedServer([b""]) as server, Runtime(server.address, "probe.echo", functions, command) as runtime:
-        exit_code, errors = runtime.end()
+    variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": initialization}
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with Runtime(address, "probe.echo", functions, command, variables) as runtime:
+            exit_code, errors = runtime.end()
     assert exit_code == 0
     assert "Exception ignored in" in errors
 
