@@ -23,7 +23,7 @@ class FaasRuntime < Formula
     # The first line of the launcher names a Python of other systems.
     (bin/"faas-runtime").write <<~SH
       #!/bin/sh
-      exec "#{python3}" -IS "#{libexec}/bin/faas-runtime" "$@"
+      exec "#{python3}" -IS -X utf8 "#{libexec}/bin/faas-runtime" "$@"
     SH
     chmod 0755, bin/"faas-runtime"
   end

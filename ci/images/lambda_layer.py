@@ -52,7 +52,7 @@ libraries=$root/{libraries}
 export SSL_CERT_FILE="${{SSL_CERT_FILE:-$root/etc/ssl/certs/ca-certificates.crt}}"
 export TZDIR="${{TZDIR:-$root/usr/share/zoneinfo}}"
 exec "$libraries/{loader}" --inhibit-cache --library-path "$libraries${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}" \\
-    "$root/usr/bin/python{python}" -IS "$root/var/runtime/bootstrap" "$@"
+    "$root/usr/bin/python{python}" -IS -X utf8 "$root/var/runtime/bootstrap" "$@"
 """
 _LOADERS = {"amd64": "ld-linux-x86-64.so.2", "arm64": "ld-linux-aarch64.so.1"}
 _AWS_NAMES = {"amd64": "x86_64", "arm64": "arm64"}

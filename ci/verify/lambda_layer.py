@@ -145,4 +145,4 @@ def _program(root: Path, check: Check) -> tuple[str | Path, ...]:
     libraries = root / "usr" / "lib" / named(check.variant.architecture).triplet
     (loader,) = libraries.glob("ld-linux-*")
     python = root / "usr" / "bin" / f"python{check.project.release.images.micro.python}"
-    return (loader, "--library-path", libraries, python, "-IS", root / "var" / "runtime" / "bootstrap")
+    return (loader, "--library-path", libraries, python, "-IS", "-X", "utf8", root / "var" / "runtime" / "bootstrap")

@@ -136,7 +136,7 @@ def _require_commands(check: Check, prefix: Path) -> None:
     """The script for MSYS2's shells and the one for Windows start the same program with the same options."""
     script = (prefix / "bin" / "faas-runtime").read_bytes()
     batch = (prefix / "bin" / "faas-runtime.cmd").read_bytes()
-    line = b'exec "${0%/*}/python" -IS "${0%/*}/../lib/faas-runtime/bin/faas-runtime" "$@"\n'
+    line = b'exec "${0%/*}/python" -IS -X utf8 "${0%/*}/../lib/faas-runtime/bin/faas-runtime" "$@"\n'
     check.require_equal(script, b"#!/bin/sh\n" + line, "bin/faas-runtime")
     same = line.replace(b"exec ", b"@").replace(b"${0%/*}/python", b"%~dp0python.exe").replace(b'"$@"\n', b"%*\r\n")
     same = same.replace(b"${0%/*}/../lib/faas-runtime/bin/", b"%~dp0..\\lib\\faas-runtime\\bin\\")

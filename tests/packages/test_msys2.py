@@ -107,7 +107,7 @@ def test_the_script_is_clean_and_hands_arguments_on(built: Project, tmp_path: Pa
     python.write_text("#!/bin/sh\nprintf '<%s>' \"$@\"\n")
     python.chmod(0o755)
     said = run.output(shell, script, "two words", "*")
-    assert said == f"<-IS><{script.parent}/../lib/faas-runtime/bin/faas-runtime><two words><*>"
+    assert said == f"<-IS><-X><utf8><{script.parent}/../lib/faas-runtime/bin/faas-runtime><two words><*>"
 
 
 @pytest.mark.parametrize("environment", sorted(ENVIRONMENTS))

@@ -78,7 +78,7 @@ MSYS2 = {
     "oldest Python": ('-python>=3.9")', '-python>=3.8")'),
     "dependencies of the MSYS2 packages": ('-python>=3.9")', '-python>=3.9" "gcc")'),
     "summary": ("pkgdesc='Native", "pkgdesc='Naive"),
-    "launcher": ('" -IS "${0%/*}/../lib/faas-runtime/bin', '" -IS "${0%/*}/../lib/faas/bin'),
+    "launcher": ('" -IS -X utf8 "${0%/*}/../lib/faas-runtime/bin', '" -IS -X utf8 "${0%/*}/../lib/faas/bin'),
     "payload file faas_runtime/abi.py": (
         "  _install_commands\n",
         '  echo >> "${prefix}/lib/faas-runtime/faas_runtime/abi.py"\n  _install_commands\n',

@@ -28,7 +28,7 @@ LAUNCHER = RUNTIME / "bin" / "faas-runtime"
 RECIPES = ROOT / "recipes"
 FUNCTIONS = Path(__file__).resolve().parent / "functions"
 SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
-PYTHON = (os.environ.get("FAAS_TEST_PYTHON", sys.executable), "-I", "-S")  # the runtime may run on another one
+PYTHON = (os.environ.get("FAAS_TEST_PYTHON", sys.executable), "-I", "-S", "-X", "utf8")  # or another one
 FUZZ_FACTOR = int(os.environ.get("FAAS_FUZZ_FACTOR", "1"))  # `nox -s fuzz` tries that many times as much
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -38,6 +39,15 @@ def test_version(environment: dict[str, str]) -> None:
 def test_module_is_a_command_too() -> None:
     command = (sys.executable, "-m", "faas_runtime")
     assert run("--version", command=command, PYTHONPATH=str(RUNTIME)) == (0, f"faas-runtime {VERSION}\n", "")
+
+
+def test_the_launcher_names_an_isolated_python_with_utf8_everywhere() -> None:
+    """In the encoding of another locale, the library of a handler beyond ASCII would not be found."""
+    with LAUNCHER.open() as file:
+        _, *options = shlex.split(file.readline().removeprefix("#!"))
+    show = "import sys; print(sys.flags.isolated, sys.flags.no_site, sys.flags.utf8_mode)"
+    command = [PYTHON[0], *options, "-c", show]
+    assert subprocess.run(command, env={"LC_ALL": "C.UTF-8"}, capture_output=True, text=True).stdout == "1 1 1\n"
 
 
 def test_help() -> None:

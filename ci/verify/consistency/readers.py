@@ -171,7 +171,7 @@ def msys2(source: ArtifactOfProject) -> Facts:
         "oldest Python": ", ".join(name.rpartition(">=")[2] for name in pythons),
         "dependencies of the MSYS2 packages": ", ".join(sorted(set(depends) - set(pythons))),
         "command": ", ".join(sorted({path.stem for path in (root / environment / "bin").iterdir()})),
-        "launcher": ", ".join(re.findall(r'-IS "\$\{0%/\*\}/\.\./(\S+)"', program)),
+        "launcher": ", ".join(re.findall(r'-IS -X utf8 "\$\{0%/\*\}/\.\./(\S+)"', program)),
         **_payload(_files(root / environment / "lib" / "faas-runtime")),
     }
 

@@ -124,7 +124,7 @@ def _load(output: "TextIO", name: str, root: str) -> "int | None":
     import subprocess
 
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    command = [*python_command(), "-I", "-S", "-B", "-c", _CHILD, package, name, root]
+    command = [*python_command(), "-I", "-S", "-B", "-X", "utf8", "-c", _CHILD, package, name, root]
     try:
         return subprocess.run(command, stdout=output, check=False, timeout=TIMEOUT_S).returncode
     except subprocess.TimeoutExpired:

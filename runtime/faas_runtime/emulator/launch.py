@@ -90,7 +90,7 @@ def executable_state(file: "BinaryIO") -> LibraryState:
 def _arguments(handler: str) -> "list[str]":
     """The command line of a runtime, isolated from everything else that is installed for this Python."""
     start = [_LAUNCHER] if os.path.isfile(_LAUNCHER) else ["-c", _START, _PACKAGE_PARENT]
-    return [*python_command(), "-I", "-S", *start, handler]
+    return [*python_command(), "-I", "-S", "-X", "utf8", *start, handler]
 
 
 def _handler_name(handler: "Handler", copy: "str | None") -> str:
