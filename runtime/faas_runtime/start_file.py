@@ -8,6 +8,7 @@ number, and has the payload's digest, which packages ship in `payload.sha256`. A
 of another Python or of other sources. A checkout has no digest, and no such file.
 """
 
+import ast
 import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
@@ -62,8 +63,37 @@ def _full_name(name: str) -> str:
 def _compiled(package: str, name: str) -> "CodeType":
     """The code of a module. It gets the folder of its source when it is loaded: a package may be moved until then."""
     with open(os.path.join(package, f"{name}.py"), "rb") as file:
-        code: CodeType = compile(file.read(), f"{name}.py", "exec", dont_inherit=True)
+        tree = WithoutTypes().visit(ast.parse(file.read(), f"{name}.py"))
+    code: CodeType = compile(ast.fix_missing_locations(tree), f"{name}.py", "exec", dont_inherit=True)
     return code
+
+
+class WithoutTypes(ast.NodeTransformer):
+    """Leaves out what is for type checkers alone: each start would have to read it, too."""
+
+    def visit_If(self, node: ast.If) -> ast.stmt:
+        """Nothing instead of `if TYPE_CHECKING`."""
+        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            return ast.copy_location(ast.Pass(), node)
+        self.generic_visit(node)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        """A plain assignment, or nothing if there is no value."""
+        self.generic_visit(node)
+        plain = ast.Assign([node.target], node.value) if node.value is not None else ast.Pass()
+        return ast.copy_location(plain, node)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        """A function that does not say what it returns."""
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        """A parameter without its type."""
+        node.annotation = None
+        return node
 
 
 if __name__ == "__main__":

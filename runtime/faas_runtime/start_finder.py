@@ -11,8 +11,8 @@ group, the one that is imported first, and the others are made here. Those of th
 import gc
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import SourceFileLoader
-from _imp import _fix_co_filename  # type: ignore[attr-defined]
+from _frozen_importlib_external import ExtensionFileLoader, SourceFileLoader, _path_isfile  # type: ignore[attr-defined]
+from _imp import _fix_co_filename, extension_suffixes  # type: ignore[attr-defined]
 from marshal import loads
 
 TYPE_CHECKING = False
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     content, places = memoryview(b""), {"": (0, 0)}
 
 NAME = "faas_runtime"
+EXTENSIONS = ("_ctypes", "_socket")
+"""Modules of Python that each start needs: shared libraries, or a part of the interpreter. To find one, Python would
+list the folders where it may be."""
 package = folder + "/" + NAME
 
 
@@ -34,9 +37,9 @@ class StartLoader(SourceFileLoader):
 
     @staticmethod
     def find_spec(name: str, _path: object = None, _target: object = None) -> "ModuleSpec | None":
-        """How a module is loaded; None for one that is not in the file."""
+        """How a module is loaded; None for one that is neither in the file nor an extension that a start needs."""
         if name not in places:
-            return None
+            return find_extension(name) if name in EXTENSIONS else None
         is_package = name == NAME
         source = package + ("/__init__.py" if is_package else "/" + name[len(NAME) + 1 :] + ".py")
         spec = ModuleSpec(name, StartLoader(name, source), origin=source)
@@ -49,6 +52,17 @@ class StartLoader(SourceFileLoader):
     def exec_module(self, module: "ModuleType") -> None:
         """Run the code of the module's group."""
         run_group(module.__name__, module)
+
+
+def find_extension(name: str) -> "ModuleSpec | None":
+    """How one of the extensions is loaded; None if it is part of the interpreter, or elsewhere than usual."""
+    for place in () if name in sys.builtin_module_names else sys.path:
+        file = place + "/" + name + extension_suffixes()[0]
+        if _path_isfile(file):
+            spec = ModuleSpec(name, ExtensionFileLoader(name, file), origin=file)
+            spec.has_location = True
+            return spec
+    return None
 
 
 def run_group(wanted: str, module: "ModuleType | None" = None) -> None:
