@@ -24,6 +24,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
             outputs=(Output(kind="lambda-layer", path=dist_paths.lambda_layer(release, aws_name(architecture))),),
             build=partial(_build, architecture=architecture),
             values={"epoch": str(release.epoch), "description": description(release, named(architecture))},
+            libraries=("deflate",),
             after=(micro_layers.JOB,),
         )
         for architecture in micro_layers.architectures(release)

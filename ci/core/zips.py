@@ -1,6 +1,8 @@
 """Zip files whose bytes depend on their content alone: sorted, with the modes of Unix, one time, one compression.
 
-Like `ci.core.tars`, they are read into a `FileTree`. Folders have no entries: whoever unpacks a file makes them.
+Like `ci.core.tars`, they are read into a `FileTree`. Folders have no entries: whoever unpacks a file makes them. The
+standard library reads them. It does not write them, as it would compress with the zlib of the host, whose result
+differs from one host to the next. Names and numbers of sections are those of PKWARE's APPNOTE 6.3.10.
 """
 
 from __future__ import annotations
@@ -8,38 +10,68 @@ from __future__ import annotations
 import datetime as dt
 import io
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from deflate import crc32, deflate_compress
+
 from ci.core import tars
 from ci.core.errors import VerificationError
 from ci.core.tars import Entry, FileTree
 
-UNIX = 3  # the system whose modes an entry has (PKWARE's APPNOTE, 4.4.2)
-_LEVEL = 9
+UNIX = 3  # the system whose modes an entry has (4.4.2.2)
+_LEVEL = 10  # of libdeflate, as for the layers of images (`ci.images.oci`)
+_VERSION = 20  # of the format: 2.0 has deflation (4.4.3.2)
+_DEFLATED = 8  # 4.4.5
+_IS_UTF8 = 0x800  # bit 11: the name is in UTF-8 (4.4.4)
+_FIELDS = struct.Struct("<HHHHHLLLHH")  # what both headers of an entry have: version needed to length of extra field
+_LOCAL = b"PK\3\4"  # 4.3.7
+_CENTRAL, _CENTRAL_FIELDS = b"PK\1\2", struct.Struct("<HHHLL")  # 4.3.12: length of the comment to offset
+_END, _END_FIELDS = b"PK\5\6", struct.Struct("<HHHHLLH")  # 4.3.16
+_MOST_ENTRIES, _MOST_BYTES = 0xFFFF, 0xFFFFFFFF  # larger ones need ZIP64 (4.4.1.4)
 
 
 def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
     """The bytes of a zip file with the files and links of a tree; `epoch` is the time of each, in seconds.
 
-    The time of an entry has no zone; it is written as UTC. Raises `ValueError` for a time before 1980.
+    The time of an entry has no zone; it is written as UTC. Raises `ValueError` for a time before 1980 or after 2107,
+    and for a tree that is too large for the format without ZIP64.
     """
-    buffer = io.BytesIO()
+    time = _dos_time(epoch)
+    entries = [(name, entry) for name, entry in sorted(tree.items()) if entry.kind != tarfile.DIRTYPE]
+    content, directory = bytearray(), bytearray()
+    for name, entry in entries:
+        is_link = entry.kind == tarfile.SYMTYPE
+        data = entry.target.encode() if is_link else entry.data
+        packed, encoded = deflate_compress(data, _LEVEL), name.encode()
+        flags = 0 if name.isascii() else _IS_UTF8
+        sizes = crc32(data), len(packed), len(data), len(encoded), 0
+        if max(*sizes[1:], len(content)) > _MOST_BYTES:
+            raise ValueError(f"{name}: larger than a zip file without ZIP64 can have it")
+        fields = _FIELDS.pack(_VERSION, flags, _DEFLATED, *time, *sizes)
+        mode = (stat.S_IFLNK if is_link else stat.S_IFREG) | entry.mode
+        place = _CENTRAL_FIELDS.pack(0, 0, 0, mode << 16, len(content))
+        directory += _CENTRAL + bytes((_VERSION, UNIX)) + fields + place + encoded
+        content += _LOCAL + fields + encoded + packed
+    if len(entries) > _MOST_ENTRIES or len(content) > _MOST_BYTES:
+        raise ValueError("more than a zip file without ZIP64 can have")
+    end = _END_FIELDS.pack(0, 0, len(entries), len(entries), len(directory), len(content), 0)
+    return bytes(content + directory + _END + end)
+
+
+def _dos_time(epoch: int) -> tuple[int, int]:
+    """The time and the date of an entry (4.4.6)."""
     time = dt.datetime.fromtimestamp(epoch, dt.UTC)
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, entry in sorted(tree.items()):
-            if entry.kind == tarfile.DIRTYPE:
-                continue
-            info = zipfile.ZipInfo(name, (time.year, time.month, time.day, time.hour, time.minute, time.second))
-            info.create_system = UNIX
-            is_link = entry.kind == tarfile.SYMTYPE
-            info.external_attr = ((stat.S_IFLNK if is_link else stat.S_IFREG) | entry.mode) << 16
-            data = entry.target.encode() if is_link else entry.data
-            archive.writestr(info, data, zipfile.ZIP_DEFLATED, _LEVEL)
-    return buffer.getvalue()
+    if not 1980 <= time.year <= 2107:
+        raise ValueError(f"{time.year} is no year of a zip file: it can be 1980 to 2107")
+    return (
+        time.hour << 11 | time.minute << 5 | time.second // 2,
+        (time.year - 1980) << 9 | time.month << 5 | time.day,
+    )
 
 
 def read(path: Path) -> FileTree:

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import random
+import stat
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from ci.core import tars, zips
 from ci.core.errors import VerificationError
+from ci.core.tars import Entry
 
 EPOCH = 1_700_000_000
+FOLDER = Entry(kind=tarfile.DIRTYPE, mode=0o755)
 TREE = {"bootstrap": tars.file(b"#!/bin/sh\n" * 9, 0o755), "folder/link": tars.link("../bootstrap")}
 
 
@@ -18,6 +25,38 @@ def test_a_tree_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "tree.zip"
     path.write_bytes(zips.pack(TREE, EPOCH))
     assert zips.read(path) == TREE
+
+
+def test_another_program_reads_it(tmp_path: Path) -> None:
+    """Files, modes, links, names beyond ASCII, and data that does not become smaller."""
+    tree = {**TREE, "folder/é ü.txt": tars.file(random.Random(2).randbytes(70_000)), "empty": tars.file(b"", 0o600)}
+    (tmp_path / "tree.zip").write_bytes(zips.pack(tree, EPOCH))
+    subprocess.run(["unzip", "-q", "tree.zip", "-d", "out"], cwd=tmp_path, env={**os.environ, "TZ": "UTC"}, check=True)
+    for name, entry in tree.items():
+        path = tmp_path / "out" / name
+        if entry.target:
+            assert str(path.readlink()) == entry.target
+        else:
+            assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (entry.data, entry.mode)
+            assert path.stat().st_mtime == EPOCH
+
+
+def test_the_bytes_depend_on_the_content_alone() -> None:
+    """The digest changes only when libdeflate does: then, every layer does, too."""
+    packed = zips.pack({"b": tars.file(b"text " * 100), "a": tars.link("b"), "c": FOLDER}, EPOCH)
+    assert packed == zips.pack({"a": tars.link("b"), "b": tars.file(b"text " * 100)}, EPOCH)
+    assert hashlib.sha256(packed).hexdigest() == "7f00fb413bdb749a317923bf6f87a5edae41c49496ee43db49e2da0268b97b43"
+
+
+@pytest.mark.parametrize("epoch", [0, 4_354_819_200])
+def test_a_year_that_it_cannot_have(epoch: int) -> None:
+    with pytest.raises(ValueError, match=r"^(1970|2108) is no year of a zip file: it can be 1980 to 2107$"):
+        zips.pack(TREE, epoch)
+
+
+def test_more_entries_than_it_can_have() -> None:
+    with pytest.raises(ValueError, match="more than a zip file without ZIP64 can have"):
+        zips.pack({str(number): tars.file(b"") for number in range(65536)}, EPOCH)
 
 
 @pytest.mark.parametrize(("at", "data"), [(6, 200), (8, 1), (10, 97)])
