@@ -17,20 +17,20 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ci import kinds
 from ci.bench.figures import COLUMNS, FigureTarget, all_met
 from ci.bench.paths import ROOT
 from ci.bench.python_runs import ci, of_starts, python, starts
 from ci.bench.setup import save
-from ci.commands.running import jobs_of, open_project, probe
+from ci.commands.proving import everything, with_proofs
+from ci.commands.running import open_project
 from ci.core.console import Console
 from ci.core.state import read_json
 from ci.pipeline.jobs import Job, Options
 from ci.pipeline.plan import in_order
-from ci.verify import verifications
 
 _SECONDS = re.compile(r"^# exit 0 after ([0-9.]+) s$", re.MULTILINE)
 _FURTHER_FILES = 3000
+SNAPSHOT = ("snapshot", "--quick")  # `bench -- release` measures the gates
 
 # The targets; the table has them beside the measured values. A start is the time of `python -c pass`.
 CLEAN_RATIO = 1.2
@@ -84,17 +84,17 @@ def _clean(copy: Path) -> tuple[float, float]:
     """
     shutil.rmtree(copy / "dist", ignore_errors=True)
     started = time.monotonic()
-    printed = python(copy, "-c", _COUNTED, "snapshot")
+    printed = python(copy, "-c", _COUNTED, *SNAPSHOT)
     wall = time.monotonic() - started
     used = float(printed.rpartition("outside tools: ")[2])
-    chain = longest_chain(_jobs(copy), lambda job: _tool_seconds(copy, job.id))
+    chain = longest_chain(jobs(copy), lambda job: _tool_seconds(copy, job.id))
     return wall, max(chain, used / (os.cpu_count() or 1))
 
 
 def _nothing_to_do(copy: Path, rounds: int) -> list[FigureTarget]:
     rpm = starts(copy, rounds, lambda: ci(copy, "rpm"))
     sdist = starts(copy, rounds, lambda: ci(copy, "sdist"))
-    snapshot = starts(copy, rounds, lambda: ci(copy, "snapshot"))
+    snapshot = starts(copy, rounds, lambda: ci(copy, *SNAPSHOT))
     artifacts = read_json(copy / "dist" / "artifacts.json")["artifacts"]
     further = len([one for one in artifacts if one["kind"] not in ("sdist", "wheel")])
     return [
@@ -117,14 +117,14 @@ def _rpm(copy: Path, rounds: int) -> FigureTarget:
 def _growth(copy: Path, clean: float, rounds: int) -> list[FigureTarget]:
     """What further files in the payload cost: of each, and of each in the second half compared with the first."""
     half = _FURTHER_FILES // 2
-    idle = starts(copy, rounds, lambda: ci(copy, "snapshot"))
+    idle = starts(copy, rounds, lambda: ci(copy, *SNAPSHOT))
     _add_files(copy, half)
     first = _clean(copy)[0] - clean
     _add_files(copy, half)
     second = _clean(copy)[0] - first - clean
     hundreds = _FURTHER_FILES / 100
     bare = starts(copy, rounds, lambda: (first + second) / hundreds)
-    idle_further = (starts(copy, rounds, lambda: ci(copy, "snapshot")) - idle) / hundreds
+    idle_further = (starts(copy, rounds, lambda: ci(copy, *SNAPSHOT)) - idle) / hundreds
     files = f"100 of {_FURTHER_FILES} further files"
     return [
         of_starts(f"snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
@@ -144,11 +144,10 @@ def _add_files(copy: Path, count: int) -> None:
         (folder / f"module_{number}.py").write_text(f'"""Module {number} of many."""\n\nNUMBER = {number}\n')
 
 
-def _jobs(copy: Path) -> tuple[Job, ...]:
-    builders = kinds.builders_of(kinds.KINDS, verified=True)
-    project = probe(open_project(copy, Options()), builders)
-    builds = jobs_of(project, builders)
-    return (*builds, *verifications.jobs(project, builds))
+def jobs(copy: Path) -> tuple[Job, ...]:
+    """The jobs of the snapshot that is measured."""
+    project, builds = everything(open_project(copy, Options()), ())
+    return with_proofs(project, builds, ())
 
 
 def longest_chain(jobs: Sequence[Job], seconds_of: Callable[[Job], float]) -> float:
