@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from deflate import deflate_compress
-
 from ci.bench.figures import COLUMNS, FigureTarget, all_met
 from ci.bench.paths import ROOT
 from ci.bench.setup import save
-from ci.core import tars
+from ci.core import compression, tars
 from ci.core.console import Console
 from ci.images import oci
 from ci.manifest import dist_paths
@@ -84,4 +82,4 @@ def parts_of(tree: tars.FileTree) -> dict[str, tars.FileTree]:
 
 def _sizes(part: tars.FileTree) -> tuple[int, int]:
     data = tars.pack(part, 0)
-    return len(data), len(deflate_compress(data, oci.SMALL))
+    return len(data), len(compression.deflate(data, compression.SMALL))

@@ -9,6 +9,7 @@ cookiecutter looks for them in a clone.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import shutil
 import sys
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ci.core import rust_crate
+from ci.core import compression, rust_crate
 from ci.core.checkout import is_checkout, require_own_files, tracked
 from ci.core.errors import DriftError, VerificationError
 from ci.core.files import linked_folders, sha256_of, tree_files
@@ -70,7 +71,7 @@ def jobs(project: Project) -> tuple[Job, ...]:
                 Output(kind="wheel", path=dist_paths.wheel(release)),
             ),
             build=partial(_build, files=files),
-            libraries=("build", "flit_core", "cyclonedx-python-lib", "packageurl-python"),
+            libraries=("build", "flit_core", "deflate", "cyclonedx-python-lib", "packageurl-python"),
             inputs=tuple(files.values()),
             values={
                 "epoch": str(release.epoch),
@@ -192,6 +193,9 @@ def _build(work: Workspace, *, files: Mapping[str, Path]) -> str:
             f"runtime/pyproject.toml makes {made}, but release.yaml says {work.release.sdist_name}",
             hint="run: nox -s bake",
         )
+    # flit compresses with the zlib of the host.
+    sdist = work.out / work.release.sdist_name
+    sdist.write_bytes(compression.gzip(gzip.decompress(sdist.read_bytes()), compression.SMALL))
     _add_sbom(work)
     return _note(work.project.root)
 

@@ -14,17 +14,15 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from deflate import crc32, deflate_compress
-
 from ci.core import tars
+from ci.core.compression import SMALL, deflate
 from ci.core.errors import VerificationError
 from ci.core.tars import Entry, FileTree
 
 UNIX = 3  # the system whose modes an entry has (4.4.2.2)
-_LEVEL = 10  # of libdeflate, as for the layers of images (`ci.images.oci`)
 _VERSION = 20  # of the format: 2.0 has deflation (4.4.3.2)
 _DEFLATED = 8  # 4.4.5
 _IS_UTF8 = 0x800  # bit 11: the name is in UTF-8 (4.4.4)
@@ -36,20 +34,24 @@ _MOST_ENTRIES, _MOST_BYTES = 0xFFFF, 0xFFFFFFFF  # larger ones need ZIP64 (4.4.1
 
 
 def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
-    """The bytes of a zip file with the files and links of a tree; `epoch` is the time of each, in seconds.
+    """The bytes of a zip file with the files and links of a tree, sorted by their paths; see `write`."""
+    return write(sorted((name, entry) for name, entry in tree.items() if entry.kind != tarfile.DIRTYPE), epoch)
+
+
+def write(entries: Sequence[tuple[str, Entry]], epoch: int) -> bytes:
+    """The bytes of a zip file with files and links in this order; `epoch` is the time of each, in seconds.
 
     The time of an entry has no zone; it is written as UTC. Raises `ValueError` for a time before 1980 or after 2107,
-    and for a tree that is too large for the format without ZIP64.
+    and for what is too large for the format without ZIP64.
     """
     time = _dos_time(epoch)
-    entries = [(name, entry) for name, entry in sorted(tree.items()) if entry.kind != tarfile.DIRTYPE]
     content, directory = bytearray(), bytearray()
     for name, entry in entries:
         is_link = entry.kind == tarfile.SYMTYPE
         data = entry.target.encode() if is_link else entry.data
-        packed, encoded = deflate_compress(data, _LEVEL), name.encode()
+        packed, encoded = deflate(data, SMALL), name.encode()
         flags = 0 if name.isascii() else _IS_UTF8
-        sizes = crc32(data), len(packed), len(data), len(encoded), 0
+        sizes = zlib.crc32(data), len(packed), len(data), len(encoded), 0
         if max(*sizes[1:], len(content)) > _MOST_BYTES:
             raise ValueError(f"{name}: larger than a zip file without ZIP64 can have it")
         fields = _FIELDS.pack(_VERSION, flags, _DEFLATED, *time, *sizes)

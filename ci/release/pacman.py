@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ci.core import tars, tree_record
+from ci.core import compression, tars, tree_record
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.files import fresh_folder, make_folder
 from ci.manifest.msys2 import ENVIRONMENTS
@@ -24,7 +24,6 @@ from ci.release.trees import Making
 _PACKAGES = "*.pkg.tar.zst"
 _SIGNATURE = ".sig"
 _DATABASES = ("db", "files")
-_LEVEL = 9  # of libdeflate, which is pinned: its result depends on nothing else
 
 
 def make(tree: Path, packages: Sequence[Path], previous: Path | None, making: Making) -> None:
@@ -153,10 +152,8 @@ def index(folder: Path, packages: Sequence[Path], making: Making) -> None:
 
 def _repacked(archive: Path, epoch: int) -> bytes:
     """The database in an order, with times and owners that depend on nothing else than the packages."""
-    from deflate import gzip_compress
-
     tree = {name: _plain(entry) for name, entry in tars.read(archive).items()}
-    return bytes(gzip_compress(tars.pack(tree, epoch), _LEVEL))
+    return compression.gzip(tars.pack(tree, epoch), compression.SMALL)
 
 
 def _plain(entry: tars.Entry) -> tars.Entry:

@@ -1,19 +1,23 @@
 """The SBOM inside the wheel, by PEP 770: `NAME-VERSION.dist-info/sboms/NAME.cdx.json`, which pip installs with it.
 
 It lists the other files of the wheel. RECORD is not among them, since that has the hash of the SBOM. flit has no
-setting for it, so the wheel is written anew, with the same files in the same order.
+setting for it, so the wheel is written anew, with the same files in the same order. That also makes its bytes
+independent of the zlib of the host.
 """
 
 from __future__ import annotations
 
 import base64
-import copy
+import datetime as dt
 import hashlib
+import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from ci.core import tars, zips
 from ci.core.errors import VerificationError
+from ci.core.tars import Entry
 from ci.sboms import contents, cyclonedx
 from ci.sboms.model import Publisher
 
@@ -36,16 +40,18 @@ def add(wheel: Path, name: str, publisher: Publisher) -> None:
     info = record.filename.removesuffix("/RECORD")
     if info == record.filename:
         raise VerificationError(f"{wheel.name}: RECORD is not the last file of the wheel")
-    sbom = copy.copy(record)
-    sbom.filename = path_in(info, name)
+    path = path_in(info, name)
     data = document({member.filename: files[member] for member in others}, publisher)
     lines = files[record].decode().splitlines(keepends=True)
-    lines.insert(-1, _line(sbom.filename, data, lines[-1]))
-    with zipfile.ZipFile(wheel, "w") as archive:
-        for member in others:
-            archive.writestr(member, files[member])
-        archive.writestr(sbom, data)
-        archive.writestr(record, "".join(lines))
+    lines.insert(-1, _line(path, data, lines[-1]))
+    files[record] = "".join(lines).encode()
+    entries = [(member.filename, _entry(member, files[member])) for member in others]
+    entries += (path, _entry(record, data)), (record.filename, _entry(record, files[record]))
+    wheel.write_bytes(zips.write(entries, int(dt.datetime(*record.date_time, tzinfo=dt.UTC).timestamp())))
+
+
+def _entry(member: zipfile.ZipInfo, data: bytes) -> Entry:
+    return tars.file(data, stat.S_IMODE(member.external_attr >> 16))
 
 
 def _line(path: str, data: bytes, other: str) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 from ci.bake.render import bake
+from ci.core import compression
 from ci.core.files import sha256_of
 from ci.manifest.reader import load
 from ci.pipeline.jobs import Project
@@ -55,3 +58,15 @@ def test_two_builds_agree(built: Project, tmp_path: Path) -> None:
     assert hashes(tmp_path / "other dist") == hashes(built.dist)
     artefacts = 2 + 3 + len(built.release.msys2.environments) + 1 + 1
     assert len(hashes(built.dist)) == artefacts + 2 * artefacts  # each with two SBOMs
+
+
+def test_the_sources_do_not_depend_on_the_zlib_of_the_host(built: Project) -> None:
+    """Fedora, for example, has zlib-ng, whose result is another one. Here, libdeflate compresses."""
+    (sdist,) = (built.dist / "sdist").glob("*.tar.gz")
+    assert sdist.read_bytes() == compression.gzip(gzip.decompress(sdist.read_bytes()), compression.SMALL)
+    (wheel,) = (built.dist / "sdist").glob("*.whl")
+    content = wheel.read_bytes()
+    with zipfile.ZipFile(wheel) as archive:
+        for member in archive.infolist():
+            packed = compression.deflate(archive.read(member), compression.SMALL)
+            assert content.count(member.filename.encode() + packed) == 1, member.filename
