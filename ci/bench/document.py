@@ -22,16 +22,26 @@ _WIDTH = 120
 
 
 def write() -> None:
-    """Write the results in `dist/bench` into the document, and copy the chart."""
+    """Write the results in `dist/bench` into the document, and copy the chart.
+
+    A part of which nothing could be measured keeps its section.
+    """
     text = DOCUMENT.read_text(encoding="utf-8")
     for name, render in SECTIONS.items():
         result = RESULTS / f"{name}.json"
-        if result.exists():
-            text = replace_section(text, name, render(json.loads(result.read_text(encoding="utf-8"))))
+        found = json.loads(result.read_text(encoding="utf-8")) if result.exists() else None
+        if found is not None and _has_values(found):
+            text = replace_section(text, name, render(found))
     write_atomically(DOCUMENT, text.encode())
     chart = RESULTS / "runtime.svg"
     if chart.exists():
         write_atomically(CHART, chart.read_bytes())
+
+
+def _has_values(result: Mapping[str, Any]) -> bool:
+    """Whether a part has measured anything. One without targets has."""
+    targets = result.get("targets", ())
+    return not targets or any(target["measured"] is not None for target in targets)
 
 
 def replace_section(text: str, name: str, content: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ci.bench.paths import ROOT
+from ci.core.console import Console
 from ci.core.errors import ReleaseError
 
 
@@ -145,6 +146,12 @@ def compare(
     reason = missing.get("runtime") or missing.get(other) or "there is no value"
     ratio = figure.ratio("runtime", other)
     return FigureTarget(what=what, measured=ratio, least=least, most=most, below=below, above=above, reason=reason)
+
+
+def say_missing(console: Console, targets: Sequence[FigureTarget]) -> None:
+    """Say why targets were not measured, each reason once."""
+    for reason in dict.fromkeys(target.reason for target in targets if target.measured is None):
+        console.say(f"not measured: {reason}")
 
 
 def all_met(targets: Sequence[FigureTarget]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ci.bench.figures import COLUMNS, FigureTarget, all_met
+from ci.bench.figures import COLUMNS, FigureTarget, all_met, say_missing
 from ci.bench.paths import ROOT
 from ci.bench.setup import save
 from ci.core import compression, tars
@@ -42,6 +42,7 @@ def measure() -> bool:
     for architecture, rows in parts.items():
         Console().table(f"Parts of micro, {architecture}", PART_COLUMNS, rows)
     Console().table("Sizes of micro", COLUMNS, [target.row() for target in targets])
+    say_missing(Console(), targets)
     data = [target.data() for target in targets]
     save("image", {"command": "nox -s bench -- image", "targets": data, "parts": parts})
     return all_met(targets)

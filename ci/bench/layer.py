@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ci.bench import starts
 from ci.bench.clients import MeasuredRuntime
-from ci.bench.figures import COLUMNS, Figure, FigureTarget, all_met
+from ci.bench.figures import COLUMNS, Figure, FigureTarget, all_met, say_missing
 from ci.bench.paths import CACHE, ROOT
 from ci.bench.server import Command
 from ci.bench.setup import Setup, open_setup, save
@@ -40,6 +40,7 @@ def measure(subject: MeasuredRuntime) -> bool:
             _measure(setup, answer, layer, roots)
     targets = _targets(layer, answer)
     Console().table("The layer for Lambda", COLUMNS, [target.row() for target in targets])
+    say_missing(Console(), targets)
     times = {key: answer.median(key) for key in (_LAYER, _MICRO)}
     data = [target.data() for target in targets]
     save("layer", {"command": "nox -s bench -- layer", "targets": data, "first answer, ms": times})

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ci.bench import chart, clients, crate, document, emulators, python_runs, release, runtime, starts
-from ci.bench.figures import Figure, FigureTarget, number
+from ci.bench.figures import Figure, FigureTarget, number, say_missing
 from ci.bench.server import Command
 from ci.bench.setup import NotMeasured
 from ci.core.console import Console
@@ -124,6 +124,26 @@ def test_the_document_keeps_what_people_wrote() -> None:
     )
     with pytest.raises(UsageError, match="bench soak"):
         document.replace_section(text, "soak", "new")
+
+
+def test_a_part_of_which_nothing_was_measured_keeps_its_section(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- bench layer: generated -->\nold\n<!-- bench layer: end -->\n")
+    monkeypatch.setattr(document, "DOCUMENT", page)
+    monkeypatch.setattr(document, "RESULTS", tmp_path)
+    for measured, kept in ((None, True), (7.5, False)):
+        target = FigureTarget(what="size", measured=measured, most=10, reason="there is no layer yet")
+        (tmp_path / "layer.json").write_text(json.dumps({"command": "run", "targets": [target.data()]}))
+        document.write()
+        assert ("old" in page.read_text()) is kept
+
+
+def test_each_reason_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    targets = [FigureTarget(what=what, measured=None, most=1, reason="there is no image yet") for what in "ab"]
+    say_missing(Console(), [*targets, FigureTarget(what="c", measured=1, most=1, reason="none")])
+    assert capsys.readouterr().err == "not measured: there is no image yet\n"
 
 
 def test_the_document_of_the_repository_has_all_sections() -> None:
