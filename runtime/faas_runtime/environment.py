@@ -117,7 +117,7 @@ def variable(name: str) -> str:
     """The value of an environment variable when the process started; empty if it was not set."""
     if sys.platform == "win32":
         return system.environ.get(name, "")
-    return system.environ.get(name.encode(), b"").decode("utf-8", "surrogateescape")
+    return system.environ.get(name.encode(), b"").decode(sys.getfilesystemencoding(), "surrogateescape")
 
 
 def is_absolute(path: str) -> bool:
@@ -127,7 +127,7 @@ def is_absolute(path: str) -> bool:
 
 def _bytes(name: str) -> "bytes | None":
     """The variable's bytes, as they are in the C environment."""
-    return variable(name).encode("utf-8", "surrogateescape") or None
+    return variable(name).encode(sys.getfilesystemencoding(), "surrogateescape") or None
 
 
 def _absolute(folder: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub
-from tests.runtime.support import SUFFIX, Runtime
+from tests.runtime.support import LAUNCHER, PYTHON, SUFFIX, Runtime
 from tests.waiting import TIMEOUT_S
 
 
@@ -118,4 +119,16 @@ def test_handler_names(functions: Path, tmp_path: Path, library: str, handler: s
 
 def test_handler_as_an_absolute_path(functions: Path, tmp_path: Path) -> None:
     with RuntimeApiStub() as api, Runtime(api.address, str(functions / "hooks.handle"), tmp_path):
+        assert api.invoke(b"", timeout=TIMEOUT_S).body == b"initialised"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="its environment is Unicode")
+@pytest.mark.parametrize("encoding", ["utf8=1", "utf8=0"])
+def test_a_path_beyond_ascii(functions: Path, tmp_path: Path, encoding: str) -> None:
+    """Also where Python uses another encoding than UTF-8 for paths: here, it is ASCII."""
+    folder = tmp_path / "fünf"
+    folder.mkdir()
+    shutil.copyfile(functions / f"libhooks{SUFFIX}", folder / f"libhøøks{SUFFIX}")
+    command = (PYTHON[0], "-I", "-S", "-X", encoding, str(LAUNCHER))
+    with RuntimeApiStub() as api, Runtime(api.address, "høøks.handle", folder, command, {"LC_ALL": "C"}):
         assert api.invoke(b"", timeout=TIMEOUT_S).body == b"initialised"
