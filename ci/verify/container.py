@@ -62,8 +62,8 @@ def _run_emulated(check: Check) -> Verdict | None:
     packed.write_bytes(tars.pack(oci.added_by(oci.read_archive(check.path)[0]), check.project.release.epoch))
     unpack(packed, root)
     python = root / "usr" / "bin" / f"python{check.project.release.images.micro.python}"
-    argv = (emulator, "-L", root, python, "-I", "-S", root / "usr" / "lib" / "faas-runtime" / "bin" / "faas-runtime")
-    require_answers(check, launcher(*argv))
+    program = root / "usr" / "lib" / "faas-runtime" / "bin" / "faas-runtime"
+    require_answers(check, launcher(emulator, "-L", root, python, "-IS", "-X", "utf8", program))
     return Verdict(untried=(f"answered under {Path(emulator).name}, not in a container",))
 
 

@@ -5,7 +5,7 @@
 Packages and images run this where they compile the package. A module of its own takes Python longer to find and to read
 than to run, and `checked-hash` byte code makes it read and hash the source, too. The file begins with Python's magic
 number, and has the payload's digest, which packages ship in `payload.sha256`. A file with others is ignored, and so one
-of another Python or of other sources. A checkout has no digest, and no such file.
+of another Python or of other sources. A checkout has no digest, and no such file. Annotations are left out.
 """
 
 import ast
@@ -69,20 +69,22 @@ def _compiled(package: str, name: str) -> "CodeType":
 
 
 class WithoutTypes(ast.NodeTransformer):
-    """Leaves out what is for type checkers alone: each start would have to read it, too."""
+    """Leaves out annotations, and what is imported for them alone: each start would have to read it, too.
 
-    def visit_If(self, node: ast.If) -> ast.stmt:
-        """Nothing instead of `if TYPE_CHECKING`."""
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            return ast.copy_location(ast.Pass(), node)
+    No module of the groups looks at its own annotations, as a dataclass does.
+    """
+
+    def visit_If(self, node: ast.If) -> "ast.stmt | list[ast.stmt]":
+        """Only what is behind `else` of `if TYPE_CHECKING`."""
         self.generic_visit(node)
-        return node
+        if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
+            return node
+        return node.orelse or [ast.copy_location(ast.Pass(), node)]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        """A plain assignment, or nothing if there is no value."""
+        """A plain assignment. An annotation without a value is left: it makes a name a local one."""
         self.generic_visit(node)
-        plain = ast.Assign([node.target], node.value) if node.value is not None else ast.Pass()
-        return ast.copy_location(plain, node)
+        return node if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
         """A function that does not say what it returns."""

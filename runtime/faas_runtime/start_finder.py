@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     content, places = memoryview(b""), {"": (0, 0)}
 
 NAME = "faas_runtime"
-EXTENSIONS = ("_ctypes", "_socket")
+EXTENSIONS = () if sys.platform == "win32" else ("_ctypes", "_socket")
 """Modules of Python that each start needs: shared libraries, or a part of the interpreter. To find one, Python would
-list the folders where it may be."""
+list the folders where it may be. On Windows, their paths decide where they look for other libraries."""
 package = folder + "/" + NAME
 
 

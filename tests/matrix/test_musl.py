@@ -32,7 +32,13 @@ NEEDS_LIBC = "int rand(void);\nint handle(void) { return rand(); }\n"
 @pytest.fixture
 def launch(musl: PythonRoot) -> tuple[str, ...]:
     """The command that starts the runtime with the host's files around it."""
-    return (str(musl.path / "usr" / "bin" / "python3"), "-I", "-S", str(musl.path / HOME / "bin" / "faas-runtime"))
+    return (
+        str(musl.path / "usr" / "bin" / "python3"),
+        "-IS",
+        "-X",
+        "utf8",
+        str(musl.path / HOME / "bin" / "faas-runtime"),
+    )
 
 
 def build(folder: Path, source: str, *options: str | Path, target: str = f"{MACHINE}-linux-musl") -> Path:

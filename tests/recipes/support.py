@@ -59,7 +59,7 @@ def person(folder: Path, *launcher: str | Path, cookiecutter: bool = True) -> Pe
     (places["bin"] / "python3").symlink_to(shutil.which("python3", path=f"{sys.base_prefix}/bin") or sys.executable)
     if cookiecutter:
         script(places["bin"] / "cookiecutter", COOKIECUTTER)
-    return Person(**places, launcher=launcher or (places["bin"] / "python3", "-I", "-S", LAUNCHER))
+    return Person(**places, launcher=launcher or (places["bin"] / "python3", "-IS", "-X", "utf8", LAUNCHER))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

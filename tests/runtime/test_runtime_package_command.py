@@ -27,7 +27,7 @@ ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[MACHINE]
 BOOTSTRAP = """\
 #!/bin/sh
 here=$(dirname "$(readlink -f "$0")")
-exec %s -IS "$here/faas-runtime/bin/faas-runtime" "$@"
+exec %s -IS -X utf8 "$here/faas-runtime/bin/faas-runtime" "$@"
 """
 
 

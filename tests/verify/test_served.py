@@ -57,7 +57,7 @@ def check(built: Project, checking: Checking) -> Check:
 
 
 def test_the_runtime_itself_passes(check: Check, c_function: BuiltFunction) -> None:
-    engine = StandInEngine(program=(sys.executable, "-I", "-S", ROOT / "runtime" / "bin" / "faas-runtime"))
+    engine = StandInEngine(program=(sys.executable, "-IS", "-X", "utf8", ROOT / "runtime" / "bin" / "faas-runtime"))
     require_serves(check, engine, "image", "name", c_function.library.parent, c_function)
 
 

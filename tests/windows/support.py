@@ -72,7 +72,7 @@ class Wine:
         self.root = folder / "ucrt64"
         shutil.copytree(python, self.root / "bin", dirs_exist_ok=True)
         launcher = self.root / "lib" / "faas-runtime" / "bin" / "faas-runtime"
-        self.python = (str(self._script), windows_path(self.root / "bin" / "python.exe"), "-IS")
+        self.python = (str(self._script), windows_path(self.root / "bin" / "python.exe"), "-IS", "-X", "utf8")
         self.launcher = (*self.python, windows_path(launcher))
         self.telling = (*self.python, "-c", _TELL, *self.launcher[2:])
         """The launcher; in the end, its whole exit code is told on standard error."""
