@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ci.sboms.cyclonedx import EXTERNAL
 from ci.sboms.model import File, identity, verification_code
 
-_CYCLONEDX = "1.6"
+_CYCLONEDX, _SPDX = "1.6", "SPDX-2.3"
 _MOST_FAULTS = 5
 
 
@@ -57,9 +58,11 @@ def read(name: str, data: bytes) -> DescribedArtifact:
 
 
 def _spdx_faults(data: bytes) -> list[str]:
+    from spdx_tools.spdx.model import RelationshipType
     from spdx_tools.spdx.parser.error import SPDXParsingError
     from spdx_tools.spdx.parser.jsonlikedict.json_like_dict_parser import JsonLikeDictParser
     from spdx_tools.spdx.validation.document_validator import validate_full_spdx_document
+    from spdx_tools.spdx.validation.package_validator import validate_packages
 
     try:
         document = JsonLikeDictParser().parse(json.loads(data))
@@ -67,7 +70,33 @@ def _spdx_faults(data: bytes) -> list[str]:
         return list(error.get_messages())
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return [f"it cannot be parsed: {error!r}"]
-    return [message.validation_message for message in validate_full_spdx_document(document, "SPDX-2.3")]
+    # A package is compared with all relationships. For each of these, the library makes a list of all elements: only
+    # those that are not plainly right are left to it, and those that it looks for.
+    found = validate_packages(document.packages, _SPDX, document)
+    known = {document.creation_info.spdx_id, *(one.spdx_id for one in document.packages)}
+    known.update(one.spdx_id for one in document.files)
+    document.relationships = [
+        one
+        for one in document.relationships
+        if one.relationship_type == RelationshipType.DESCRIBES
+        or not {one.spdx_element_id, one.related_spdx_element_id} <= known
+    ]
+    found += validate_full_spdx_document(document, _SPDX)
+    return list(dict.fromkeys(message.validation_message for message in found))
+
+
+class _SortableObject(dict[str, Any]):
+    """An object of JSON in an order, so that jsonschema sorts a list of them to find two that are equal.
+
+    Otherwise, it compares each with each.
+    """
+
+    @cached_property
+    def _text(self) -> str:
+        return json.dumps(self, sort_keys=True)
+
+    def __lt__(self, other: _SortableObject) -> bool:
+        return self._text < other._text
 
 
 def _cyclonedx_faults(data: bytes) -> list[str]:
@@ -75,11 +104,12 @@ def _cyclonedx_faults(data: bytes) -> list[str]:
     from cyclonedx.validation.json import JsonStrictValidator
 
     try:
-        document = json.loads(data)
-        found = JsonStrictValidator(SchemaVersion.V1_6).validate_str(data.decode(), all_errors=True)
+        document = json.loads(data, object_hook=_SortableObject)
     except ValueError as error:
         return [f"it is not JSON: {error}"]
-    messages = [str(error.data.message) for error in found or ()]
+    # Its own method reads the text again, into plain objects.
+    found = JsonStrictValidator(SchemaVersion.V1_6)._validator.iter_errors(document)
+    messages = [str(error.message) for error in found]
     # The schema of a version accepts the names of others.
     if not messages and document["specVersion"] != _CYCLONEDX:
         return [f"its version is {document['specVersion']!r}, not {_CYCLONEDX}"]

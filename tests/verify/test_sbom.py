@@ -100,6 +100,27 @@ def unknown_licence(document: Document) -> None:
     document["packages"][0]["licenseDeclared"] = "Unheard-Of-1.0"
 
 
+def one_component_twice(document: Document) -> None:
+    components = document["metadata"]["component"]["components"]
+    components.append(dict(components[3]))
+
+
+def contains_what_is_not_there(document: Document) -> None:
+    document["relationships"][-1]["relatedSpdxElement"] = "SPDXRef-Nothing"
+
+
+def contained_in_what_is_not_there(document: Document) -> None:
+    document["relationships"][-1]["spdxElementId"] = "SPDXRef-Nothing"
+
+
+def files_that_were_not_analysed(document: Document) -> None:
+    document["packages"][0]["filesAnalyzed"] = False
+
+
+def one_id_twice(document: Document) -> None:
+    document["files"][3]["SPDXID"] = document["files"][4]["SPDXID"]
+
+
 @pytest.mark.parametrize(
     ("form", "change", "said"),
     [
@@ -115,6 +136,11 @@ def unknown_licence(document: Document) -> None:
         ("cdx", one_package_more, r"packages: missing \[\], not expected \['x 1'\]"),
         ("cdx", unknown_key, "faults of the document: .*unheardOf"),
         ("spdx", unknown_licence, "faults of the document: .*Unheard-Of"),
+        ("cdx", one_component_twice, r"faults of the document: found .*characters\), expected \[\]"),
+        ("spdx", contains_what_is_not_there, 'faults of the document: .*did not find .*"SPDXRef-Nothing"'),
+        ("spdx", contained_in_what_is_not_there, 'faults of the document: .*did not find .*"SPDXRef-Nothing"'),
+        ("spdx", files_that_were_not_analysed, "faults of the document: .*package must contain no elements"),
+        ("spdx", one_id_twice, "faults of the document: .*every spdx_id must be unique"),
     ],
 )
 def test_a_fault_is_found(
