@@ -9,7 +9,6 @@ cookiecutter looks for them in a clone.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import shutil
 import sys
@@ -193,11 +192,16 @@ def _build(work: Workspace, *, files: Mapping[str, Path]) -> str:
             f"runtime/pyproject.toml makes {made}, but release.yaml says {work.release.sdist_name}",
             hint="run: nox -s bake",
         )
-    # flit compresses with the zlib of the host.
-    sdist = work.out / work.release.sdist_name
-    sdist.write_bytes(compression.gzip(gzip.decompress(sdist.read_bytes()), compression.SMALL))
+    _compress_anew(work.out / work.release.sdist_name)
     _add_sbom(work)
     return _note(work.project.root)
+
+
+def _compress_anew(sdist: Path) -> None:
+    """Make the bytes of the tarball independent of the zlib of the host, with which flit compresses."""
+    import gzip  # as in `_add_sbom`
+
+    sdist.write_bytes(compression.gzip(gzip.decompress(sdist.read_bytes()), compression.SMALL))
 
 
 def _add_sbom(work: Workspace) -> None:

@@ -30,7 +30,7 @@ _FIELDS = struct.Struct("<HHHHHLLLHH")  # what both headers of an entry have: ve
 _LOCAL = b"PK\3\4"  # 4.3.7
 _CENTRAL, _CENTRAL_FIELDS = b"PK\1\2", struct.Struct("<HHHLL")  # 4.3.12: length of the comment to offset
 _END, _END_FIELDS = b"PK\5\6", struct.Struct("<HHHHLLH")  # 4.3.16
-_MOST_ENTRIES, _MOST_BYTES = 0xFFFF, 0xFFFFFFFF  # larger ones need ZIP64 (4.4.1.4)
+_MOST_ENTRIES, _MOST_BYTES, _LONGEST_NAME = 0xFFFF, 0xFFFFFFFF, 0xFFFF  # larger ones need ZIP64 (4.4.1.4)
 
 
 def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
@@ -42,25 +42,29 @@ def write(entries: Sequence[tuple[str, Entry]], epoch: int) -> bytes:
     """The bytes of a zip file with files and links in this order; `epoch` is the time of each, in seconds.
 
     The time of an entry has no zone; it is written as UTC. Raises `ValueError` for a time before 1980 or after 2107,
-    and for what is too large for the format without ZIP64.
+    for other kinds of entries, and for what is too large for the format without ZIP64.
     """
     time = _dos_time(epoch)
     content, directory = bytearray(), bytearray()
     for name, entry in entries:
+        if entry.kind not in (tarfile.REGTYPE, tarfile.SYMTYPE):
+            raise ValueError(f"{name}: neither a file nor a symbolic link")
         is_link = entry.kind == tarfile.SYMTYPE
         data = entry.target.encode() if is_link else entry.data
         packed, encoded = deflate(data, SMALL), name.encode()
         flags = 0 if name.isascii() else _IS_UTF8
         sizes = zlib.crc32(data), len(packed), len(data), len(encoded), 0
-        if max(*sizes[1:], len(content)) > _MOST_BYTES:
-            raise ValueError(f"{name}: larger than a zip file without ZIP64 can have it")
+        if max(sizes[1:3]) > _MOST_BYTES or len(encoded) > _LONGEST_NAME:
+            raise ValueError(f"{name}: too large for a zip file without ZIP64")
         fields = _FIELDS.pack(_VERSION, flags, _DEFLATED, *time, *sizes)
         mode = (stat.S_IFLNK if is_link else stat.S_IFREG) | entry.mode
         place = _CENTRAL_FIELDS.pack(0, 0, 0, mode << 16, len(content))
         directory += _CENTRAL + bytes((_VERSION, UNIX)) + fields + place + encoded
         content += _LOCAL + fields + encoded + packed
-    if len(entries) > _MOST_ENTRIES or len(content) > _MOST_BYTES:
-        raise ValueError("more than a zip file without ZIP64 can have")
+        if len(content) > _MOST_BYTES:
+            raise ValueError(f"{name}: too large for a zip file without ZIP64")
+    if len(entries) > _MOST_ENTRIES:
+        raise ValueError(f"{len(entries)} files: too many for a zip file without ZIP64")
     end = _END_FIELDS.pack(0, 0, len(entries), len(entries), len(directory), len(content), 0)
     return bytes(content + directory + _END + end)
 
@@ -69,7 +73,7 @@ def _dos_time(epoch: int) -> tuple[int, int]:
     """The time and the date of an entry (4.4.6)."""
     time = dt.datetime.fromtimestamp(epoch, dt.UTC)
     if not 1980 <= time.year <= 2107:
-        raise ValueError(f"{time.year} is no year of a zip file: it can be 1980 to 2107")
+        raise ValueError(f"a zip file cannot have the year {time.year}: it has 1980 to 2107")
     return (
         time.hour << 11 | time.minute << 5 | time.second // 2,
         (time.year - 1980) << 9 | time.month << 5 | time.day,

@@ -6,7 +6,6 @@ import dataclasses
 import hashlib
 import os
 import platform
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -174,8 +173,8 @@ def _input_hash(job: Job, others: Sequence[str]) -> str:
 
 
 def _tooling_hash(root: Path) -> str:
-    """One hash over the code that makes artefacts, its pinned libraries, and the Python and the zlib that run it."""
-    digest = hashlib.sha256(f"{platform.python_version()} {zlib.ZLIB_RUNTIME_VERSION}".encode())
+    """One hash over the code that makes artefacts, its pinned libraries, and the Python that runs it."""
+    digest = hashlib.sha256(platform.python_version().encode())
     for file in _tooling_files(root / "ci"):
         digest.update(os.fsencode(f"{file.relative_to(root)}\0{sha256_of(file)}\n"))
     return digest.hexdigest()

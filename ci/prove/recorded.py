@@ -134,9 +134,8 @@ def _missing(project: Project, locked: Inputs) -> Iterator[str]:
         here = f"{source.commit or 'no git checkout'}{', modified' if source.modified else ''}"
         was = f"{locked.commit or 'of no commit'}{', modified' if locked.modified else ''}"
         yield f"the source {was} is missing: this checkout is {here}"
-    if (platform.python_version(), zlib.ZLIB_RUNTIME_VERSION) != (locked.python, locked.zlib):
-        here = f"{platform.python_version()} with zlib {zlib.ZLIB_RUNTIME_VERSION}"
-        yield f"Python {locked.python} with zlib {locked.zlib} is missing: this one is {here}"
+    if platform.python_version() != locked.python:
+        yield f"Python {locked.python} is missing: this one is {platform.python_version()}"
     for package in locked.python_packages:
         if (found := _installed(package.name)) != package.version:
             yield f"Python package {package.name} {package.version} is missing: here is {found or 'none'}"
