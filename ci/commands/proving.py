@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ci import kinds
-from ci.commands import strangers
 from ci.commands.building import require_locked, require_locked_inputs
 from ci.commands.committed import warn_of_source_hash
 from ci.commands.running import (
@@ -73,6 +72,8 @@ def build_and_prove(
 def verify(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     """Verify what is in `dist/`, as it is, or what was published: nothing is built again."""
     if chosen.published is not None:
+        from ci.commands import strangers  # and all that publishes
+
         strangers.verify(open_project(root, Options()), console, chosen.published)
         return
     if chosen.signatures:

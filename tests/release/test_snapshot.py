@@ -102,6 +102,13 @@ def test_an_rpm_with_nothing_to_do_imports_little(snapshot: Path) -> None:
     assert not [name for name in modules for not_needed in NOT_NEEDED if f"{name}.".startswith(f"{not_needed}.")]
 
 
+def test_the_command_for_a_snapshot_imports_nothing_that_publishes() -> None:
+    show = "import sys, ci.commands.proving; print(*sys.modules)"
+    modules = subprocess.check_output([sys.executable, "-c", show], cwd=ROOT, text=True).split()
+    assert "ci.pipeline.scheduler" in modules
+    assert [name for name in modules if name.startswith(("ci.publish", "ci.verify", "packaging.metadata"))] == []
+
+
 def test_the_page_shows_every_artifact(snapshot: Path) -> None:
     page = (snapshot / "dist" / "report.html").read_text(encoding="utf-8")
     assert [one["name"] for one in report(snapshot)["artifacts"] if f">{one['name']}</code>" not in page] == []
