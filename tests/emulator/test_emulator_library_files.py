@@ -16,6 +16,7 @@ from tests.runtime.support import SUFFIX
 from tests.waiting import wait_until
 
 HEALTH_S = 2.0
+ANSWERS = 20
 
 
 def fifo(path: Path) -> None:
@@ -85,14 +86,16 @@ def test_the_emulator_stays_awake(
         connection.sendall(
             b"POST /2015-03-31/functions/function/invocations HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
         )
-        until = time.monotonic() + 2
-        slowest = 0.0
-        while time.monotonic() < until:
+        answers_s: list[float] = []
+
+        def reports_and_answers() -> bool:
             asked = time.monotonic()
             emulator.request("GET", "/_faas/health")
-            slowest = max(slowest, time.monotonic() - asked)
-        assert slowest < HEALTH_S
-        wait_until(lambda: str(library) in emulator.err, "it is not reported")
+            answers_s.append(time.monotonic() - asked)
+            return str(library) in emulator.err and len(answers_s) >= ANSWERS
+
+        wait_until(reports_and_answers, "it is not reported")
+        assert max(answers_s) < HEALTH_S
         status = Path(f"/proc/{emulator.process.pid}/status").read_text() if Path("/proc").is_dir() else ""
         peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
         assert peak_kib < 500_000
