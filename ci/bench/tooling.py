@@ -62,7 +62,7 @@ def measure(rounds: int) -> bool:
         clean = [_clean(copy) for _ in range(max(1, rounds // 2))]
         targets = [
             FigureTarget(
-                what=f"snapshot from clean / the least that its tools need on {os.cpu_count()} processors",
+                what=f"quick snapshot from clean / the least that its tools need on {os.cpu_count()} processors",
                 measured=statistics.median(wall / least for wall, least in clean),
                 most=CLEAN_RATIO,
             ),
@@ -99,8 +99,10 @@ def _nothing_to_do(copy: Path, rounds: int) -> list[FigureTarget]:
     further = len([one for one in artifacts if one["kind"] not in ("sdist", "wheel")])
     return [
         of_starts("rpm with nothing to do", rpm, IDLE_RPM_STARTS),
-        of_starts("snapshot with nothing to do", snapshot, IDLE_SNAPSHOT_STARTS),
-        of_starts("snapshot with nothing to do, each artefact", (snapshot - sdist) / further, STARTS_PER_ARTIFACT),
+        of_starts("quick snapshot with nothing to do", snapshot, IDLE_SNAPSHOT_STARTS),
+        of_starts(
+            "quick snapshot with nothing to do, each artefact", (snapshot - sdist) / further, STARTS_PER_ARTIFACT
+        ),
     ]
 
 
@@ -127,10 +129,12 @@ def _growth(copy: Path, clean: float, rounds: int) -> list[FigureTarget]:
     idle_further = (starts(copy, rounds, lambda: ci(copy, *SNAPSHOT)) - idle) / hundreds
     files = f"100 of {_FURTHER_FILES} further files"
     return [
-        of_starts(f"snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
-        of_starts(f"snapshot with nothing to do, {files}", idle_further, IDLE_STARTS_PER_100_FILES),
+        of_starts(f"quick snapshot from clean, {files}", bare, STARTS_PER_100_FILES),
+        of_starts(f"quick snapshot with nothing to do, {files}", idle_further, IDLE_STARTS_PER_100_FILES),
         FigureTarget(
-            what="snapshot from clean, second half of these files / first half", measured=second / first, most=GROWTH
+            what="quick snapshot from clean, second half of these files / first half",
+            measured=second / first,
+            most=GROWTH,
         ),
     ]
 
