@@ -65,23 +65,25 @@ def _spdx_faults(data: bytes) -> list[str]:
     from spdx_tools.spdx.validation.package_validator import validate_packages
 
     try:
-        document = JsonLikeDictParser().parse(json.loads(data))
+        document = JsonLikeDictParser().parse(json.loads(data.decode()))
     except SPDXParsingError as error:
         return list(error.get_messages())
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         return [f"it cannot be parsed: {error!r}"]
-    # A package is compared with all relationships. For each of these, the library makes a list of all elements: only
-    # those that are not plainly right are left to it, and those that it looks for.
-    found = validate_packages(document.packages, _SPDX, document)
+    # The library compares a package with all relationships, and makes a list of all elements for each of these. So only
+    # relationships that are not plainly right are left to it, and those with the document, which it looks for.
+    of_packages = validate_packages(document.packages, _SPDX, document)
     known = {document.creation_info.spdx_id, *(one.spdx_id for one in document.packages)}
     known.update(one.spdx_id for one in document.files)
     document.relationships = [
         one
         for one in document.relationships
-        if one.relationship_type == RelationshipType.DESCRIBES
-        or not {one.spdx_element_id, one.related_spdx_element_id} <= known
+        if one.relationship_type in (RelationshipType.DESCRIBES, RelationshipType.DESCRIBED_BY)
+        or one.spdx_element_id not in known
+        or not isinstance(one.related_spdx_element_id, str)  # none, or no assertion
+        or one.related_spdx_element_id not in known
     ]
-    found += validate_full_spdx_document(document, _SPDX)
+    found = [*validate_full_spdx_document(document, _SPDX), *of_packages]
     return list(dict.fromkeys(message.validation_message for message in found))
 
 
@@ -95,8 +97,14 @@ class _SortableObject(dict[str, Any]):
     def _text(self) -> str:
         return json.dumps(self, sort_keys=True)
 
-    def __lt__(self, other: _SortableObject) -> bool:
-        return self._text < other._text
+    def __lt__(self, other: object) -> bool:
+        return self._text < other._text if isinstance(other, _SortableObject) else NotImplemented
+
+
+def _number(text: str) -> int | float:
+    """A number of JSON; equal ones are written alike."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
 
 
 def _cyclonedx_faults(data: bytes) -> list[str]:
@@ -104,7 +112,7 @@ def _cyclonedx_faults(data: bytes) -> list[str]:
     from cyclonedx.validation.json import JsonStrictValidator
 
     try:
-        document = json.loads(data, object_hook=_SortableObject)
+        document = json.loads(data.decode(), object_hook=_SortableObject, parse_float=_number)
     except ValueError as error:
         return [f"it is not JSON: {error}"]
     # Its own method reads the text again, into plain objects.

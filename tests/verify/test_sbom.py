@@ -117,6 +117,21 @@ def files_that_were_not_analysed(document: Document) -> None:
     document["packages"][0]["filesAnalyzed"] = False
 
 
+def needs_no_assertion(document: Document) -> None:
+    package = document["packages"][0]["SPDXID"]
+    document["relationships"].append(
+        {"spdxElementId": package, "relationshipType": "DEPENDS_ON", "relatedSpdxElement": "NOASSERTION"}
+    )
+
+
+def two_kinds_of_components(document: Document) -> None:
+    document["components"] = ["x", *document["components"]]
+
+
+def equal_scores(document: Document) -> None:
+    document["vulnerabilities"] = [{"id": "x", "ratings": [{"score": score}]} for score in (1, 1.5, 1.0)]
+
+
 def one_id_twice(document: Document) -> None:
     document["files"][3]["SPDXID"] = document["files"][4]["SPDXID"]
 
@@ -140,6 +155,9 @@ def one_id_twice(document: Document) -> None:
         ("spdx", contains_what_is_not_there, 'faults of the document: .*did not find .*"SPDXRef-Nothing"'),
         ("spdx", contained_in_what_is_not_there, 'faults of the document: .*did not find .*"SPDXRef-Nothing"'),
         ("spdx", files_that_were_not_analysed, "faults of the document: .*package must contain no elements"),
+        ("cdx", two_kinds_of_components, "faults of the document: .*'x' is not of type 'object'"),
+        ("cdx", equal_scores, "faults of the document: .*has non-unique elements"),
+        ("spdx", needs_no_assertion, "not a document that this tooling makes: .*NOASSERTION"),
         ("spdx", one_id_twice, "faults of the document: .*every spdx_id must be unique"),
     ],
 )
@@ -172,7 +190,7 @@ def test_the_sbom_of_another_artefact_is_found(built: Project, checking: Checkin
         sbom.verify(checking("sbom", spoilt))
 
 
-@pytest.mark.parametrize("data", [b"", b"[]", b"\xff\xff", b"{}"])
+@pytest.mark.parametrize("data", [b"", b"[]", b"\xff\xff", b"{}", b"\xef\xbb\xbf{}", "{}".encode("utf-16")])
 @pytest.mark.parametrize("form", ["spdx", "cdx"])
 def test_rubbish_is_refused(built: Project, checking: Checking, tmp_path: Path, form: str, data: bytes) -> None:
     spoilt = tmp_path / f"{built.release.sdist_name}.{form}.json"
