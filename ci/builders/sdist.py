@@ -199,7 +199,7 @@ def _build(work: Workspace, *, files: Mapping[str, Path]) -> str:
 
 def _compress_anew(sdist: Path) -> None:
     """Make the bytes of the tarball independent of the zlib of the host, with which flit compresses."""
-    import gzip  # as in `_add_sbom`
+    import gzip  # only a build needs it
 
     sdist.write_bytes(compression.gzip(gzip.decompress(sdist.read_bytes()), compression.SMALL))
 

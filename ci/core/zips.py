@@ -30,7 +30,8 @@ _FIELDS = struct.Struct("<HHHHHLLLHH")  # what both headers of an entry have: ve
 _LOCAL = b"PK\3\4"  # 4.3.7
 _CENTRAL, _CENTRAL_FIELDS = b"PK\1\2", struct.Struct("<HHHLL")  # 4.3.12: length of the comment to offset
 _END, _END_FIELDS = b"PK\5\6", struct.Struct("<HHHHLLH")  # 4.3.16
-_MOST_ENTRIES, _MOST_BYTES, _LONGEST_NAME = 0xFFFF, 0xFFFFFFFF, 0xFFFF  # larger ones need ZIP64 (4.4.1.4)
+_MOST_ENTRIES, _MOST_BYTES = 0xFFFF, 0xFFFFFFFF  # larger ones need ZIP64 (4.4.1.4)
+_LONGEST_NAME = 0xFFFF  # bytes (4.4.10)
 
 
 def pack(tree: Mapping[str, Entry], epoch: int) -> bytes:
@@ -42,7 +43,7 @@ def write(entries: Sequence[tuple[str, Entry]], epoch: int) -> bytes:
     """The bytes of a zip file with files and links in this order; `epoch` is the time of each, in seconds.
 
     The time of an entry has no zone; it is written as UTC. Raises `ValueError` for a time before 1980 or after 2107,
-    for other kinds of entries, and for what is too large for the format without ZIP64.
+    for other kinds of entries, for names that are too long, and for what is too large for the format without ZIP64.
     """
     time = _dos_time(epoch)
     content, directory = bytearray(), bytearray()
@@ -54,7 +55,9 @@ def write(entries: Sequence[tuple[str, Entry]], epoch: int) -> bytes:
         packed, encoded = deflate(data, SMALL), name.encode()
         flags = 0 if name.isascii() else _IS_UTF8
         sizes = zlib.crc32(data), len(packed), len(data), len(encoded), 0
-        if max(sizes[1:3]) > _MOST_BYTES or len(encoded) > _LONGEST_NAME:
+        if len(encoded) > _LONGEST_NAME:
+            raise ValueError(f"{name[:80]}…: the name is too long for a zip file")
+        if max(sizes[1:3]) > _MOST_BYTES:
             raise ValueError(f"{name}: too large for a zip file without ZIP64")
         fields = _FIELDS.pack(_VERSION, flags, _DEFLATED, *time, *sizes)
         mode = (stat.S_IFLNK if is_link else stat.S_IFREG) | entry.mode

@@ -84,7 +84,7 @@ class Crate:
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Everything that went in. `commit` is empty without git; `python` are the Python and the zlib of the tooling.
+    """Everything that went in. `commit` is empty without git; `python` and `zlib` are those of the tooling.
 
     `debian_archive` has the day on which Debian's archive had the packages of each architecture's root, in UTC. Files
     of older versions do not say it.

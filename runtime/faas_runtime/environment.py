@@ -127,7 +127,9 @@ def is_absolute(path: str) -> bool:
 
 def _bytes(name: str) -> "bytes | None":
     """The variable's bytes, as they are in the C environment."""
-    return variable(name).encode(sys.getfilesystemencoding(), "surrogateescape") or None
+    if sys.platform == "win32":
+        return variable(name).encode() or None
+    return system.environ.get(name.encode()) or None
 
 
 def _absolute(folder: str) -> str:

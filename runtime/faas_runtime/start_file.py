@@ -5,7 +5,7 @@
 Packages and images run this where they compile the package. A module of its own takes Python longer to find and to read
 than to run, and `checked-hash` byte code makes it read and hash the source, too. The file begins with Python's magic
 number, and has the payload's digest, which packages ship in `payload.sha256`. A file with others is ignored, and so one
-of another Python or of other sources. A checkout has no digest, and no such file. Annotations are left out.
+of another Python or of other sources. A checkout has no digest, and no such file. The code has no annotations.
 """
 
 import ast
@@ -75,14 +75,14 @@ class WithoutTypes(ast.NodeTransformer):
     """
 
     def visit_If(self, node: ast.If) -> "ast.stmt | list[ast.stmt]":
-        """Only what is behind `else` of `if TYPE_CHECKING`."""
+        """Of `if TYPE_CHECKING`, what is behind `else`. Any other one stays."""
         self.generic_visit(node)
         if not (isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
             return node
         return node.orelse or [ast.copy_location(ast.Pass(), node)]
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
-        """A plain assignment. An annotation without a value is left: it makes a name a local one."""
+        """A plain assignment. An annotation without a value stays, as it makes a name a local one."""
         self.generic_visit(node)
         return node if node.value is None else ast.copy_location(ast.Assign([node.target], node.value), node)
 

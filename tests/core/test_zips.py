@@ -61,10 +61,14 @@ def test_more_entries_than_it_can_have() -> None:
 
 @pytest.mark.parametrize(
     ("name", "kind", "what"),
-    [("a" * 65536, tarfile.REGTYPE, "too large"), ("a", tarfile.LNKTYPE, "neither a file nor"), ("a", b"9", "neither")],
+    [
+        ("a" * 65536, tarfile.REGTYPE, "a{80}…: the name is too long for a zip file"),
+        ("a", tarfile.LNKTYPE, "a: neither a file nor a symbolic link"),
+        ("b", b"9", "b: neither a file nor a symbolic link"),
+    ],
 )
 def test_an_entry_that_it_cannot_have(name: str, kind: bytes, what: str) -> None:
-    with pytest.raises(ValueError, match=f"^{name}: {what} "):
+    with pytest.raises(ValueError, match=f"^{what}$"):
         zips.pack({name: Entry(kind=kind, mode=0o644)}, EPOCH)
 
 

@@ -209,7 +209,7 @@ def test_a_member_of_a_workspace_in_rust(micro: str, rust_builder: str, tmp_path
         manifest = f'[package]\nname = "{name}"\nversion = "0.1.0"\nedition = "2021"\n'
         (tmp_path / name / "Cargo.toml").write_text(manifest)
         (tmp_path / name / "src" / file).write_text(source)
-    call(sys.executable, "-I", "-S", LAUNCHER, "new", "rust", "my-function", cwd=tmp_path)
+    call(sys.executable, "-IS", "-X", "utf8", LAUNCHER, "new", "rust", "my-function", cwd=tmp_path)
     member = tmp_path / "my-function"
     replace(member / "Cargo.toml", "[dependencies]\n", '[dependencies]\ngreeting = { path = "../greeting" }\n')
     replace(member / "src" / "lib.rs", '"Hello, {name}."', '"{}, {name}.", greeting::WORD')

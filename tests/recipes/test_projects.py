@@ -20,7 +20,7 @@ NAME, LIBRARY = "my-function", "my_function"
 
 def check(library: Path) -> str:
     """What `faas-runtime check` prints about a library that has no fault."""
-    return call(sys.executable, "-I", "-S", LAUNCHER, "check", library)
+    return call(sys.executable, "-IS", "-X", "utf8", LAUNCHER, "check", library)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_c_with_a_symbol_that_nothing_defines_is_not_linked(c_project: Path) -> 
     assert "undefined reference to `nowhere'" in strict.stderr
     call(*command, "NO_UNDEFINED=", cwd=c_project)
     assert "undefined symbol: nowhere" in subprocess.run(
-        [sys.executable, "-I", "-S", LAUNCHER, "check", c_project / f"lib{LIBRARY}.so"],
+        [sys.executable, "-IS", "-X", "utf8", LAUNCHER, "check", c_project / f"lib{LIBRARY}.so"],
         capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
 

@@ -47,6 +47,6 @@ def test_the_project_is_built_out_of_a_registry(author: Person, registry: Path, 
     assert source.startswith("registry+")
 
     call(*cargo, "build", "--locked", cwd=project, env=env)
-    invoke = (sys.executable, "-I", "-S", LAUNCHER, "invoke", target / "debug" / "libmy_function.so")
+    invoke = (sys.executable, "-IS", "-X", "utf8", LAUNCHER, "invoke", target / "debug" / "libmy_function.so")
     answer = call(*invoke, "--event", "events/sample.json", cwd=project)
     assert '"greeting":"Hello, ' in answer

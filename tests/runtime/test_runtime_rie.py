@@ -31,7 +31,7 @@ mount -t tmpfs none /var
 mkdir /var/task
 cp "$1" /var/task
 cp -R "$2" /var/runtime
-printf '#!/bin/sh\\nexec %s -I -S /var/runtime/bin/faas-runtime\\n' "$3" > /var/runtime/bootstrap
+printf '#!/bin/sh\\nexec %s -IS -X utf8 /var/runtime/bin/faas-runtime\\n' "$3" > /var/runtime/bootstrap
 chmod -R a+rX,a+x /var/runtime
 shift 3
 exec "$@"
