@@ -11,6 +11,7 @@ from .library import SUFFIX, Handler
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from sys import UnraisableHookArgs
 
     from .environment import Settings
     from .watcher import Watcher
@@ -77,6 +78,7 @@ class Function:
         return self._watcher
 
     def _handle_signals(self) -> None:
+        sys.unraisablehook = _report_unless_stopped
         for number in SIGNALS:
             _signal.signal(number, self._stop)
 
@@ -125,6 +127,12 @@ class Function:
                 self.watch().stop()
             guard(hook="faas_shutdown")
             _with_named_frame(self._shutdown, self.library.path, "faas_shutdown")()
+
+
+def _report_unless_stopped(dropped: "UnraisableHookArgs") -> None:
+    """Say nothing of a signal whose exception Python drops, as in callbacks: `is_stopping` is looked at later."""
+    if dropped.exc_type is not Stopped:
+        sys.__unraisablehook__(dropped)
 
 
 def missing_handler(path: str, symbol: str) -> InitError:
