@@ -8,6 +8,7 @@ import os
 import platform
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from ci.core.errors import ToolError
@@ -60,12 +61,13 @@ def make_plan(
     """
     ledger = Ledger(project.dist)
     tooling = _tooling_hash(project.root)
+    hash_of = cache(lambda inputs: tree_hash(*inputs))  # many jobs have the same ones
     steps: dict[str, Step] = {}
     for job in in_order(jobs):
         if finished(job):
             steps[job.id] = _finished_step(ledger, job)
         else:
-            steps[job.id] = _step(project, ledger, _with_available(job, steps), steps, tooling)
+            steps[job.id] = _step(project, ledger, _with_available(job, steps), steps, tooling, hash_of)
     return tuple(steps.values())
 
 
@@ -123,13 +125,20 @@ def _finished_step(ledger: Ledger, job: Job) -> Step:
     return Step(job=job, input_hash=record.input_hash, state=StepState.UP_TO_DATE, tools=record.tools, record=record)
 
 
-def _step(project: Project, ledger: Ledger, job: Job, steps: dict[str, Step], tooling: str) -> Step:
+def _step(
+    project: Project,
+    ledger: Ledger,
+    job: Job,
+    steps: dict[str, Step],
+    tooling: str,
+    hash_of: Callable[[tuple[Path, ...]], str],
+) -> Step:
     if reason := job.unavailable or _blocked_by(job, steps):
         return Step(job=job, input_hash="", state=StepState.UNAVAILABLE, why=reason)
     if faults := tuple(project.toolbox.faults(job.tools)):
         return Step(job=job, input_hash="", state=StepState.UNAVAILABLE, why="; ".join(faults), tool_faults=faults)
     found = [*(project.toolbox.find(tool) for tool in job.tools), *(library(name) for name in job.libraries)]
-    files_hash = tree_hash(*job.inputs)
+    files_hash = hash_of(job.inputs)
     earlier = [steps[name] for name in job.after]
     input_hash = _input_hash(job, [files_hash, tooling, *map(repr, found), *(step.input_hash for step in earlier)])
     record, why = ledger.look_up(job, input_hash)
