@@ -173,7 +173,7 @@ def test_an_edit_by_hand_is_not_noticed(installed: Path) -> None:
 
 
 def test_python_does_not_look_for_what_each_start_needs(installed: Path, functions: Path) -> None:
-    """It would list the folders of its modules, which takes a quarter of the time of such an import."""
+    """It would list the folders of its modules, which takes a fifth of the time of such an import."""
     wanted = re.compile("^# trying .*/(_ctypes|_socket)[.a-z]*$", re.MULTILINE)
     assert not wanted.findall(plain_run(installed, functions, "-vv"))
     start_file(installed).unlink()
