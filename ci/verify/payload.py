@@ -7,6 +7,7 @@ import hashlib
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from ci.core.errors import VerificationError
@@ -50,11 +51,17 @@ def require_start_file(check: Check, files: Mapping[str, bytes]) -> None:
     check.require(shipped(check)[DIGEST] in start[0], "the byte code for every start is of the payload")
 
 
-def shipped(check: Check) -> dict[str, bytes]:
+def shipped(check: Check) -> Mapping[str, bytes]:
     """All files of the source tarball, by their paths in it."""
-    top = check.project.release.sdist_top + "/"
+    path = check.project.sdist
+    status = path.stat()
+    return _files(path, check.project.release.sdist_top + "/", (status.st_ino, status.st_size, status.st_mtime_ns))
+
+
+@lru_cache(maxsize=1)  # each verification of a package asks several times
+def _files(path: Path, top: str, _state: tuple[int, int, int]) -> Mapping[str, bytes]:
     files: dict[str, bytes] = {}
-    with tarfile.open(check.project.sdist) as archive:
+    with tarfile.open(path) as archive:
         for member in archive:
             content = archive.extractfile(member)
             if content is not None:
