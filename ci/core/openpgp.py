@@ -11,6 +11,7 @@ Public keys are read in a throw-away home, without an agent. GnuPG starts an age
 from __future__ import annotations
 
 import functools
+import os
 import re
 import shutil
 import tempfile
@@ -32,6 +33,9 @@ _WITHOUT_AGENT = (*_ALONE, "--no-autostart")
 _LIST = ("--with-colons", "--fixed-list-mode")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _BAD = {"BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PUBKEY"}
+# Bytes of the folder for temporary files: the path of a socket has at most 103 on macOS and 107 on Linux (unix(4),
+# unix(7)), and that of the agent's ends with 35 like `/gnupg-12345678/S.gpg-agent.browser`.
+_LONGEST_PLACE = 68
 _HINT = "say what is wrong with the key: nox -s release -- --preflight"
 
 
@@ -214,7 +218,10 @@ def _when_signed_by_expired_key(lines: Sequence[Sequence[str]]) -> str:
 @contextmanager
 def throw_away_home() -> Iterator[Path]:
     """An empty home folder of GnuPG for the block. Whoever lets gpg start an agent there has to end it: `end_agent`."""
-    with tempfile.TemporaryDirectory(prefix="gnupg-") as folder:
+    usual = tempfile.gettempdir()
+    # The sockets of the agent may be in it, and gpg fails where their paths are too long, also if there is no agent.
+    place = usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else "/tmp"  # noqa: S108 (a folder of its own)
+    with tempfile.TemporaryDirectory(prefix="gnupg-", dir=place) as folder:
         yield Path(folder)
 
 

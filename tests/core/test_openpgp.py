@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_settings_of_the_user_have_no_effect(keys: SigningKeys, signed: tuple[Pa
     finally:
         settings.unlink()
     assert (tmp_path / "again").read_bytes() == signed[1].read_bytes()
+
+
+def test_the_path_of_temporary_files_may_be_long(
+    keys: SigningKeys, run: Runner, signed: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / ("long " * 30)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    assert openpgp.verify(*signed, [keys.public], run=run, epoch=EPOCH) == keys.fingerprint
 
 
 def test_a_key_is_described(keys: SigningKeys, run: Runner) -> None:

@@ -78,6 +78,13 @@ def test_it_leaves_nothing_behind(finished: Path, keys: OwnerKeys, tmp_path: Pat
     assert running_agents() <= before
 
 
+def test_the_path_of_temporary_files_may_be_long(finished: Path, keys: OwnerKeys, tmp_path: Path) -> None:
+    place = tmp_path / ("long " * 30)
+    place.mkdir()
+    done = verify(finished, keys.public, env={"TMPDIR": str(place)})
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def running_agents() -> set[str]:
     """The processes of GnuPG that go on in the background, with their arguments."""
     found = set()

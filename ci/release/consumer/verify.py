@@ -357,7 +357,10 @@ class OpenPgp:
         if any(one[0] in ("sec", "ssb") for one in fields):
             raise Usage(f"{path}: this is a secret key; name the public one")
         found = [one[9] for before, one in zip(fields, fields[1:]) if before[0] == "pub" and one[0] == "fpr"]
-        if code or not found or self._gpg("--import", file)[0]:
+        # Not by its exit code: where the path of the folder is too long for the agent's socket, gpg fails after it.
+        _, out, _ = self._gpg("--status-fd=1", "--import", file)
+        imported = {words[3] for line in out.splitlines() if (words := line.split())[1:2] == ["IMPORT_OK"]}
+        if code or not found or not imported.issuperset(found):
             raise Usage(f"{path}: this is neither an OpenPGP public key nor the PEM of an Ed25519 public key")
         self.fingerprints += found
         for fingerprint in found:  # rpm imports one key from a file
