@@ -9,6 +9,7 @@ import tarfile
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 
 from ci.core.errors import VerificationError
 from ci.verify.check import Check
@@ -55,7 +56,7 @@ def shipped(check: Check) -> Mapping[str, bytes]:
     """All files of the source tarball, by their paths in it."""
     path = check.project.sdist
     status = path.stat()
-    return _files(path, check.project.release.sdist_top + "/", (status.st_ino, status.st_size, status.st_mtime_ns))
+    return _files(path, check.project.release.sdist_top + "/", (status.st_ino, status.st_size, status.st_ctime_ns))
 
 
 @lru_cache(maxsize=1)  # each verification of a package asks several times
@@ -66,7 +67,7 @@ def _files(path: Path, top: str, _state: tuple[int, int, int]) -> Mapping[str, b
             content = archive.extractfile(member)
             if content is not None:
                 files[member.name.removeprefix(top)] = content.read()
-    return files
+    return MappingProxyType(files)
 
 
 def require_same_bytes(check: Check, found: Mapping[str, Path]) -> None:
