@@ -48,3 +48,12 @@ def test_files_of_our_own_package_are_in_its_component() -> None:
     (component,) = document["components"]
     assert [file["name"] for file in component["components"]] == [file.path for file in FILES]
     assert "components" not in document["metadata"]["component"]
+
+
+def test_files_stay_in_their_packages_if_two_of_them_have_the_same_url() -> None:
+    own = Package(name="own", version="1", purl="pkg:generic/one@1", files=FILES)
+    main = Package(name="main", version="1", purl=own.purl, files=files_of({"main": b""}))
+    contents = Contents(name="main.zip", sha256="0" * 64, purpose="install", main=main, own=own)
+    document = json.loads(cyclonedx.write(contents, PUBLISHER))
+    assert [file["name"] for file in document["metadata"]["component"]["components"]] == ["main"]
+    assert [file["name"] for file in document["components"][0]["components"]] == [file.path for file in FILES]
