@@ -33,8 +33,8 @@ _WITHOUT_AGENT = (*_ALONE, "--no-autostart")
 _LIST = ("--with-colons", "--fixed-list-mode")
 _FINGERPRINT = re.compile(r"[0-9A-F]{40}")
 _BAD = {"BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "NO_PUBKEY"}
-# Bytes of the folder for temporary files: the path of a socket has at most 103 on macOS and 107 on Linux (unix(4),
-# unix(7)), and that of the agent's ends with 35 like `/gnupg-12345678/S.gpg-agent.browser`.
+# Bytes of the path of the folder for temporary files. Below it, a socket of the agent takes 35 more:
+# `/gnupg-12345678/S.gpg-agent.browser`. The whole path has at most 103 on macOS and 107 on Linux (unix(4), unix(7)).
 _LONGEST_PLACE = 68
 _HINT = "say what is wrong with the key: nox -s release -- --preflight"
 

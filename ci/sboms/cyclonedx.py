@@ -1,4 +1,4 @@
-"""Writes what an artefact consists of as a CycloneDX document, by the model of cyclonedx-python-lib but for its files.
+"""Writes what an artefact consists of as a CycloneDX document. The model of cyclonedx-python-lib writes all but files.
 
 Version 1.6 is what scanners of today read. Its components cannot say that they are not contained: those that the
 artefact needs and does not contain have the property EXTERNAL.
