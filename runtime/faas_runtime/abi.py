@@ -109,9 +109,9 @@ class CStruct:
         self.argument = pointer_to(self.data)
 
 
-def pointer_to(buffer: bytearray) -> "CArgObject":
-    """A pointer to a bytearray, as the argument of a foreign function."""
-    return byref(Char.from_buffer(buffer))
+def pointer_to(buffer: bytearray, start: int = 0) -> "CArgObject":
+    """A pointer into a bytearray, as the argument of a foreign function."""
+    return byref(Char.from_buffer(buffer, start))
 
 
 def address_of(buffer: bytearray) -> int:

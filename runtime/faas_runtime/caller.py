@@ -7,7 +7,10 @@ from .ffi import NativeFunction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .function import Function
+    from .head_template import HeadTemplate
     from .invocation import Invocation, ResponseStream
     from .serving import FunctionResponse
     from .trace import TraceVariable
@@ -70,9 +73,16 @@ class Caller:
         self.call_number = 0
         return self.result(status)
 
-    def trace_slot(self, size: int) -> "memoryview | TraceVariable | None":
-        """Where trace ids of this size have to be written before each call; None where they are not needed."""
-        return self._trace.slot(size) if self._trace is not None else None
+    def trace_copy(self, template: "HeadTemplate") -> "tuple[Callable[..., object] | None, object, object, object]":
+        """Sets the trace variable to what is in the template's place: a function, and its three arguments.
+
+        No function where there is nothing to set. Then this has unset the variable.
+        """
+        if self._trace is None or template.trace_id is None:
+            if self._trace is not None:
+                self._trace.set(None)
+            return None, None, None, None
+        return self._trace.copy_from(template.texts, *template.trace_id)
 
     def result(self, status: int) -> "FunctionResponse | None":
         """The outcome of a call that returned this status, as `call` gives it."""

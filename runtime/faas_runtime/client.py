@@ -29,6 +29,7 @@ REFUSALS = {
 """What the Runtime API means by a status other than 202."""
 NOT_SENT = -1
 JSON = b"Content-Type: application/json\r\n"
+INVOCATION_ID_FIELD = b"Lambda-Runtime-Invocation-Id: "
 # A blocked receive ends when receiving is shut down; on Windows, only when sending is, too.
 _SHUTDOWN = 2 if sys.platform == "win32" else 0
 ARRIVAL_TIMEOUT_S = 1.0  # for the rest of an event that has begun to arrive when the process is asked to end
@@ -234,10 +235,10 @@ class RuntimeApiClient:
         for header in TEXT_HEADERS:
             invocation.set_text(header.field, texts.get(header.field))
         invocation_id = texts.get("invocation_id")
-        self.invocation_id_field = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id if invocation_id else b""
+        self.invocation_id_field = INVOCATION_ID_FIELD + invocation_id + b"\r\n" if invocation_id else b""
         invocation.memory.longs[abi.DEADLINE] = _number(get(DEADLINE_HEADER.name, b""))
         reader = self.connection.reader
-        invocation.request_id = request_id
+        invocation.set_request_id(request_id)
         invocation.trace_id = texts.get("trace_id")
         invocation.set_payload(reader.buffer, response.body_start, response.body_end)
         reader.count = 0

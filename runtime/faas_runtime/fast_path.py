@@ -1,28 +1,33 @@
 """The usual invocation, from the event to the receipt of the response, in one function.
 
 `serving.serve` calls `client.next`, `caller.call`, `client.respond` and `caller.release`. One function does the same
-here, for an event whose head fits a template and a response that is short and has no fields of its own. Calls between
-methods, and attributes of objects, would otherwise take a quarter of the time. Anything unusual is left to those
-methods, at a point where they can continue.
+here, for an event whose head fits a template and a response that is short and has no fields of its own. Anything
+unusual is left to those methods, at a point where they can continue.
+
+Between two events, the processor's caches are used for other things. So what counts is how much of the interpreter, its
+objects and the C library an invocation touches. Therefore few kinds of operations are used, and most are calls of
+foreign functions with prepared arguments, as the call of the function itself is one.
 
 The request for the next event leaves together with the response (pipelining, RFC 9112, section 9.3.2). That is allowed
 where a request that gets lost does no harm: `next` may be sent again, a response never. It is done only over a
 connection that has stayed open from one invocation to the next, and no more once a server has closed it instead.
 """
 
-from _struct import Struct
+from _ctypes import _SimpleCData
 from time import monotonic
 
 from . import abi
-from .caller import COPIED_SIZE, LAST_CALL_NUMBER
-from .client import JSON
+from .caller import LAST_CALL_NUMBER
 from .errors import Stopped
 from .head_template import RECEIPT_SIZE, SHAPES, HeadTemplate, UsualReceipt
 from .invocation import TEXT_HEADERS
+from .io_vectors import copy, gather, scatter, system_call
 from .serving import finish
+from .usual_response import UsualResponse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from _socket import socket as Socket
     from collections.abc import Callable
 
     from .caller import Caller
@@ -30,22 +35,21 @@ if TYPE_CHECKING:
     from .environment import Settings
     from .invocation import Invocation
 
+    VectorCall = Callable[[int, object, int], int]
+    """`readv` or `writev`: descriptor, vector and the number of its pieces. Returns bytes, 0 for the end, or -1."""
+
 _TEMPLATE_LIMIT = 8  # heads of different lengths whose templates are kept
 # Servers close idle connections, but none does so this soon. After a longer call, the connection is checked first.
 _SURELY_OPEN_S = 0.0002
 
 
-def _read_words(*indexes: int) -> "Callable[[bytearray], tuple[int, ...]]":
-    """Reads some words of a structure, in the order of their indexes, which is faster than one by one."""
-    form, end = "@", 0
-    for index in indexes:
-        form += f"{(index - end) * abi.WORD}xN"
-        end = index + 1
-    return Struct(form).unpack_from
+class _Long(_SimpleCData):  # type: ignore[type-arg]
+    """`int64_t`. Setting its value touches less than setting an item of a memoryview."""
+
+    _type_ = "q"
 
 
-_unpack_response = _read_words(abi.DATA, abi.LEN, abi.CONTENT_TYPE, abi.RELEASE)
-"""Reads these fields of a response."""
+_LONG_SIZE = 8  # bytes
 
 
 class FastPath:
@@ -57,7 +61,12 @@ class FastPath:
         self._settings = settings
         self._templates: dict[int, HeadTemplate] = {}
         """By the size of the head."""
+        self._template: HeadTemplate | None = None
+        """The one that the request points into."""
         self._usual_receipt = UsualReceipt()
+        self._readv: VectorCall | None = system_call("readv")
+        self._writev: VectorCall | None = system_call("writev")
+        self._response = UsualResponse(caller, client.response_head, client.connection.next_request)
 
     def serve(self) -> None:
         """Take invocations until the process is asked to end."""
@@ -71,7 +80,6 @@ class FastPath:
                 if template is not None and client.connection.is_kept_open:
                     if client.last_receipt is not None:
                         self._usual_receipt.learn(client.connection.reader.buffer, client.last_receipt)
-                    self._point_into_buffer(invocation, template)
                     self._run(invocation, template)
         except Stopped:
             return
@@ -87,26 +95,36 @@ class FastPath:
             templates[template.size] = template
         return template
 
-    def _other_template(self, received: int) -> "HeadTemplate | None":
-        """The template that fits the head that was received, if there is one."""
+    def _fitting_template(self, template: HeadTemplate, received: int) -> "HeadTemplate | None":
+        """The template that fits the head that was received into the places of another one; None if there is none."""
+        if received >= template.size and template.renew():
+            return template
         buffer = self._client.connection.reader.buffer
-        template = self._templates.get(buffer.find(b"\r\n\r\n", 0, received) + 4)
-        if template is None or (template.unpack_fixed(buffer) != template.fixed and not template.follow_date(buffer)):
+        template.join(buffer, received)
+        fitting = self._templates.get(buffer.find(b"\r\n\r\n", 0, received) + 4)
+        if fitting is None:
             return None
-        return template
+        scatter(buffer, fitting.pieces)
+        return fitting if fitting.renew() else None
 
-    def _point_into_buffer(self, invocation: "Invocation", template: HeadTemplate) -> None:
-        """Let the request point to the values that change, in the buffer, and to copies of the others."""
+    def _use(self, invocation: "Invocation", template: HeadTemplate) -> None:
+        """Let the request point to the values that change, in the template's places, and to copies of the others."""
         buffer, words = self._client.connection.reader.buffer, invocation.memory.words
-        base = abi.address_of(buffer)
         for header in TEXT_HEADERS:
             invocation.set_text(header.field, template.values.get(header.field))
+        texts = abi.address_of(template.texts)
         for index, start in template.pointers:
-            words[index] = base + start
-        words[abi.PAYLOAD] = base + template.size
+            words[index] = texts + start
+        words[abi.PAYLOAD] = abi.address_of(buffer) + template.size
+        words[abi.PAYLOAD_LEN] = template.payload_size
         invocation.buffer = buffer
         invocation.payload_start = template.size
+        start, size = template.request_id
+        invocation.set_request_id(memoryview(template.texts)[start : start + size])
         self._client.invocation_id_field = b""
+        self._template = template
+        template.use_buffer(buffer)
+        self._response.follow(template)
 
     def _run(self, invocation: "Invocation", template: HeadTemplate) -> None:
         """Take invocations over the connection as long as it lasts and their heads fit a template."""
@@ -114,125 +132,114 @@ class FastPath:
         client, caller, connection = self._client, self._caller, self._client.connection
         socket, reader = connection.socket, connection.reader
         assert socket is not None
-        send, send_all, receive, clock = socket.send, socket.sendall, socket.recv_into, monotonic
-        receive_bytes, usual_receipt = socket.recv, self._usual_receipt.text
+        receive, send, descriptor = self._system_calls(socket)
+        send_all, receive_bytes, usual_receipt, clock = socket.sendall, socket.recv, self._usual_receipt.text, monotonic
         next_request = connection.next_request
-        response_start, response_fields = client.response_head.split(b"%b", 1)
-        known_len, known_fields, middle = -1, b"", b""
         pipelined_request = next_request if self._settings.pipelining else b""
         receipt_size = self._receipt_size()
-        words, longs, request = invocation.memory.words, invocation.memory.longs, invocation.memory.argument
+        words, request = invocation.memory.words, invocation.memory.argument
+        deadline = _Long.from_buffer(invocation.memory.data, abi.DEADLINE * _LONG_SIZE)
         response_bytes, blank, response = caller.bytes, caller.blank, caller.argument
-        unpack_response, response_data = _unpack_response, caller.response_data
-        call, data = caller.function_call, caller.data
-        release, known_release_address = caller.release_function, caller.release_address
-        buffer, size = reader.buffer, template.size
-        unpack_fixed, fixed, unpack_values = template.unpack_fixed, template.fixed, template.unpack_values
-        read, shape = template.read, template.shape
-        payload_len_index, deadline_index, stream_index = abi.PAYLOAD_LEN, abi.DEADLINE, abi.STREAM
-        call_number, trace_slot = caller.last_call_number, caller.trace_slot(template.trace_size)
+        call, data, call_number = caller.function_call, caller.data, caller.last_call_number
+        shapes, payload_len_index, stream_index = SHAPES, abi.PAYLOAD_LEN, abi.STREAM
+        usual, differs, (found, known, compared_size) = self._response, self._response.differs, self._response.compared
+        self._use(invocation, template)
+        set_trace, trace_to, trace_from, trace_size = caller.trace_copy(template)
+        buffer, expected_size = reader.buffer, template.size + template.payload_size
         sent_behind = b""  # behind the last response: the request for the next event, or nothing
-        while connection.socket is socket:
+        while True:  # CPython 3.11 does not specialise a loop that tests its condition at its end
+            if connection.socket is not socket:
+                return
             # Ask for an event. What can be prepared for it is prepared before it comes.
             client.is_busy = False
-            reader.count = 0
+            reader.count = received = 0
             response_bytes[:] = blank
             call_number = words[stream_index] = call_number + 1 if call_number < LAST_CALL_NUMBER else 1
-            try:
-                if not sent_behind:
-                    if client.is_stopping:
-                        return
+            caller.last_call_number = call_number
+            if not sent_behind:
+                if client.is_stopping:
+                    return
+                try:
                     send_all(next_request)
-                reader.count = received = receive(buffer)
-            except OSError:
-                received = 0
-
-            # Take its head apart. A head that fits no template is left to `client.next`.
-            if received < size or unpack_fixed(buffer) != fixed:
-                other = self._other_template(received)
-                if other is None:
+                except OSError:
                     break
-                if other is not template:
-                    template = other
-                    unpack_fixed, unpack_values = template.unpack_fixed, template.unpack_values
-                    read, shape, size = template.read, template.shape, template.size
-                    trace_slot = caller.trace_slot(template.trace_size)
-                    self._point_into_buffer(invocation, template)
-                fixed = template.fixed
-            request_id, deadline, length, trace_id, invocation_id = read(unpack_values(buffer))
-            if (
-                (request_id + trace_id + invocation_id).translate(SHAPES) != shape
-                or not deadline.isdigit()
-                or not length.isdigit()
-            ):
+
+            # Receive its head into the places of a template. A head that fits none is left to `client.next`.
+            received = receive(descriptor, template.vector, template.count)
+            if received <= 0:
+                received = self._receive_and_scatter()
+            reader.count = received
+            if received != expected_size or template.fixed != template.expected:
+                fitting = self._fitting_template(template, received)
+                if fitting is None:
+                    break
+                if fitting is not template:
+                    template = fitting
+                    self._use(invocation, template)
+                    set_trace, trace_to, trace_from, trace_size = caller.trace_copy(template)
+                words[payload_len_index] = template.payload_size
+                expected_size = template.size + template.payload_size
+            if template.texts.translate(shapes) != template.shape or not template.deadline.isdigit():
+                template.join(buffer, received)
                 break
 
             # Receive the rest, and fill in the request.
-            payload_len = int(length, 10)  # with a base, `int` does not look for methods of other types first
-            if received != size + payload_len:
-                client.receive_rest(received, size + payload_len)
+            if received != expected_size:
+                client.receive_rest(received, expected_size)
+                if connection.socket is not socket:
+                    descriptor = -1  # another file may get the number of the closed socket
                 if reader.buffer is not buffer:
                     buffer = reader.buffer
-                    self._point_into_buffer(invocation, template)
-            for end in template.value_ends:
-                buffer[end] = 0
-            invocation.request_id = request_id
-            words[payload_len_index] = payload_len
-            longs[deadline_index] = int(deadline, 10)
+                    self._use(invocation, template)
+            deadline.value = int(template.deadline, 10)  # with a base, `int` does not look for methods of other types
             client.received_at = received_at = clock()
             client.is_busy = True
             wake = client.wake
             if wake is not None:
                 wake()
-            fields = JSON
-            if invocation_id:
-                client.invocation_id_field = b"Lambda-Runtime-Invocation-Id: %b\r\n" % invocation_id
-                fields += client.invocation_id_field
-            if trace_slot is not None:
-                trace_slot[:] = trace_id
+            if template.invocation_id is not None:
+                client.invocation_id_field = template.invocation_id_field()
+            if set_trace is not None:
+                set_trace(trace_to, trace_from, trace_size)
 
             # Call the function.
-            caller.last_call_number = caller.call_number = call_number
+            caller.call_number = call_number
             status = call(request, response)
             caller.call_number = 0
 
             # Copy the response, unless it is an unusual one, or the connection was closed during a long call.
-            address, response_len, content_type, release_address = unpack_response(response_data)
             if (
                 status
                 or caller.has_written
-                or content_type
-                or response_len > COPIED_SIZE
-                or not address
                 or (clock() - received_at > _SURELY_OPEN_S and not connection.is_open())
+                or ((differs(found, known, compared_size) or not data) and not usual.learn(template))
             ):
                 sent_behind = b""
                 self._finish(invocation, status)
                 continue
-            copy: bytes = data[0:response_len]  # type: ignore[assignment]
+            copy(usual.place, data, usual.size_argument)
 
             # Let the function free its memory before anything is sent: the platform may freeze the process then.
-            if release_address:
-                if release_address != known_release_address:
-                    known_release_address, release = release_address, caller.release_at(release_address)
+            release = usual.release
+            if release is not None:
                 release(response)
 
             # Send the response, and behind it the request for the next event.
             sent_behind = b"" if client.is_stopping else pipelined_request
-            if response_len != known_len or fields is not known_fields:
-                known_len, known_fields, middle = response_len, fields, response_fields % (fields, response_len)
-            outgoing = b"".join((response_start, request_id, middle, copy, sent_behind))
-            try:
-                sent = send(outgoing)
-            except OSError:  # nothing of it has left, so the response may be sent again
+            if sent_behind:
+                count, size = usual.count, usual.size_with_request
+            else:
+                count, size = usual.count - 1, usual.size_with_request - len(next_request)
+            sent = send(descriptor, usual.vector, count)
+            if sent < 0:  # nothing of it has left, so the response may be sent again
                 sent_behind = b""
-                self._send_copy(invocation, copy)
+                self._send_copy(invocation, usual.copied())
                 continue
 
             # Read the receipt, and nothing of an event behind it.
             try:
-                if sent < len(outgoing):
-                    send_all(outgoing[sent:])
+                if sent < size:
+                    send_all(gather(usual.pieces[:count])[sent:])
                 receipt = receive_bytes(receipt_size)
             except OSError:
                 receipt = b""
@@ -241,11 +248,36 @@ class FastPath:
                 usual_receipt, receipt_size = self._usual_receipt.text, self._receipt_size()
                 if received:
                     break
-        else:
-            return
         if sent_behind and not received:
             self._settings.pipelining = False
         client.expect_event(received)
+
+    def _system_calls(self, socket: "Socket") -> "tuple[VectorCall, VectorCall, int]":
+        """How to receive and to send several pieces, and over which descriptor."""
+        if self._readv is not None and self._writev is not None:
+            return self._readv, self._writev, socket.fileno()
+        return (lambda *_: self._receive_and_scatter()), (lambda *arguments: self._gather_and_send(arguments[2])), -1
+
+    def _receive_and_scatter(self) -> int:
+        """Receive into the buffer first: where there is no `readv`, and after it failed or was interrupted."""
+        connection, template = self._client.connection, self._template
+        buffer = connection.reader.buffer
+        assert connection.socket is not None
+        assert template is not None
+        try:
+            received = connection.socket.recv_into(buffer)
+        except OSError:
+            return 0
+        scatter(buffer, template.pieces)
+        return received
+
+    def _gather_and_send(self, count: int) -> int:
+        """Send the first pieces of the response where there is no `writev`; returns -1 if nothing was sent."""
+        socket = self._client.connection.socket
+        try:
+            return socket.send(gather(self._response.pieces[:count])) if socket is not None else -1
+        except OSError:
+            return -1
 
     def _receipt_size(self) -> int:
         """How many bytes to receive for a receipt. Without pipelining, any further byte shows that it is unusual."""

@@ -1,32 +1,28 @@
 """Where the values are in the head of an event's response, learned from one head and checked on those that follow.
 
-A platform writes its heads alike: the same headers in the same order, and values of the same lengths. Everything
-between the values that change is compared with what it was in the head that was parsed. So a head that fits has the
-same meaning; one that does not is parsed.
+A platform writes its heads alike: the same headers in the same order, and values of the same lengths. So the parts of a
+head can be received into places of their own. What never changes is compared with what it was in the head that was
+parsed. So a head that fits has the same meaning; one that does not is parsed.
 """
 
-from _operator import itemgetter
-from _struct import Struct
-
 from . import abi
+from .client import INVOCATION_ID_FIELD
 from .invocation import DEADLINE_HEADER, INVOCATION_ID_HEADER, REQUEST_ID_HEADER, TEXT_HEADERS, TRACE_ID_HEADER
+from .io_vectors import IoVector, gather, scatter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from ctypes import _CArgObject as CArgObject
 
     from .http_reader import ReceivedResponse
-
-    Parts = tuple[bytes, ...]
+    from .io_vectors import Piece
 
 _LENGTH = b"content-length"
 _DATE = b"date"
 RECEIPT_SIZE = 470  # bytes; with an object's head, this is what Python allocates at hardly any cost
-_READ_BY_NAME = (REQUEST_ID_HEADER.name, DEADLINE_HEADER.name, _LENGTH, TRACE_ID_HEADER.name, INVOCATION_ID_HEADER.name)
-_POINTERS = tuple((abi.REQUEST_INDEX[header.field], header.name) for header in TEXT_HEADERS if header.changes)
-_OTHERS = tuple(name for _, name in _POINTERS if name not in _READ_BY_NAME)
-_CHANGING = (*_READ_BY_NAME, *_OTHERS)
+_CHANGING_TEXTS = tuple(header for header in TEXT_HEADERS if header.changes)
 _DEADLINE_DIGITS = 18  # of numbers that fit into 64 bits
+_LARGEST_PIECE = 1 << 30  # bytes; `readv` returns an int here
 
 # The shape of values that appear in paths, headers and C strings: letters and digits all become `a`, some punctuation
 # stays, and any other byte becomes `!`. For bytes.translate.
@@ -36,21 +32,31 @@ SHAPES = bytes(ord("a") if byte in _LETTERS else byte if byte in _PUNCTUATION el
 
 
 class HeadTemplate:
-    """One form of a head: fixed texts and, between them, the values that change. Each kind is unpacked by itself."""
+    """One form of a head, with the places of its parts.
+
+    `fixed` gets all that stays the same, then the Date and the event's length, which differ from time to time. `texts`
+    gets the texts that differ in each head, and `deadline` its digits.
+    """
 
     __slots__ = (
-        "_date",
-        "_date_span",
+        "_buffer",
+        "_constant_size",
+        "_length_start",
+        "count",
+        "deadline",
+        "expected",
         "fixed",
+        "invocation_id",
+        "payload_size",
+        "pieces",
         "pointers",
-        "read",
+        "request_id",
         "shape",
         "size",
-        "trace_size",
-        "unpack_fixed",
-        "unpack_values",
-        "value_ends",
+        "texts",
+        "trace_id",
         "values",
+        "vector",
     )
 
     def __init__(self, response: "ReceivedResponse", head: bytearray, values: "dict[str, bytes]") -> None:
@@ -59,53 +65,84 @@ class HeadTemplate:
         """The bytes of the head, with the empty line."""
         self.values = values
         """The request's text fields; those that do not change hold for each head that fits."""
-        given = [name for name in _CHANGING if response.headers.get(name)]
-        given.sort(key=response.value_starts.__getitem__)
-        spans = {name: _span(response, name) for name in given}
-        fixed_form = values_form = ""
-        end = 0
-        for start, stop in spans.values():
-            fixed_form += f"{start - end}s{stop - start}x"
-            values_form += f"{start - end}x{stop - start}s"
-            end = stop
-        self.unpack_fixed: Callable[[bytearray], Parts] = Struct(f"{fixed_form}{size - end}s").unpack_from
-        """Takes the fixed texts out of a head. Those of a head that does not fit differ from `fixed`."""
-        # The last value is empty, and is read for each one that is not given.
-        self.unpack_values: Callable[[bytearray], Parts] = Struct(f"{values_form}0s").unpack_from
-        """Takes the values out of a head that fits."""
-        values_given = self.unpack_values(head)
-        indexes = {name: number for number, name in enumerate(given)}
-        absent = len(given)
-        self.fixed = self.unpack_fixed(head)
-        """The fixed texts, which have to be the same in each head."""
-        self._date = response.headers.get(_DATE, b"")
-        self._date_span = _span(response, _DATE) if self._date else None
-        self.read = itemgetter(*(indexes.get(name, absent) for name in _READ_BY_NAME))
-        """Takes out of the values: request id, deadline, length of the event, trace id, invocation id; b"" for none."""
-        request_id, _, _, trace_id, invocation_id = self.read(values_given)
-        self.shape = (request_id + trace_id + invocation_id).translate(SHAPES)
-        """The shape of these three. It has to be the same in each head."""
-        self.trace_size = len(trace_id)
-        others = [indexes[name] for name in _OTHERS if name in indexes]
-        if others:
-            self.unpack_fixed = _checking(self.unpack_fixed, self.unpack_values, values_given, others)
-        self.pointers = [(index, spans[name][0]) for index, name in _POINTERS if name in spans]
-        """The request's fields that point into the head, and where."""
-        self.value_ends = [spans[name][1] for _, name in _POINTERS if name in spans]
-        """Where the strings that they point to end, and need a NUL byte."""
+        headers = response.headers
+        self.deadline = bytearray(headers[DEADLINE_HEADER.name])
+        places: dict[bytes, Piece] = {DEADLINE_HEADER.name: (self.deadline, 0, len(self.deadline))}
+        self._place_texts(headers, places)
+        self._constant_size = size - sum(len(headers[name]) for name in places)
+        self._constant_size -= len(headers.get(_DATE, b"")) + len(headers[_LENGTH])
+        self._length_start = self._constant_size + len(headers.get(_DATE, b""))
+        self.fixed = fixed = bytearray(self._length_start + len(headers[_LENGTH]))
+        if headers.get(_DATE):
+            places[_DATE] = (fixed, self._constant_size, len(headers[_DATE]))
+        places[_LENGTH] = (fixed, self._length_start, len(headers[_LENGTH]))
+        self.pieces: list[Piece] = []
+        """Where the parts of a head go, one after the other."""
+        end = constants = 0
+        for name in sorted(places, key=response.value_starts.__getitem__):
+            start = response.value_starts[name]
+            self.pieces += (fixed, constants, start - end), places[name]
+            constants += start - end
+            end = start + len(headers[name])
+        self.pieces.append((fixed, constants, size - end))
+        scatter(head, self.pieces)
+        self.expected = bytes(fixed)
+        """What `fixed` has to be."""
+        self.payload_size = int(headers[_LENGTH])
+        self.shape = self.texts.translate(SHAPES)
+        """The shape of the texts. It has to be the same in each head."""
+        self._buffer: bytearray | None = None
+        self.vector: CArgObject | None = None
+        """Where a head and its event go, as the argument of `readv`."""
+        self.count = 0
+        """The number of its pieces."""
 
-    def follow_date(self, head: bytearray) -> bool:
-        """Fit heads with the Date of this one from now on; returns whether the Date is all in which it differs."""
-        if self._date_span is None:
+    def _place_texts(self, headers: "dict[bytes, bytes]", places: "dict[bytes, Piece]") -> None:
+        """Make room for the texts that change, each with a NUL byte behind it, as the request points to them."""
+        given = [header for header in _CHANGING_TEXTS if headers.get(header.name)]
+        self.texts = bytearray(sum(len(headers[header.name]) + 1 for header in given))
+        self.pointers: list[tuple[int, int]] = []
+        """The request's fields that point into `texts`, and where."""
+        spans: dict[bytes, tuple[int, int]] = {}
+        start = 0
+        for header in given:
+            size = len(headers[header.name])
+            spans[header.name] = start, size
+            places[header.name] = (self.texts, start, size)
+            self.pointers.append((abi.REQUEST_INDEX[header.field], start))
+            start += size + 1
+        self.request_id = spans[REQUEST_ID_HEADER.name]
+        """Where the id is in `texts`, and its size."""
+        self.invocation_id = spans.get(INVOCATION_ID_HEADER.name)
+        self.trace_id = spans.get(TRACE_ID_HEADER.name)
+
+    def use_buffer(self, buffer: bytearray) -> None:
+        """Let the event follow its head into this buffer, to where it would be if its head came before it."""
+        if self._buffer is not buffer:
+            self._buffer = buffer
+            event = (buffer, self.size, min(len(buffer) - self.size, _LARGEST_PIECE))
+            vector = IoVector([*self.pieces, event])
+            self.vector, self.count = vector.argument, vector.count
+
+    def invocation_id_field(self) -> bytes:
+        """The field that the response has to repeat, with its line end, if there is such an id."""
+        assert self.invocation_id is not None
+        start, size = self.invocation_id
+        return INVOCATION_ID_FIELD + self.texts[start : start + size] + b"\r\n"
+
+    def join(self, buffer: bytearray, received: int) -> None:
+        """Put the parts of a head together in the buffer; the last ones may not have been received."""
+        end = min(received, self.size)
+        buffer[:end] = gather(self.pieces)[:end]
+
+    def renew(self) -> bool:
+        """Fit heads with the Date and the length of this one from now on; False if anything else differs."""
+        fixed, expected, constant_size = self.fixed, self.expected, self._constant_size
+        date, length = fixed[constant_size : self._length_start], fixed[self._length_start :]
+        if fixed[:constant_size] != expected[:constant_size] or not _is_text(date) or not length.isdigit():
             return False
-        start, end = self._date_span
-        same = head[: self.size]
-        date = bytes(same[start:end])
-        same[start:end] = self._date
-        if self.unpack_fixed(same) != self.fixed or not _is_text(date):
-            return False
-        self._date = date
-        self.fixed = self.unpack_fixed(head)
+        self.expected = bytes(fixed)
+        self.payload_size = int(length, 10)
         return True
 
     @classmethod
@@ -113,12 +150,12 @@ class HeadTemplate:
         """The template of a head at the beginning of the buffer; None if such heads have to be parsed each time."""
         headers = response.headers
         is_plain = buffer.count(b"\r\n", 0, response.body_start) == len(headers) + 2  # no header is given twice
-        is_plain = is_plain and len(headers.get(DEADLINE_HEADER.name, b"")) <= _DEADLINE_DIGITS
+        is_plain = is_plain and 0 < len(headers.get(DEADLINE_HEADER.name, b"")) <= _DEADLINE_DIGITS
         is_usual = is_plain and response.keep_alive and not response.head_start and b"transfer-encoding" not in headers
         if not is_usual or not headers.get(_LENGTH):
             return None
-        has_usual_values = b"!" not in b"".join(headers.get(name, b"") for _, name in _POINTERS).translate(SHAPES)
-        return cls(response, buffer, values) if has_usual_values else None
+        texts = b"".join(headers.get(header.name, b"") for header in _CHANGING_TEXTS)
+        return None if b"!" in texts.translate(SHAPES) else cls(response, buffer, values)
 
 
 class UsualReceipt:
@@ -150,7 +187,7 @@ class UsualReceipt:
         return True
 
 
-def _is_text(date: bytes) -> bool:
+def _is_text(date: "bytes | bytearray") -> bool:
     return date.isascii() and date.decode().isprintable()
 
 
@@ -158,23 +195,3 @@ def _span(response: "ReceivedResponse", name: bytes) -> "tuple[int, int]":
     """Where the value of a header begins and ends."""
     start = response.value_starts[name]
     return start, start + len(response.headers[name])
-
-
-def _checking(
-    unpack_fixed: "Callable[[bytearray], Parts]",
-    unpack_values: "Callable[[bytearray], Parts]",
-    learned: "Parts",
-    indexes: "list[int]",
-) -> "Callable[[bytearray], Parts]":
-    """An `unpack_fixed` that also checks the shapes of values that the fast path does not read itself.
-
-    A head in which one has another shape gives no parts, and so does not fit.
-    """
-    shapes = [(index, learned[index].translate(SHAPES)) for index in indexes]
-
-    def unpack_checked(buffer: bytearray) -> "Parts":
-        values = unpack_values(buffer)
-        has_same_shapes = all(values[index].translate(SHAPES) == shape for index, shape in shapes)
-        return unpack_fixed(buffer) if has_same_shapes else ()
-
-    return unpack_checked

@@ -64,7 +64,7 @@ class Invocation:
     The Runtime API's client fills in the same object each time, so its values are valid until the next one.
     """
 
-    __slots__ = ("_copies", "buffer", "memory", "open_stream", "payload_start", "prepared_by", "request_id", "trace_id")
+    __slots__ = ("_copies", "_id", "buffer", "memory", "open_stream", "payload_start", "prepared_by", "trace_id")
 
     def __init__(self, payload: bytes = b"", request_id: bytes = b"-", *, deadline_ms: int = 0, **texts: bytes) -> None:
         """An invocation from values; `texts` have the names of fields of `faas_request`."""
@@ -74,7 +74,7 @@ class Invocation:
         """The handler that has filled in the fields that it alone knows, such as the function's name."""
         self.open_stream: Callable[[bytes | None], ResponseStream] | None = None
         """Begins a streamed response with a content type; None where responses cannot be streamed."""
-        self.request_id = request_id
+        self.set_request_id(request_id)
         self.trace_id = texts.get("trace_id")
         self.set_payload(bytearray(payload), 0, len(payload))
         self.memory.longs[abi.DEADLINE] = deadline_ms
@@ -98,6 +98,15 @@ class Invocation:
             return
         copy = self._copies[field] = bytearray(value + b"\0")
         self.memory.words[index] = address_of(copy)
+
+    def set_request_id(self, place: "bytes | memoryview") -> None:
+        """Let `request_id` be what is in this place when it is asked for."""
+        self._id = place
+
+    @property
+    def request_id(self) -> bytes:
+        """The id, which names the invocation in the Runtime API."""
+        return bytes(self._id)
 
     @property
     def payload(self) -> bytes:

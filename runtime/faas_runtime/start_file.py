@@ -28,7 +28,7 @@ GROUPS = (
         *("abi", "caller", "invocation", "client", "exit_guard", "serving", "trace", "pollers"),
         *("watcher", "http_reader"),
     ),
-    ("head_template", "fast_path"),
+    ("io_vectors", "head_template", "usual_response", "fast_path"),
     ("log",),
 )
 

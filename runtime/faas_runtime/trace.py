@@ -4,6 +4,10 @@ from . import abi
 from .environment import system
 from .ffi import NativeFunction
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 NAME = "_X_AMZN_TRACE_ID"
 _PREFIX = NAME.encode() + b"="
 _INITIAL_SIZE = 1024  # bytes of the value
@@ -39,16 +43,16 @@ class TraceVariable:
                 self._putenv(abi.pointer_to(self._buffer))
                 self._is_set = True
 
-    def __setitem__(self, _: slice, value: bytes) -> None:
-        """Take a value by `slot[:] = value`, as a memoryview does."""
-        self.set(value)
+    def copy_from(
+        self, texts: bytearray, start: int, size: int
+    ) -> "tuple[Callable[..., object], object, object, object]":
+        """Sets the variable to what is in this place, always of the same size: a function, and its three arguments."""
+        if self._putenv is None:
+            return (lambda *_: self.set(bytes(texts[start : start + size]))), None, None, None
+        from .io_vectors import copy
 
-    def slot(self, size: int) -> "memoryview | TraceVariable | None":
-        """Where values of exactly this size are to be written from now on; None if there is no value (0)."""
-        if self._putenv is None and size:
-            return self
         self.set(b"-" * size)
-        return self._view[len(_PREFIX) : len(_PREFIX) + size] if size else None
+        return copy, abi.pointer_to(self._buffer, len(_PREFIX)), abi.pointer_to(texts, start), abi.Address(size)
 
     def _allocate(self, size: int) -> None:
         self._buffer = bytearray(_PREFIX) + bytearray(size)

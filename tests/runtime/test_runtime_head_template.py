@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
+import itertools
 import random
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -75,6 +77,32 @@ class Wire:
 
     sendall = send
 
+    def sendmsg(self, pieces: Sequence[bytes | memoryview]) -> int:
+        return self.send(b"".join(pieces))
+
+    def fileno(self) -> int:
+        return 7
+
+    def readv(self, _: int, vector: Any, count: int) -> int:
+        """As the system call: one piece of what has come, spread over the pieces of memory."""
+        place = bytearray(2_000_000)
+        received = self.recv_into(memoryview(place)[: sum(size for _, size in entries(vector, count))])
+        position = 0
+        for address, size in entries(vector, count):
+            part = bytes(place[position : min(position + size, received)])
+            ctypes.memmove(address, part, len(part))
+            position += size
+        return received
+
+    def writev(self, descriptor: int, vector: Any, count: int) -> int:
+        if descriptor != self.fileno():
+            return -1
+        assert not self._is_closed, "by now, another file may have the descriptor"
+        try:
+            return self.send(b"".join(ctypes.string_at(address, size) for address, size in entries(vector, count)))
+        except OSError:
+            return -1
+
     def close(self) -> None:
         self._is_closed = True
 
@@ -95,6 +123,12 @@ class Wire:
         return len(taken)
 
 
+def entries(vector: Any, count: int) -> list[tuple[int, int]]:
+    """The addresses and sizes of an array of `struct iovec`."""
+    words = (ctypes.c_size_t * (2 * count)).from_address(ctypes.addressof(vector._obj))
+    return [(words[2 * number], words[2 * number + 1]) for number in range(count)]
+
+
 def is_last(receipt: bytes) -> bool:
     """Whether the connection ends with this receipt."""
     head = receipt.partition(b"{")[0]
@@ -110,7 +144,7 @@ def _first_request(requests: bytes) -> tuple[bytes, bytes]:
 
 
 class TemplatePoller:
-    """The fast path over such a socket, with a function in Python that records its requests."""
+    """The fast path over such a socket, with a function in Python that records its requests and returns the event."""
 
     def __init__(
         self,
@@ -118,8 +152,10 @@ class TemplatePoller:
         responses: list[bytes],
         *,
         pipelining: bool = False,
+        has_vectors: bool = True,
         receipts: Sequence[bytes] = (RECEIPT,),
     ) -> None:
+        """`has_vectors`: whether the system has calls for several pieces of memory, as all but Windows have."""
         self.wire = Wire(cut, responses, receipts)
         connection = RuntimeApiConnection(Endpoint.parse("127.0.0.1:9"))
 
@@ -131,20 +167,25 @@ class TemplatePoller:
         connection.open = reopen  # type: ignore[method-assign]
         self.api = RuntimeApiClient(connection)
         self.calls: list[Seen] = []
-        self._answer = bytearray(b"{}")
+        self._answer = bytearray()
         settings: Any = SimpleNamespace(memory_limit_mb=1, pipelining=pipelining)
         settings.function_name = settings.function_version = settings.log_group = settings.log_stream = None
         function: Any = SimpleNamespace(call=self._call, settings=settings, symbol="handle")
         self.caller = Caller(function)
         self.path = FastPath(self.api, self.caller, settings)
+        # The wire may be another one after a reconnect.
+        self.path._readv = (lambda *arguments: self.wire.readv(*arguments)) if has_vectors else None
+        self.path._writev = (lambda *arguments: self.wire.writev(*arguments)) if has_vectors else None
 
     def _call(self, _request: object, _response: object) -> int:
         assert self.api.invocation is not None
         self.calls.append(_facts(self.api.invocation))
-        if self.api.invocation.payload == b"fail":
+        payload = self.api.invocation.payload
+        if payload == b"fail":
             return 1
-        self.caller.words[abi.DATA] = abi.address_of(self._answer)
-        self.caller.words[abi.LEN] = len(self._answer)
+        self._answer = bytearray(payload or b"-")
+        self.caller.words[abi.DATA] = abi.address_of(self._answer) if payload != b"nothing" else 0
+        self.caller.words[abi.LEN] = len(payload) if payload != b"nothing" else 0
         return 0
 
     def run(self) -> list[Seen]:
@@ -169,7 +210,7 @@ EVENT = st.fixed_dictionaries(
     {
         "id": st.sampled_from(["r-1", "r-2", "r.3", "r/4", "r 5", "", "12-ab"]),
         "deadline": st.sampled_from(["", "1", "1700000000000", "17000000000x0", "+1", "1_0"]),
-        "payload": st.sampled_from([b"", b"x", b"y" * 9, b"z" * 10, b"\r\n\r\n", b"fail", b"w" * 99_999]),
+        "payload": st.sampled_from([b"", b"x", b"y" * 9, b"z" * 10, b"\r\n\r\n", b"fail", b"nothing", b"w" * 99_999]),
         "values": st.lists(VALUES, min_size=len(FIELDS), max_size=len(FIELDS)),
         "length": st.sampled_from(["Content-Length", "content-length"]),
     }
@@ -193,8 +234,9 @@ def check(events: Sequence[Mapping[str, object]], cut: int) -> None:
     apart = [TemplatePoller(10**9, [response]).run() for response in responses]
     calls = [seen for run in apart for seen in run if not isinstance(seen, bytes)]
     sent = [seen for run in apart for seen in run if isinstance(seen, bytes)]
-    for pipelining in (False, True):
-        assert TemplatePoller(cut, [*responses], pipelining=pipelining).run() == [*calls, *sent]
+    for pipelining, has_vectors in itertools.product((False, True), repeat=2):
+        poller = TemplatePoller(cut, [*responses], pipelining=pipelining, has_vectors=has_vectors)
+        assert poller.run() == [*calls, *sent]
 
 
 @settings(max_examples=150 * FUZZ_FACTOR, deadline=None)
@@ -291,6 +333,31 @@ LARGE: list[dict[str, object]] = [{**BASE, "payload": b"x" * size} for size in (
 @pytest.mark.parametrize("cut", [10**9, 400, 60])
 def test_events_may_be_larger_than_the_buffer(cut: int) -> None:
     check(LARGE, cut)
+
+
+def test_nothing_is_sent_by_the_number_of_a_closed_socket() -> None:
+    """The server sends more than the event, which closes the connection before the function is called."""
+    events = [response_with(BASE)] * 3 + [response_with({**BASE, "size": 0})] + [response_with(BASE)]
+    assert TemplatePoller(10**9, [*events]).run() == TemplatePoller(10**9, [*events], has_vectors=False).run()
+
+
+def test_a_call_that_a_signal_interrupts_is_repeated() -> None:
+    events = [response_with(BASE)] * 5
+    poller, failures = TemplatePoller(10**9, [*events]), []
+    receive, send = poller.path._readv, poller.path._writev
+    assert receive is not None
+    assert send is not None
+
+    def interrupted(call: Callable[[int, object, int], int]) -> Callable[[int, object, int], int]:
+        def call_or_fail(descriptor: int, vector: object, count: int) -> int:
+            failures.append(call)
+            return -1 if failures.count(call) % 2 else call(descriptor, vector, count)
+
+        return call_or_fail
+
+    poller.path._readv, poller.path._writev = interrupted(receive), interrupted(send)
+    assert poller.run() == TemplatePoller(10**9, [*events]).run()
+    assert len(failures) > len(events)
 
 
 def test_the_invocation_id_belongs_to_its_event() -> None:

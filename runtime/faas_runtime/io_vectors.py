@@ -1,0 +1,73 @@
+"""Input and output in several pieces of memory by one system call: readv(2) and writev(2).
+
+Such a call puts each part of a head where it is compared or used, so that nothing has to be cut out of it.
+"""
+
+from _ctypes import _memmove_addr  # type: ignore[attr-defined]
+
+from . import abi
+from .ffi import NativeFunction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Piece = tuple[bytearray, int, int]
+    """A part of a buffer: the buffer, where the part begins, and its size in bytes."""
+    Arguments = tuple[object, object, object]
+
+copy = NativeFunction(_memmove_addr)
+"""memmove(3): to, from, size."""
+
+
+class IoVector:
+    """An array of `struct iovec`: pieces of memory that are received or sent one after the other."""
+
+    __slots__ = ("argument", "count", "pieces", "size")
+
+    def __init__(self, pieces: "Sequence[Piece]") -> None:
+        self.pieces = pieces
+        self.count = len(pieces)
+        self.size = sum(size for _, _, size in pieces)
+        """The bytes of all pieces."""
+        array = bytearray(2 * abi.WORD * len(pieces))
+        words: memoryview[int] = memoryview(array).cast("N")  # type: ignore[call-overload]
+        for number, (buffer, start, size) in enumerate(pieces):
+            words[2 * number], words[2 * number + 1] = abi.address_of(buffer) + start, size
+        self.argument = abi.pointer_to(array)
+        """The array, as the argument of a foreign function."""
+
+
+def whole(data: "bytes | bytearray") -> "Piece":
+    """A piece that is all of the data; bytes are copied."""
+    return (data if isinstance(data, bytearray) else bytearray(data)), 0, len(data)
+
+
+def gather(pieces: "Sequence[Piece]") -> bytes:
+    """What is in the pieces."""
+    return b"".join([buffer[start : start + size] for buffer, start, size in pieces])
+
+
+def scatter(data: bytearray, pieces: "Sequence[Piece]") -> None:
+    """Copy the beginning of the data into the pieces."""
+    position = 0
+    for buffer, start, size in pieces:
+        buffer[start : start + size] = data[position : position + size]
+        position += size
+
+
+def system_call(name: str) -> "NativeFunction | None":
+    """A function of the C library; None where there is none, as on Windows."""
+    try:
+        return NativeFunction(abi.python_symbol(name))
+    except (OSError, AttributeError):
+        return None
+
+
+def comparison(first: bytearray, start: int, second: bytearray) -> "tuple[Callable[..., int], Arguments]":
+    """Tells whether a part of the first buffer differs from the second one: a function, and its three arguments."""
+    compare = system_call("memcmp")
+    if compare is None:
+        view = memoryview(first)[start : start + len(second)]
+        return (lambda *_: view != second), (None, None, None)
+    return compare, (abi.pointer_to(first, start), abi.pointer_to(second), abi.Address(len(second)))

@@ -1,0 +1,93 @@
+"""The usual response of a function, and the memory from which it is sent, with its head and the next request.
+
+Responses of one size differ in their ids and contents alone. These are copied or pointed to, and all else is kept.
+"""
+
+from _struct import Struct
+
+from . import abi
+from .caller import COPIED_SIZE
+from .client import INVOCATION_ID_FIELD, JSON
+from .io_vectors import IoVector, comparison, whole
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .caller import Caller
+    from .ffi import NativeFunction
+    from .head_template import HeadTemplate
+    from .io_vectors import Piece
+
+_KNOWN_START = abi.LEN * abi.WORD
+
+
+def _read_words(*indexes: int) -> "Callable[[bytearray], tuple[int, ...]]":
+    """Reads some words of a structure, in the order of their indexes."""
+    form, end = "@", 0
+    for index in indexes:
+        form += f"{(index - end) * abi.WORD}xN"
+        end = index + 1
+    return Struct(form).unpack_from
+
+
+_read = _read_words(abi.DATA, abi.LEN, abi.CONTENT_TYPE, abi.RELEASE)
+
+
+class UsualResponse:
+    """What the responses have in common: their size, the function that frees them, and what surrounds them."""
+
+    __slots__ = (
+        *("_caller", "_known", "_memory", "_next_request", "_parts", "_size", "compared", "count", "differs", "pieces"),
+        *("place", "release", "size_argument", "size_with_request", "vector"),
+    )
+
+    def __init__(self, caller: "Caller", head: bytes, next_request: bytes) -> None:
+        """`head` is what the client formats: request id, fields, size."""
+        self._caller = caller
+        self._parts = head.split(b"%b")
+        self._next_request = whole(next_request)
+        self._known = bytearray((abi.RELEASE + 1 - abi.LEN) * abi.WORD)
+        """The response's words from its length to the function that frees it."""
+        self.differs, self.compared = comparison(caller.response_data, _KNOWN_START, self._known)
+        """Tells, with these arguments, whether the function has given another response than the usual one."""
+        self.release: NativeFunction | None = None
+        """Frees the function's response."""
+        self._expect(0)
+
+    def learn(self, template: "HeadTemplate") -> bool:
+        """Expect responses like the one that the function has given; returns False for one that cannot be copied."""
+        address, size, content_type, release_address = _read(self._caller.response_data)
+        if content_type or size > COPIED_SIZE or not address:
+            return False
+        self._known[:] = self._caller.response_data[_KNOWN_START : _KNOWN_START + len(self._known)]
+        self.release = self._caller.release_at(release_address) if release_address else None
+        if size != self._size:
+            self._expect(size)
+            self.follow(template)
+        return True
+
+    def follow(self, template: "HeadTemplate") -> None:
+        """Answer events with this head from now on."""
+        start, fields, end = self._parts
+        fields += JSON
+        end %= self._size
+        self.pieces: list[Piece] = [whole(start), (template.texts, *template.request_id)]
+        """What is sent: the response with its head, and the request for the next event."""
+        if template.invocation_id is not None:
+            self.pieces += whole(fields + INVOCATION_ID_FIELD), (template.texts, *template.invocation_id)
+            fields = b"\r\n"
+        self.pieces += whole(fields + end), (self._memory, 0, self._size), self._next_request
+        vector = IoVector(self.pieces)
+        self.vector, self.count, self.size_with_request = vector.argument, vector.count, vector.size
+
+    def copied(self) -> bytes:
+        """The copy of the response."""
+        return bytes(self._memory[: self._size])
+
+    def _expect(self, size: int) -> None:
+        self._size = size
+        self._memory = bytearray(size or 1)  # nothing can point into an empty one
+        self.place = abi.pointer_to(self._memory)
+        """Where the response is copied to."""
+        self.size_argument = abi.Address(size)
