@@ -21,7 +21,7 @@ from .caller import LAST_CALL_NUMBER
 from .errors import Stopped
 from .head_template import RECEIPT_SIZE, SHAPES, HeadTemplate, UsualReceipt
 from .invocation import TEXT_HEADERS
-from .io_vectors import copy, gather, scatter, system_call
+from .io_vectors import copy, scatter, system_call
 from .serving import finish
 from .usual_response import UsualResponse
 
@@ -217,7 +217,7 @@ class FastPath:
                 sent_behind = b""
                 self._finish(invocation, status)
                 continue
-            copy(usual.place, data, usual.size_argument)
+            copy(usual.place, data, usual.size)
 
             # Let the function free its memory before anything is sent: the platform may freeze the process then.
             release = usual.release
@@ -239,7 +239,7 @@ class FastPath:
             # Read the receipt, and nothing of an event behind it.
             try:
                 if sent < size:
-                    send_all(gather(usual.pieces[:count])[sent:])
+                    send_all(usual.gather(count)[sent:])
                 receipt = receive_bytes(receipt_size)
             except OSError:
                 receipt = b""
@@ -275,7 +275,7 @@ class FastPath:
         """Send the first pieces of the response where there is no `writev`; returns -1 if nothing was sent."""
         socket = self._client.connection.socket
         try:
-            return socket.send(gather(self._response.pieces[:count])) if socket is not None else -1
+            return socket.send(self._response.gather(count)) if socket is not None else -1
         except OSError:
             return -1
 

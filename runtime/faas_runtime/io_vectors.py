@@ -23,19 +23,26 @@ copy = NativeFunction(_memmove_addr)
 class IoVector:
     """An array of `struct iovec`: pieces of memory that are received or sent one after the other."""
 
-    __slots__ = ("argument", "count", "pieces", "size")
+    __slots__ = ("_words", "argument", "count", "pieces", "size")
 
-    def __init__(self, pieces: "Sequence[Piece]") -> None:
+    def __init__(self, pieces: "list[Piece]") -> None:
         self.pieces = pieces
         self.count = len(pieces)
         self.size = sum(size for _, _, size in pieces)
         """The bytes of all pieces."""
         array = bytearray(2 * abi.WORD * len(pieces))
-        words: memoryview[int] = memoryview(array).cast("N")  # type: ignore[call-overload]
+        self._words: memoryview[int] = memoryview(array).cast("N")  # type: ignore[call-overload]
         for number, (buffer, start, size) in enumerate(pieces):
-            words[2 * number], words[2 * number + 1] = abi.address_of(buffer) + start, size
+            self._words[2 * number], self._words[2 * number + 1] = abi.address_of(buffer) + start, size
         self.argument = abi.pointer_to(array)
         """The array, as the argument of a foreign function."""
+
+    def resize(self, number: int, size: int) -> None:
+        """Let a piece have another size; `number` may count from the end."""
+        buffer, start, old_size = self.pieces[number]
+        self.pieces[number] = buffer, start, size
+        self._words[2 * number + 1] = size
+        self.size += size - old_size
 
 
 def whole(data: "bytes | bytearray") -> "Piece":

@@ -8,7 +8,7 @@ from _struct import Struct
 from . import abi
 from .caller import COPIED_SIZE
 from .client import INVOCATION_ID_FIELD, JSON
-from .io_vectors import IoVector, comparison, whole
+from .io_vectors import IoVector, comparison, gather, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .caller import Caller
     from .ffi import NativeFunction
     from .head_template import HeadTemplate
-    from .io_vectors import Piece
 
+_FIRST_ROOM = 4096  # bytes of the memory for copies, until a longer response comes
+_BODY = -2  # the response among the pieces that are sent; behind it, there is the request for the next event
 _KNOWN_START = abi.LEN * abi.WORD
 
 
@@ -38,8 +39,8 @@ class UsualResponse:
     """What the responses have in common: their size, the function that frees them, and what surrounds them."""
 
     __slots__ = (
-        *("_caller", "_known", "_memory", "_next_request", "_parts", "_size", "compared", "count", "differs", "pieces"),
-        *("place", "release", "size_argument", "size_with_request", "vector"),
+        *("_caller", "_end", "_known", "_memory", "_next_request", "_parts", "_vector", "compared", "count", "differs"),
+        *("place", "release", "size", "size_with_request", "vector"),
     )
 
     def __init__(self, caller: "Caller", head: bytes, next_request: bytes) -> None:
@@ -53,7 +54,9 @@ class UsualResponse:
         """Tells, with these arguments, whether the function has given another response than the usual one."""
         self.release: NativeFunction | None = None
         """Frees the function's response."""
-        self._expect(0)
+        self.size = abi.Address(0)
+        """The bytes of the response, as the argument of a foreign function."""
+        self._make_room(_FIRST_ROOM)
 
     def learn(self, template: "HeadTemplate") -> bool:
         """Expect responses like the one that the function has given; returns False for one that cannot be copied."""
@@ -62,32 +65,42 @@ class UsualResponse:
             return False
         self._known[:] = self._caller.response_data[_KNOWN_START : _KNOWN_START + len(self._known)]
         self.release = self._caller.release_at(release_address) if release_address else None
-        if size != self._size:
-            self._expect(size)
+        self.size.value = size
+        end = self._parts[-1] % size
+        if size > len(self._memory):
+            self._make_room(2 * size)
             self.follow(template)
+        elif len(end) != len(self._end):
+            self.follow(template)
+        else:
+            self._end[:] = end
+            self._vector.resize(_BODY, size)
+            self.size_with_request = self._vector.size
         return True
 
     def follow(self, template: "HeadTemplate") -> None:
         """Answer events with this head from now on."""
         start, fields, end = self._parts
         fields += JSON
-        end %= self._size
-        self.pieces: list[Piece] = [whole(start), (template.texts, *template.request_id)]
-        """What is sent: the response with its head, and the request for the next event."""
+        pieces = [whole(start), (template.texts, *template.request_id)]
         if template.invocation_id is not None:
-            self.pieces += whole(fields + INVOCATION_ID_FIELD), (template.texts, *template.invocation_id)
+            pieces += whole(fields + INVOCATION_ID_FIELD), (template.texts, *template.invocation_id)
             fields = b"\r\n"
-        self.pieces += whole(fields + end), (self._memory, 0, self._size), self._next_request
-        vector = IoVector(self.pieces)
+        size = self.size.value or 0  # ctypes reads 0 as None
+        self._end = bytearray(end % size)
+        pieces += whole(fields), whole(self._end), (self._memory, 0, size), self._next_request
+        self._vector = vector = IoVector(pieces)
         self.vector, self.count, self.size_with_request = vector.argument, vector.count, vector.size
+
+    def gather(self, count: int) -> bytes:
+        """The first pieces of what is sent, so many of them; the last one is the request for the next event."""
+        return gather(self._vector.pieces[:count])
 
     def copied(self) -> bytes:
         """The copy of the response."""
-        return bytes(self._memory[: self._size])
+        return bytes(self._memory[: self.size.value or 0])
 
-    def _expect(self, size: int) -> None:
-        self._size = size
-        self._memory = bytearray(size or 1)  # nothing can point into an empty one
+    def _make_room(self, size: int) -> None:
+        self._memory = bytearray(size)
         self.place = abi.pointer_to(self._memory)
         """Where the response is copied to."""
-        self.size_argument = abi.Address(size)

@@ -360,6 +360,12 @@ def test_a_call_that_a_signal_interrupts_is_repeated() -> None:
     assert len(failures) > len(events)
 
 
+@pytest.mark.parametrize("values", [BASE["values"], ["", "", "", "", "", ""]])
+def test_responses_may_have_any_size(values: list[str]) -> None:
+    sizes = [1, 9, 9, 8, 10, 0, 5, 4096, 4095, 4097, 4096, 65_536, 65_535, 65_537, 20_000, 9, 65_536]
+    check([{**BASE, "values": values, "payload": b"x" * size} for size in sizes], 10**9)
+
+
 def test_the_invocation_id_belongs_to_its_event() -> None:
     unnamed = {**BASE, "values": ["12345678", "", "{}", "{}", "tenant", "arn"], "payload": b"fail"}
     check([BASE, unnamed, BASE, unnamed, BASE, {**BASE, "payload": b"fail"}, unnamed], 10**9)
