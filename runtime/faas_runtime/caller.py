@@ -45,9 +45,9 @@ class Caller:
         self.data = CharPointer.from_buffer(response.data, abi.DATA * abi.WORD)
         """The response's data, whose length is not part of it."""
         self.response_data = response.data
-        self.release_function = NativeFunction(0)
+        self._release_function = NativeFunction(0)
         """The function that freed the last response."""
-        self.release_address = 0
+        self._release_address = 0
         """Its address."""
         self._content_type: bytes | None = None
         self._write = Callback(self._write_piece)  # made once, as it takes a page of executable memory
@@ -74,9 +74,9 @@ class Caller:
         return self.result(status)
 
     def trace_copy(self, template: "HeadTemplate") -> "tuple[Callable[..., object] | None, object, object, object]":
-        """Sets the trace variable to what is in the template's place: a function, and its three arguments.
+        """A function, with its three arguments, that sets the trace variable to the text in the template's place.
 
-        No function where there is nothing to set. Then this has unset the variable.
+        For heads without a trace id, this unsets the variable, and returns no function.
         """
         if self._trace is None or template.trace_id is None:
             if self._trace is not None:
@@ -104,10 +104,10 @@ class Caller:
 
     def release_at(self, address: int) -> NativeFunction:
         """The function at this address, which frees a response; the same object if it is the last one again."""
-        if address != self.release_address:
-            self.release_function = NativeFunction(address)
-            self.release_address = address
-        return self.release_function
+        if address != self._release_address:
+            self._release_function = NativeFunction(address)
+            self._release_address = address
+        return self._release_function
 
     def _prepare(self, invocation: "Invocation") -> None:
         """Fill in the fields that are the same in every request, once for each request structure."""

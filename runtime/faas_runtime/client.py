@@ -144,8 +144,8 @@ class RuntimeApiClient:
 
     @property
     def current_request(self) -> str:
-        """The id of the last invocation; empty if there was none."""
-        return self.invocation.request_id.decode() if self.invocation else ""
+        """The id of the last invocation; empty if there was none. Between two invocations, it may be any text."""
+        return self.invocation.request_id.decode("ascii", "replace") if self.invocation else ""
 
     @property
     def deadline_ms(self) -> int:

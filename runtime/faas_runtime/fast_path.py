@@ -13,7 +13,7 @@ where a request that gets lost does no harm: `next` may be sent again, a respons
 connection that has stayed open from one invocation to the next, and no more once a server has closed it instead.
 """
 
-from _ctypes import _SimpleCData
+from _ctypes import _SimpleCData, sizeof
 from time import monotonic
 
 from . import abi
@@ -21,7 +21,7 @@ from .caller import LAST_CALL_NUMBER
 from .errors import Stopped
 from .head_template import RECEIPT_SIZE, SHAPES, HeadTemplate, UsualReceipt
 from .invocation import TEXT_HEADERS
-from .io_vectors import copy, scatter, system_call
+from .io_vectors import memmove, scatter, system_call
 from .serving import finish
 from .usual_response import UsualResponse
 
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from .environment import Settings
     from .invocation import Invocation
 
-    VectorCall = Callable[[int, object, int], int]
-    """`readv` or `writev`: descriptor, vector and the number of its pieces. Returns bytes, 0 for the end, or -1."""
+    MessageCall = Callable[[int, object, int], int]
+    """`recvmsg` or `sendmsg`: descriptor, message and flags. Returns bytes, 0 for the end of the connection, or -1."""
 
 _TEMPLATE_LIMIT = 8  # heads of different lengths whose templates are kept
 # Servers close idle connections, but none does so this soon. After a longer call, the connection is checked first.
@@ -47,9 +47,6 @@ class _Long(_SimpleCData):  # type: ignore[type-arg]
     """`int64_t`. Setting its value touches less than setting an item of a memoryview."""
 
     _type_ = "q"
-
-
-_LONG_SIZE = 8  # bytes
 
 
 class FastPath:
@@ -64,8 +61,8 @@ class FastPath:
         self._template: HeadTemplate | None = None
         """The one that the request points into."""
         self._usual_receipt = UsualReceipt()
-        self._readv: VectorCall | None = system_call("readv")
-        self._writev: VectorCall | None = system_call("writev")
+        self._recvmsg: MessageCall | None = system_call("recvmsg")
+        self._sendmsg: MessageCall | None = system_call("sendmsg")
         self._response = UsualResponse(caller, client.response_head, client.connection.next_request)
 
     def serve(self) -> None:
@@ -96,8 +93,11 @@ class FastPath:
         return template
 
     def _fitting_template(self, template: HeadTemplate, received: int) -> "HeadTemplate | None":
-        """The template that fits the head that was received into the places of another one; None if there is none."""
-        if received >= template.size and template.renew():
+        """The template that fits a head that was received into the places of this one, with its Date and length.
+
+        If there is none, this returns None, and the head is in the buffer as it came.
+        """
+        if received >= template.size and template.follow_date_and_length():
             return template
         buffer = self._client.connection.reader.buffer
         template.join(buffer, received)
@@ -105,7 +105,7 @@ class FastPath:
         if fitting is None:
             return None
         scatter(buffer, fitting.pieces)
-        return fitting if fitting.renew() else None
+        return fitting if fitting.follow_date_and_length() else None
 
     def _use(self, invocation: "Invocation", template: HeadTemplate) -> None:
         """Let the request point to the values that change, in the template's places, and to copies of the others."""
@@ -138,7 +138,7 @@ class FastPath:
         pipelined_request = next_request if self._settings.pipelining else b""
         receipt_size = self._receipt_size()
         words, request = invocation.memory.words, invocation.memory.argument
-        deadline = _Long.from_buffer(invocation.memory.data, abi.DEADLINE * _LONG_SIZE)
+        deadline = _Long.from_buffer(invocation.memory.data, abi.DEADLINE * sizeof(_Long))
         response_bytes, blank, response = caller.bytes, caller.blank, caller.argument
         call, data, call_number = caller.function_call, caller.data, caller.last_call_number
         shapes, payload_len_index, stream_index = SHAPES, abi.PAYLOAD_LEN, abi.STREAM
@@ -150,6 +150,9 @@ class FastPath:
         while True:  # CPython 3.11 does not specialise a loop that tests its condition at its end
             if connection.socket is not socket:
                 return
+            if reader.buffer is not buffer:  # it grew with a long receipt
+                buffer = reader.buffer
+                self._use(invocation, template)
             # Ask for an event. What can be prepared for it is prepared before it comes.
             client.is_busy = False
             reader.count = received = 0
@@ -165,7 +168,7 @@ class FastPath:
                     break
 
             # Receive its head into the places of a template. A head that fits none is left to `client.next`.
-            received = receive(descriptor, template.vector, template.count)
+            received = receive(descriptor, template.message, 0)
             if received <= 0:
                 received = self._receive_and_scatter()
             reader.count = received
@@ -217,7 +220,7 @@ class FastPath:
                 sent_behind = b""
                 self._finish(invocation, status)
                 continue
-            copy(usual.place, data, usual.size)
+            memmove(usual.place, data, usual.size)
 
             # Let the function free its memory before anything is sent: the platform may freeze the process then.
             release = usual.release
@@ -226,11 +229,7 @@ class FastPath:
 
             # Send the response, and behind it the request for the next event.
             sent_behind = b"" if client.is_stopping else pipelined_request
-            if sent_behind:
-                count, size = usual.count, usual.size_with_request
-            else:
-                count, size = usual.count - 1, usual.size_with_request - len(next_request)
-            sent = send(descriptor, usual.vector, count)
+            sent = send(descriptor, usual.message_with_request if sent_behind else usual.message, 0)
             if sent < 0:  # nothing of it has left, so the response may be sent again
                 sent_behind = b""
                 self._send_copy(invocation, usual.copied())
@@ -238,8 +237,8 @@ class FastPath:
 
             # Read the receipt, and nothing of an event behind it.
             try:
-                if sent < size:
-                    send_all(usual.gather(count)[sent:])
+                if sent < usual.total + len(sent_behind):
+                    send_all((usual.gather() + sent_behind)[sent:])
                 receipt = receive_bytes(receipt_size)
             except OSError:
                 receipt = b""
@@ -252,14 +251,14 @@ class FastPath:
             self._settings.pipelining = False
         client.expect_event(received)
 
-    def _system_calls(self, socket: "Socket") -> "tuple[VectorCall, VectorCall, int]":
+    def _system_calls(self, socket: "Socket") -> "tuple[MessageCall, MessageCall, int]":
         """How to receive and to send several pieces, and over which descriptor."""
-        if self._readv is not None and self._writev is not None:
-            return self._readv, self._writev, socket.fileno()
-        return (lambda *_: self._receive_and_scatter()), (lambda *arguments: self._gather_and_send(arguments[2])), -1
+        if self._recvmsg is not None and self._sendmsg is not None:
+            return self._recvmsg, self._sendmsg, socket.fileno()
+        return (lambda *_: self._receive_and_scatter()), (lambda _, message, __: self._gather_and_send(message)), -1
 
     def _receive_and_scatter(self) -> int:
-        """Receive into the buffer first: where there is no `readv`, and after it failed or was interrupted."""
+        """Receive into the buffer first: where there is no `recvmsg`, and after it failed or was interrupted."""
         connection, template = self._client.connection, self._template
         buffer = connection.reader.buffer
         assert connection.socket is not None
@@ -271,11 +270,12 @@ class FastPath:
         scatter(buffer, template.pieces)
         return received
 
-    def _gather_and_send(self, count: int) -> int:
-        """Send the first pieces of the response where there is no `writev`; returns -1 if nothing was sent."""
-        socket = self._client.connection.socket
+    def _gather_and_send(self, message: object) -> int:
+        """Send what the message has where there is no `sendmsg`; returns -1 for a failure."""
+        connection, usual = self._client.connection, self._response
+        behind = connection.next_request if message is usual.message_with_request else b""
         try:
-            return socket.send(self._response.gather(count)) if socket is not None else -1
+            return connection.socket.send(usual.gather() + behind) if connection.socket is not None else -1
         except OSError:
             return -1
 

@@ -22,7 +22,7 @@ _DATE = b"date"
 RECEIPT_SIZE = 470  # bytes; with an object's head, this is what Python allocates at hardly any cost
 _CHANGING_TEXTS = tuple(header for header in TEXT_HEADERS if header.changes)
 _DEADLINE_DIGITS = 18  # of numbers that fit into 64 bits
-_LARGEST_PIECE = 1 << 30  # bytes; `readv` returns an int here
+_LARGEST_PIECE = 1 << 30  # bytes; `recvmsg` returns an int here
 
 # The shape of values that appear in paths, headers and C strings: letters and digits all become `a`, some punctuation
 # stays, and any other byte becomes `!`. For bytes.translate.
@@ -42,11 +42,12 @@ class HeadTemplate:
         "_buffer",
         "_constant_size",
         "_length_start",
-        "count",
+        "_vector",
         "deadline",
         "expected",
         "fixed",
         "invocation_id",
+        "message",
         "payload_size",
         "pieces",
         "pointers",
@@ -56,7 +57,6 @@ class HeadTemplate:
         "texts",
         "trace_id",
         "values",
-        "vector",
     )
 
     def __init__(self, response: "ReceivedResponse", head: bytearray, values: "dict[str, bytes]") -> None:
@@ -92,10 +92,8 @@ class HeadTemplate:
         self.shape = self.texts.translate(SHAPES)
         """The shape of the texts. It has to be the same in each head."""
         self._buffer: bytearray | None = None
-        self.vector: CArgObject | None = None
-        """Where a head and its event go, as the argument of `readv`."""
-        self.count = 0
-        """The number of its pieces."""
+        self.message: CArgObject | None = None
+        """Where a head and its event go, as the argument of `recvmsg`."""
 
     def _place_texts(self, headers: "dict[bytes, bytes]", places: "dict[bytes, Piece]") -> None:
         """Make room for the texts that change, each with a NUL byte behind it, as the request points to them."""
@@ -117,12 +115,12 @@ class HeadTemplate:
         self.trace_id = spans.get(TRACE_ID_HEADER.name)
 
     def use_buffer(self, buffer: bytearray) -> None:
-        """Let the event follow its head into this buffer, to where it would be if its head came before it."""
+        """Receive events into this buffer, behind room for their heads: `join` may put a head there."""
         if self._buffer is not buffer:
             self._buffer = buffer
             event = (buffer, self.size, min(len(buffer) - self.size, _LARGEST_PIECE))
-            vector = IoVector([*self.pieces, event])
-            self.vector, self.count = vector.argument, vector.count
+            self._vector = IoVector([*self.pieces, event])
+            self.message = self._vector.message(len(self._vector.pieces))
 
     def invocation_id_field(self) -> bytes:
         """The field that the response has to repeat, with its line end, if there is such an id."""
@@ -135,7 +133,7 @@ class HeadTemplate:
         end = min(received, self.size)
         buffer[:end] = gather(self.pieces)[:end]
 
-    def renew(self) -> bool:
+    def follow_date_and_length(self) -> bool:
         """Fit heads with the Date and the length of this one from now on; False if anything else differs."""
         fixed, expected, constant_size = self.fixed, self.expected, self._constant_size
         date, length = fixed[constant_size : self._length_start], fixed[self._length_start :]

@@ -100,7 +100,7 @@ class Invocation:
         self.memory.words[index] = address_of(copy)
 
     def set_request_id(self, place: "bytes | memoryview") -> None:
-        """Let `request_id` be what is in this place when it is asked for."""
+        """Let `request_id` be what is in this place whenever it is asked for."""
         self._id = place
 
     @property

@@ -1,6 +1,7 @@
-"""Input and output in several pieces of memory by one system call: readv(2) and writev(2).
+"""Input and output in several pieces of memory by one system call: recvmsg(2) and sendmsg(2).
 
-Such a call puts each part of a head where it is compared or used, so that nothing has to be cut out of it.
+Such a call puts each part of a head where it is compared or used, so that nothing has to be cut out of it. It refuses a
+descriptor that is no socket. So nothing is written into a file that has got the number of a closed socket.
 """
 
 from _ctypes import _memmove_addr  # type: ignore[attr-defined]
@@ -11,31 +12,42 @@ from .ffi import NativeFunction
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from ctypes import _CArgObject as CArgObject
 
     Piece = tuple[bytearray, int, int]
     """A part of a buffer: the buffer, where the part begins, and its size in bytes."""
     Arguments = tuple[object, object, object]
 
-copy = NativeFunction(_memmove_addr)
+memmove = NativeFunction(_memmove_addr)
 """memmove(3): to, from, size."""
+# The words of a `struct msghdr` (recvmsg(2), in <sys/socket.h>): an address, its size, the vector, its count, control
+# data, their size and flags. On systems where some of them have 32 bits, they are in the same words, or not there.
+_MESSAGE_WORDS, _VECTOR, _COUNT = 7, 2, 3
 
 
 class IoVector:
-    """An array of `struct iovec`: pieces of memory that are received or sent one after the other."""
+    """An array of `struct iovec`: pieces of memory that are received or sent one after the other.
 
-    __slots__ = ("_words", "argument", "count", "pieces", "size")
+    The system reads and writes the pieces by their addresses. So this object has to live as long as its messages.
+    """
+
+    __slots__ = ("_array", "_words", "pieces", "size")
 
     def __init__(self, pieces: "list[Piece]") -> None:
         self.pieces = pieces
-        self.count = len(pieces)
         self.size = sum(size for _, _, size in pieces)
         """The bytes of all pieces."""
-        array = bytearray(2 * abi.WORD * len(pieces))
-        self._words: memoryview[int] = memoryview(array).cast("N")  # type: ignore[call-overload]
+        self._array = bytearray(2 * abi.WORD * len(pieces))
+        self._words: memoryview[int] = memoryview(self._array).cast("N")  # type: ignore[call-overload]
         for number, (buffer, start, size) in enumerate(pieces):
             self._words[2 * number], self._words[2 * number + 1] = abi.address_of(buffer) + start, size
-        self.argument = abi.pointer_to(array)
-        """The array, as the argument of a foreign function."""
+
+    def message(self, count: int) -> "CArgObject":
+        """The first pieces, so many of them, as the argument of `recvmsg` or `sendmsg`: a `struct msghdr`."""
+        message = bytearray(_MESSAGE_WORDS * abi.WORD)
+        words: memoryview[int] = memoryview(message).cast("N")  # type: ignore[call-overload]
+        words[_VECTOR], words[_COUNT] = abi.address_of(self._array), count
+        return abi.pointer_to(message)
 
     def resize(self, number: int, size: int) -> None:
         """Let a piece have another size; `number` may count from the end."""

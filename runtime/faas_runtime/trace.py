@@ -46,13 +46,16 @@ class TraceVariable:
     def copy_from(
         self, texts: bytearray, start: int, size: int
     ) -> "tuple[Callable[..., object], object, object, object]":
-        """Sets the variable to what is in this place, always of the same size: a function, and its three arguments."""
+        """A function, with its three arguments, that sets the variable to the text in this place.
+
+        The text always has this size. Until the first call, the variable has a value without a meaning.
+        """
         if self._putenv is None:
             return (lambda *_: self.set(bytes(texts[start : start + size]))), None, None, None
-        from .io_vectors import copy
+        from .io_vectors import memmove
 
         self.set(b"-" * size)
-        return copy, abi.pointer_to(self._buffer, len(_PREFIX)), abi.pointer_to(texts, start), abi.Address(size)
+        return memmove, abi.pointer_to(self._buffer, len(_PREFIX)), abi.pointer_to(texts, start), abi.Address(size)
 
     def _allocate(self, size: int) -> None:
         self._buffer = bytearray(_PREFIX) + bytearray(size)

@@ -3,8 +3,6 @@
 Responses of one size differ in their ids and contents alone. These are copied or pointed to, and all else is kept.
 """
 
-from _struct import Struct
-
 from . import abi
 from .caller import COPIED_SIZE
 from .client import INVOCATION_ID_FIELD, JSON
@@ -12,8 +10,6 @@ from .io_vectors import IoVector, comparison, gather, whole
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from .caller import Caller
     from .ffi import NativeFunction
     from .head_template import HeadTemplate
@@ -23,31 +19,30 @@ _BODY = -2  # the response among the pieces that are sent; behind it, there is t
 _KNOWN_START = abi.LEN * abi.WORD
 
 
-def _read_words(*indexes: int) -> "Callable[[bytearray], tuple[int, ...]]":
-    """Reads some words of a structure, in the order of their indexes."""
-    form, end = "@", 0
-    for index in indexes:
-        form += f"{(index - end) * abi.WORD}xN"
-        end = index + 1
-    return Struct(form).unpack_from
-
-
-_read = _read_words(abi.DATA, abi.LEN, abi.CONTENT_TYPE, abi.RELEASE)
-
-
 class UsualResponse:
     """What the responses have in common: their size, the function that frees them, and what surrounds them."""
 
     __slots__ = (
-        *("_caller", "_end", "_known", "_memory", "_next_request", "_parts", "_vector", "compared", "count", "differs"),
-        *("place", "release", "size", "size_with_request", "vector"),
+        *(
+            "_caller",
+            "_end",
+            "_known",
+            "_memory",
+            "_next_request",
+            "_parts",
+            "_vector",
+            "compared",
+            "differs",
+            "message",
+        ),
+        *("message_with_request", "place", "release", "size", "total"),
     )
 
     def __init__(self, caller: "Caller", head: bytes, next_request: bytes) -> None:
         """`head` is what the client formats: request id, fields, size."""
         self._caller = caller
         self._parts = head.split(b"%b")
-        self._next_request = whole(next_request)
+        self._next_request = bytearray(next_request)
         self._known = bytearray((abi.RELEASE + 1 - abi.LEN) * abi.WORD)
         """The response's words from its length to the function that frees it."""
         self.differs, self.compared = comparison(caller.response_data, _KNOWN_START, self._known)
@@ -60,8 +55,9 @@ class UsualResponse:
 
     def learn(self, template: "HeadTemplate") -> bool:
         """Expect responses like the one that the function has given; returns False for one that cannot be copied."""
-        address, size, content_type, release_address = _read(self._caller.response_data)
-        if content_type or size > COPIED_SIZE or not address:
+        words = self._caller.words
+        size, release_address = words[abi.LEN], words[abi.RELEASE]
+        if words[abi.CONTENT_TYPE] or size > COPIED_SIZE or not words[abi.DATA]:
             return False
         self._known[:] = self._caller.response_data[_KNOWN_START : _KNOWN_START + len(self._known)]
         self.release = self._caller.release_at(release_address) if release_address else None
@@ -75,7 +71,7 @@ class UsualResponse:
         else:
             self._end[:] = end
             self._vector.resize(_BODY, size)
-            self.size_with_request = self._vector.size
+            self.total = self._vector.size - len(self._next_request)
         return True
 
     def follow(self, template: "HeadTemplate") -> None:
@@ -88,13 +84,16 @@ class UsualResponse:
             fields = b"\r\n"
         size = self.size.value or 0  # ctypes reads 0 as None
         self._end = bytearray(end % size)
-        pieces += whole(fields), whole(self._end), (self._memory, 0, size), self._next_request
+        pieces += whole(fields), whole(self._end), (self._memory, 0, size), whole(self._next_request)
         self._vector = vector = IoVector(pieces)
-        self.vector, self.count, self.size_with_request = vector.argument, vector.count, vector.size
+        self.message, self.message_with_request = vector.message(len(pieces) - 1), vector.message(len(pieces))
+        """What is sent, without and with the request for the next event, as the argument of `sendmsg`."""
+        self.total = vector.size - len(self._next_request)
+        """The bytes of a response with its head."""
 
-    def gather(self, count: int) -> bytes:
-        """The first pieces of what is sent, so many of them; the last one is the request for the next event."""
-        return gather(self._vector.pieces[:count])
+    def gather(self) -> bytes:
+        """A response with its head."""
+        return gather(self._vector.pieces[:-1])
 
     def copied(self) -> bytes:
         """The copy of the response."""

@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from faas_runtime.client import RuntimeApiClient
+from faas_runtime.connection import RuntimeApiConnection
+from faas_runtime.environment import Endpoint
+from faas_runtime.invocation import Invocation
 
 from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime.support import (
@@ -88,6 +92,32 @@ def test_connection_that_is_closed_during_the_call(functions: Path) -> None:
     assert [request.connection for request in server.requests[-3:]] == [0, 1, 1]
     assert server.requests[-2].body == b"5678"
     assert "not sent again" not in errors
+
+
+@pytest.mark.parametrize("environment", [{}, NO_PIPELINING], ids=["pipelining", "no pipelining"])
+def test_a_file_that_gets_the_number_of_the_socket(
+    functions: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    data = tmp_path / "data"
+    data.touch()
+    script = [*WARM, invocation(b"close")]
+    with (
+        ScriptedServer(script, [ACCEPTED, invocation(b"last"), ACCEPTED, OVER], lingering=True) as server,
+        Runtime(
+            server.address, "rough.close_and_open", functions, environment={"DATA": str(data)} | environment
+        ) as runtime,
+    ):
+        runtime.end()
+    assert data.read_bytes() == b""
+    assert [request.body for request in server.requests if request.method == "POST"] == [b"done"] * 5
+
+
+def test_the_id_may_be_any_text_between_two_invocations() -> None:
+    """The head of the next event may lie there, while the watcher reads the id."""
+    client = RuntimeApiClient(RuntimeApiConnection(Endpoint.parse("127.0.0.1:9")))
+    client.invocation = Invocation()
+    client.invocation.set_request_id(memoryview(b"r-\xc3"))
+    assert client.current_request == "r-\ufffd"
 
 
 def test_a_write_after_the_return_is_refused(functions: Path) -> None:

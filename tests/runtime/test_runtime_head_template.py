@@ -83,23 +83,23 @@ class Wire:
     def fileno(self) -> int:
         return 7
 
-    def readv(self, _: int, vector: Any, count: int) -> int:
+    def recvmsg(self, _: int, message: Any, _flags: int) -> int:
         """As the system call: one piece of what has come, spread over the pieces of memory."""
         place = bytearray(2_000_000)
-        received = self.recv_into(memoryview(place)[: sum(size for _, size in entries(vector, count))])
+        received = self.recv_into(memoryview(place)[: sum(size for _, size in entries(message))])
         position = 0
-        for address, size in entries(vector, count):
+        for address, size in entries(message):
             part = bytes(place[position : min(position + size, received)])
             ctypes.memmove(address, part, len(part))
             position += size
         return received
 
-    def writev(self, descriptor: int, vector: Any, count: int) -> int:
+    def sendmsg_by_address(self, descriptor: int, message: Any, _flags: int) -> int:
         if descriptor != self.fileno():
             return -1
         assert not self._is_closed, "by now, another file may have the descriptor"
         try:
-            return self.send(b"".join(ctypes.string_at(address, size) for address, size in entries(vector, count)))
+            return self.send(b"".join(ctypes.string_at(address, size) for address, size in entries(message)))
         except OSError:
             return -1
 
@@ -123,10 +123,12 @@ class Wire:
         return len(taken)
 
 
-def entries(vector: Any, count: int) -> list[tuple[int, int]]:
-    """The addresses and sizes of an array of `struct iovec`."""
-    words = (ctypes.c_size_t * (2 * count)).from_address(ctypes.addressof(vector._obj))
-    return [(words[2 * number], words[2 * number + 1]) for number in range(count)]
+def entries(message: Any) -> list[tuple[int, int]]:
+    """The addresses and sizes of the pieces of a `struct msghdr`."""
+    header = (ctypes.c_size_t * 7).from_address(ctypes.addressof(message._obj))
+    assert not any((*header[:2], *header[4:]))
+    words = (ctypes.c_size_t * (2 * header[3])).from_address(header[2])
+    return [(words[2 * number], words[2 * number + 1]) for number in range(header[3])]
 
 
 def is_last(receipt: bytes) -> bool:
@@ -174,8 +176,8 @@ class TemplatePoller:
         self.caller = Caller(function)
         self.path = FastPath(self.api, self.caller, settings)
         # The wire may be another one after a reconnect.
-        self.path._readv = (lambda *arguments: self.wire.readv(*arguments)) if has_vectors else None
-        self.path._writev = (lambda *arguments: self.wire.writev(*arguments)) if has_vectors else None
+        self.path._recvmsg = (lambda *arguments: self.wire.recvmsg(*arguments)) if has_vectors else None
+        self.path._sendmsg = (lambda *arguments: self.wire.sendmsg_by_address(*arguments)) if has_vectors else None
 
     def _call(self, _request: object, _response: object) -> int:
         assert self.api.invocation is not None
@@ -335,6 +337,19 @@ def test_events_may_be_larger_than_the_buffer(cut: int) -> None:
     check(LARGE, cut)
 
 
+@pytest.mark.parametrize("status", [b"202 Accepted", b"403 Forbidden"])
+@pytest.mark.parametrize("cut", [10**9, 370])
+def test_a_receipt_may_be_larger_than_the_buffer(cut: int, status: bytes) -> None:
+    """Events that follow are in another buffer."""
+    large = b"HTTP/1.1 %b\r\nContent-Length: 70000\r\n\r\n" % status + b"R" * 70_000
+    events = [response_with({**BASE, "payload": b"%d" % number * 40}) for number in range(8)]
+    for pipelining, has_vectors in itertools.product((False, True), repeat=2):
+        receipts = [*[RECEIPT] * 3, large, *[RECEIPT] * 4]
+        poller = TemplatePoller(cut, [*events], pipelining=pipelining, has_vectors=has_vectors, receipts=receipts)
+        poller.run()
+        assert [call[2] for call in poller.calls] == [b"%d" % number * 40 for number in range(8)]
+
+
 def test_nothing_is_sent_by_the_number_of_a_closed_socket() -> None:
     """The server sends more than the event, which closes the connection before the function is called."""
     events = [response_with(BASE)] * 3 + [response_with({**BASE, "size": 0})] + [response_with(BASE)]
@@ -344,7 +359,7 @@ def test_nothing_is_sent_by_the_number_of_a_closed_socket() -> None:
 def test_a_call_that_a_signal_interrupts_is_repeated() -> None:
     events = [response_with(BASE)] * 5
     poller, failures = TemplatePoller(10**9, [*events]), []
-    receive, send = poller.path._readv, poller.path._writev
+    receive, send = poller.path._recvmsg, poller.path._sendmsg
     assert receive is not None
     assert send is not None
 
@@ -355,7 +370,7 @@ def test_a_call_that_a_signal_interrupts_is_repeated() -> None:
 
         return call_or_fail
 
-    poller.path._readv, poller.path._writev = interrupted(receive), interrupted(send)
+    poller.path._recvmsg, poller.path._sendmsg = interrupted(receive), interrupted(send)
     assert poller.run() == TemplatePoller(10**9, [*events]).run()
     assert len(failures) > len(events)
 
