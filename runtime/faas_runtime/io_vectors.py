@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 memmove = NativeFunction(_memmove_addr)
 """memmove(3): to, from, size."""
-# The words of a `struct msghdr` (recvmsg(2), in <sys/socket.h>): an address, its size, the vector, its count, control
-# data, their size and flags. On systems where some of them have 32 bits, they are in the same words, or not there.
+# The words of a `struct msghdr` (recvmsg(2)) on Linux: an address, its size, the vector, its count, control data, their
+# size, flags. macOS has 32 bits for the sizes, the count and the flags. The vector and its count are in the same places.
 _MESSAGE_WORDS, _VECTOR, _COUNT = 7, 2, 3
 
 

@@ -23,19 +23,21 @@ class UsualResponse:
     """What the responses have in common: their size, the function that frees them, and what surrounds them."""
 
     __slots__ = (
-        *(
-            "_caller",
-            "_end",
-            "_known",
-            "_memory",
-            "_next_request",
-            "_parts",
-            "_vector",
-            "compared",
-            "differs",
-            "message",
-        ),
-        *("message_with_request", "place", "release", "size", "total"),
+        "_caller",
+        "_end",
+        "_known",
+        "_memory",
+        "_next_request",
+        "_parts",
+        "_vector",
+        "compared",
+        "differs",
+        "message",
+        "message_with_request",
+        "place",
+        "release",
+        "size",
+        "total",
     )
 
     def __init__(self, caller: "Caller", head: bytes, next_request: bytes) -> None:
