@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 memmove = NativeFunction(_memmove_addr)
 """memmove(3): to, from, size."""
 # The words of a `struct msghdr` (recvmsg(2)) on Linux: an address, its size, the vector, its count, control data, their
-# size, flags. macOS has 32 bits for the sizes, the count and the flags. The vector and its count are in the same places.
+# size, flags. macOS has 32 bits for the sizes, the count and the flags. The vector and its count are in the same place.
 _MESSAGE_WORDS, _VECTOR, _COUNT = 7, 2, 3
 
 
