@@ -133,6 +133,14 @@ def python_symbol(name: str) -> int:
     return dlsym(dlopen(None, 0), name)  # type: ignore[arg-type]
 
 
+def c_function(name: str) -> "NativeFunction | None":
+    """A function of the C library; None where there is none, as often on Windows."""
+    try:
+        return NativeFunction(python_symbol(name))
+    except (OSError, AttributeError):
+        return None
+
+
 if sys.platform == "win32":
 
     class _Interpreter:

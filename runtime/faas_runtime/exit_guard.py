@@ -35,9 +35,8 @@ def guard(clients: "Sequence[RuntimeApiClient]" = (), hook: str = "") -> None:
     _hook = hook
     if _exit_handler is not None:
         return
-    try:
-        register = NativeFunction(abi.python_symbol("__cxa_atexit"))
-    except (OSError, AttributeError):
+    register = abi.c_function("__cxa_atexit")
+    if register is None:
         return  # not on this system
     _guarded_process = system.getpid()
     _exit_handler = abi.Callback(_report)

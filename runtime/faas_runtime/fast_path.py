@@ -21,7 +21,7 @@ from .caller import LAST_CALL_NUMBER
 from .errors import Stopped
 from .head_template import RECEIPT_SIZE, SHAPES, HeadTemplate, UsualReceipt
 from .invocation import TEXT_HEADERS
-from .io_vectors import memmove, scatter, system_call
+from .io_vectors import memmove, scatter
 from .serving import finish
 from .usual_response import UsualResponse
 
@@ -61,8 +61,8 @@ class FastPath:
         self._template: HeadTemplate | None = None
         """The one that the request points into."""
         self._usual_receipt = UsualReceipt()
-        self._recvmsg: MessageCall | None = system_call("recvmsg")
-        self._sendmsg: MessageCall | None = system_call("sendmsg")
+        self._recvmsg: MessageCall | None = abi.c_function("recvmsg")
+        self._sendmsg: MessageCall | None = abi.c_function("sendmsg")
         self._response = UsualResponse(caller, client.response_head, client.connection.next_request)
 
     def serve(self) -> None:

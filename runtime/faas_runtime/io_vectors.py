@@ -75,17 +75,9 @@ def scatter(data: bytearray, pieces: "Sequence[Piece]") -> None:
         position += size
 
 
-def system_call(name: str) -> "NativeFunction | None":
-    """A function of the C library; None where there is none, as on Windows."""
-    try:
-        return NativeFunction(abi.python_symbol(name))
-    except (OSError, AttributeError):
-        return None
-
-
 def comparison(first: bytearray, start: int, second: bytearray) -> "tuple[Callable[..., int], Arguments]":
     """Tells whether a part of the first buffer differs from the second one: a function, and its three arguments."""
-    compare = system_call("memcmp")
+    compare = abi.c_function("memcmp")
     if compare is None:
         view = memoryview(first)[start : start + len(second)]
         return (lambda *_: view != second), (None, None, None)

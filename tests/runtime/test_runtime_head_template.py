@@ -364,9 +364,9 @@ def test_a_call_that_a_signal_interrupts_is_repeated() -> None:
     assert send is not None
 
     def interrupted(call: Callable[[int, object, int], int]) -> Callable[[int, object, int], int]:
-        def call_or_fail(descriptor: int, vector: object, count: int) -> int:
+        def call_or_fail(descriptor: int, message: object, flags: int) -> int:
             failures.append(call)
-            return -1 if failures.count(call) % 2 else call(descriptor, vector, count)
+            return -1 if failures.count(call) % 2 else call(descriptor, message, flags)
 
         return call_or_fail
 
