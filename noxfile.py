@@ -157,11 +157,14 @@ for session_name, session_summary in SESSIONS.items():
     release_session(session_name, session_summary)
 
 
+# Three processes: each waits for containers, servers and the disk for a sixth of its time on two processors.
+PYTEST = ("python", "-m", "pytest", "-n", "3")
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
-    """Run the tests, two at a time; -- takes arguments of pytest, and --changed for what a change can affect."""
-    programs = environment(session, "tests")
-    run(programs, "python", "-m", "pytest", "-n", "2", *session.posargs)
+    """Run the tests, three at a time; -- takes arguments of pytest, and --changed for what a change can affect."""
+    run(environment(session, "tests"), *PYTEST, *session.posargs)
 
 
 @nox.session
@@ -180,15 +183,14 @@ def lint(session: nox.Session) -> None:
 def fuzz(session: nox.Session) -> None:
     """Fuzz the parsers of the runtime and of the emulator for some minutes, fifty times as long as the tests do."""
     programs = environment(session, "tests")
-    pytest = ("python", "-m", "pytest", "-n", "2")
     files = [f"tests/runtime/test_runtime_{name}.py" for name in ("http_reader", "head_template", "check")]
-    run(programs, *pytest, "-m", "long or not long", *files, *session.posargs, FAAS_FUZZ_FACTOR="50")
+    run(programs, *PYTEST, "-m", "long or not long", *files, *session.posargs, FAAS_FUZZ_FACTOR="50")
     fuzzed = ["runtime/test_runtime_quoted_bytes", "runtime/test_runtime_hostile_responses"]
     fuzzed += ["runtime/test_runtime_pipelined_receipts"]
     fuzzed += ["emulator/test_emulator_runtime_api", "emulator/test_emulator_hostile_clients"]
     fuzzed += ["emulator/test_emulator_text"]
     files = [f"tests/{name}.py" for name in fuzzed]
-    run(programs, *pytest, "-k", "fuzzed", *files, *session.posargs, FAAS_FUZZ_FACTOR="50")
+    run(programs, *PYTEST, "-k", "fuzzed", *files, *session.posargs, FAAS_FUZZ_FACTOR="50")
 
 
 @nox.session(default=False)
@@ -213,6 +215,7 @@ WITH_PROOFS = (
     "images/test_planted.py",
     "prove/test_compare.py",
     "prove/test_reproduce.py",
+    "release/test_snapshot.py",
     "release/test_waivers.py",
     "verify",
 )
@@ -238,7 +241,6 @@ SLOW = (
     "release/test_bump.py",
     "release/test_environment.py",
     "release/test_paths.py",
-    "release/test_snapshot.py",
     "releases",
 )
 
@@ -246,8 +248,7 @@ SLOW = (
 def run_long(session: nox.Session, *places: str) -> None:
     """Run the tests in some places below `tests` that are marked as `long` or `mutant`."""
     files = [f"tests/{place}" for place in places]
-    programs = environment(session, "tests")
-    run(programs, "python", "-m", "pytest", "-n", "2", "-m", "long or mutant", *files, *session.posargs)
+    run(environment(session, "tests"), *PYTEST, "-m", "long or mutant", *files, *session.posargs)
 
 
 @nox.session(default=False)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
@@ -62,6 +64,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return collection_path.relative_to(changed.ROOT).as_posix() not in affected or None
 
 
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave out what is imported by now: it would look at all of it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("markexpr"):
         left_out = [item for item in items if item.get_closest_marker("long")]
@@ -75,6 +83,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if exitstatus == pytest.ExitCode.OK and not session.config.getoption("basetemp"):  # workers have that option
+        # Not after each test: for minutes, ext4 without a journal looks for inodes that were not freed lately, and that
+        # took a sixth of the processor time of all tests.
+        shutil.rmtree(session.config._tmp_path_factory.getbasetemp(), ignore_errors=True)  # type: ignore[attr-defined]
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash[AFFECTED] is not None:
         session.exitstatus = pytest.ExitCode.OK  # the change affects no test
 

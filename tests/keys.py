@@ -20,6 +20,8 @@ CREATED = "20260101T000000"
 EPOCH = 1795392000  # 2026-11-23
 _USERS = ("packages", "stranger")
 _RECIPE = ("rsa4096", "sign", "2029-01-01")
+# GnuPG would choose a count for which unlocking a key takes a tenth of a second or more, at each signature.
+_AGENT = "s2k-count 65536\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ class SigningKeys:
 @contextmanager
 def signing_keys(folder: Path) -> Iterator[SigningKeys]:
     """The keys, in a new folder of the test. Agents that gpg starts for it are ended after the block."""
-    made = kept("keys", key_of(PASSPHRASE, CREATED, *_RECIPE), _generate)
+    made = kept("keys", key_of(PASSPHRASE, CREATED, *_RECIPE, _AGENT), _generate)
     shutil.copytree(made, folder, ignore=shutil.ignore_patterns("S.*", "*.lock"))
     fingerprint, stranger = (folder / "fingerprints").read_text().split()
     found = SigningKeys(
@@ -79,6 +81,7 @@ def _generate(folder: Path) -> None:
     run = Runner(log=folder / "log")
     fingerprints = []
     with throw_away_home() as home:
+        (home / "gpg-agent.conf").write_text(_AGENT)
         try:
             gpg = Gpg(home=home, epoch=EPOCH, run=run)
             for user in _USERS:

@@ -44,7 +44,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, fast: dict[str, str]) -> 
     return made
 
 
-@pytest.mark.mutant
+@pytest.mark.long
 def test_what_depends_on_its_surroundings_is_named(checkout: Path, fast: dict[str, str]) -> None:
     done = run_ci(checkout, "reproduce", env=fast)
     assert done.returncode == 14, done.stderr

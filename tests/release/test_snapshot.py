@@ -161,6 +161,7 @@ def without_engines() -> Iterator[dict[str, str]]:
         yield {"PATH": str(search_path(Path(name, "bin"), without=missing))}
 
 
+@pytest.mark.long
 def test_a_run_that_is_killed_anywhere_is_completed_by_the_next(
     snapshot: Path, without_engines: dict[str, str], tmp_path: Path
 ) -> None:
