@@ -15,6 +15,7 @@ from ci.pipeline.finished import Dist
 from ci.pipeline.jobs import Job, Output, Project, Variant, Verdict, Workspace
 from ci.verify import previous, roots
 from ci.verify.check import BuiltFunction
+from ci.verify.in_root import Root, unpack
 from ci.verify.previous import Previous
 from tests.cache import kept, key_of
 from tests.support import not_there
@@ -36,6 +37,15 @@ def place_root(dist: Path, suite: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     shutil.copyfile(tar, target)
+
+
+def root_of(project: Project, suite: str, folder: Path) -> Root:
+    """The unpacked root of a suite, in a new folder."""
+    place_root(project.dist, suite)
+    (found,) = (one for one in roots.SUITES if one.name == suite)
+    folder.mkdir()
+    run = Runner(log=folder.with_suffix(".log"))
+    return unpack(Workspace(project=project, job="proof", folder=folder, out=folder, run=run), found)
 
 
 def run_job(

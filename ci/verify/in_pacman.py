@@ -79,7 +79,9 @@ class Pacman:
     def offer(self, packages: Sequence[Path]) -> None:
         """Make the repository of exactly these packages."""
         top = self.root.folder
-        shutil.rmtree(top / _REPOSITORY, ignore_errors=True)
+        # pacman fetches a database again only if its time is later by whole seconds.
+        for outdated in (_REPOSITORY, "srv/database/sync"):
+            shutil.rmtree(top / outdated, ignore_errors=True)
         for folder in (_REPOSITORY, "srv/database", "srv/cache"):
             (top / folder).mkdir(exist_ok=True)
         paths = [top / _REPOSITORY / package.name for package in packages]

@@ -16,8 +16,9 @@ from ci.release import pacman, yum
 from ci.verify import in_dnf
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
+from tests.gates import root_of
 from tests.keys import SigningKeys, signing_keys
-from tests.releases.test_trees_in_roots import DNF_SUITES, ENVIRONMENT, PACMAN_SUITES, URL, root_of
+from tests.releases.test_trees_in_roots import DNF_SUITES, ENVIRONMENT, PACMAN_SUITES, URL
 from tests.support import program
 from tests.trees import packages
 from tests.trees.packages import Key, making

@@ -11,13 +11,12 @@ import pytest
 from ci.core.errors import CommandFailed
 from ci.core.run import Runner
 from ci.manifest import dist_paths
-from ci.pipeline.jobs import Project, Workspace
+from ci.pipeline.jobs import Project
 from ci.release import pacman, yum
-from ci.verify import in_dnf, in_pacman, roots
+from ci.verify import in_dnf, in_pacman
 from ci.verify.in_dnf import Dnf
 from ci.verify.in_pacman import Pacman
-from ci.verify.in_root import Root, unpack
-from tests.gates import place_root
+from tests.gates import root_of
 from tests.keys import keys
 from tests.support import program
 from tests.trees.packages import Key, key, making
@@ -58,14 +57,6 @@ def keyring(tmp_path_factory: pytest.TempPathFactory, key: Key) -> Path:
     for words in (["--init"], ["--add", str(key.public)], ["--lsign-key", key.fingerprint]):
         subprocess.run([program("pacman-key"), "--gpgdir", str(home), *words], check=True, capture_output=True)
     return home
-
-
-def root_of(project: Project, suite: str, folder: Path) -> Root:
-    place_root(project.dist, suite)
-    (found,) = (one for one in roots.SUITES if one.name == suite)
-    folder.mkdir()
-    run = Runner(log=folder.with_suffix(".log"))
-    return unpack(Workspace(project=project, job="proof", folder=folder, out=folder, run=run), found)
 
 
 def flip(path: Path) -> None:
