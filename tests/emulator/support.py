@@ -57,8 +57,12 @@ class Emulator:
     ) -> None:
         """`before`: a program that starts the command after it. `stdout`: a descriptor to write to instead of `out`."""
         self._out, self._err = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115, closed by __exit__
+        # An emulator that is killed leaves its temporary files.
+        self._temporary = tempfile.TemporaryDirectory(prefix="emulator-", ignore_cleanup_errors=True)
+        Path(self._temporary.name).chmod(0o1777)  # some tests start it as another user
         port = ("--port", "0") if command == ("serve",) else ()
         variables = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        variables["TMPDIR"] = self._temporary.name
         self.process = subprocess.Popen(
             [*before, *launcher, *command, *arguments, *port],
             cwd=cwd, env=variables | dict(environment or {}), stdin=subprocess.DEVNULL,
@@ -83,6 +87,7 @@ class Emulator:
             print(f"--- out\n{self.out}\n--- err\n{self.err}")
         self._out.close()
         self._err.close()
+        self._temporary.cleanup()
 
     @property
     def out(self) -> str:

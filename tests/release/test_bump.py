@@ -387,13 +387,17 @@ def test_a_file_that_is_edited_meanwhile_stays(checkout: Path, monkeypatch: pyte
 
 
 def interrupting(folder: Path, what: str, action: str) -> Mapping[str, str]:
-    """An environment in which git, when it is about to do one thing, runs a line of shell first."""
+    """An environment in which git, when it is about to do one thing, runs a line of shell first.
+
+    Temporary files go into the folder, too: what is killed leaves them.
+    """
     real = shutil.which("git")
     folder.mkdir()
     stand_in = folder / "git"
     stand_in.write_text(f'#!/bin/sh\ncase "$*" in *"{what}"*) {action};; esac\nexec {real} "$@"\n')
     stand_in.chmod(0o755)
-    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    own = {"PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    return {**os.environ, **own}
 
 
 def in_a_process(checkout: Path, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
