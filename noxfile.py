@@ -207,7 +207,7 @@ def debian13(session: nox.Session) -> None:
     run(programs, "python", "-m", "pytest", "-m", "long", "tests/hosts", *session.posargs)
 
 
-# Where faults are planted besides `tests/proofs`. `tests` runs those that are marked as `mutant`, too.
+# Where faults are planted besides `tests/proofs`, and snapshots killed. `tests` runs what is marked as `mutant` alone.
 WITH_PROOFS = (
     "images/test_flavours.py",
     "images/test_image_index.py",
@@ -253,7 +253,7 @@ def run_long(session: nox.Session, *places: str) -> None:
 
 @nox.session(default=False)
 def proofs(session: nox.Session) -> None:
-    """Plant each fault, see its gate turn red, and kill gates at random moments; -- takes arguments of pytest."""
+    """Plant each fault, see its gate turn red, and kill gates and snapshots; -- takes arguments of pytest."""
     run_long(session, "proofs", *WITH_PROOFS)
 
 

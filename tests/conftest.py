@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.snapshots"]
 
 AFFECTED = pytest.StashKey[set[str] | None]()
+HAS_PASSED = pytest.StashKey[bool]()
+# Bytes that have to be free for the folders of tests to stay until the end. All of them take half of it.
+ROOM = 20 << 30
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "long: takes minutes; run with `-m long`, and left out otherwise")
+    config.addinivalue_line("markers", "long: takes long; run with `-m long`, and left out otherwise")
     config.addinivalue_line("markers", "mutant: plants a fault that a gate must find; `nox -s proofs` runs it, too")
     _reset_ignored_signals()
     base = config.getoption("--changed")
@@ -82,13 +85,35 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         scheduling.sort(items)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where there is little room, remove the folder of a test that has passed at once."""
+    report = yield
+    if report.when == "call":
+        item.stash[HAS_PASSED] = report.passed
+    has_passed = report.when == "teardown" and item.stash.get(HAS_PASSED, False)
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if has_passed and folder is not None and shutil.disk_usage(folder).free < ROOM:
+        shutil.rmtree(folder, ignore_errors=True)
+    return report
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if exitstatus == pytest.ExitCode.OK and not session.config.getoption("basetemp"):  # workers have that option
-        # Not after each test: for minutes, ext4 without a journal looks for inodes that were not freed lately, and that
-        # took a sixth of the processor time of all tests.
-        shutil.rmtree(session.config._tmp_path_factory.getbasetemp(), ignore_errors=True)  # type: ignore[attr-defined]
+    """Remove the folders of a run that has passed, all at once.
+
+    After a file is removed, ext4 without a journal does not use its inode for minutes, and has to search for another
+    one. With the folders removed after each test, that took a sixth of the processor time of all tests.
+    """
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.stash[AFFECTED] is not None:
-        session.exitstatus = pytest.ExitCode.OK  # the change affects no test
+        session.exitstatus = exitstatus = pytest.ExitCode.OK  # the change affects no test
+    factory = session.config._tmp_path_factory  # type: ignore[attr-defined]
+    folder: Path | None = factory._basetemp
+    if exitstatus == pytest.ExitCode.OK and factory._given_basetemp is None and folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+        current = folder.parent / "pytest-current"
+        if not current.exists():
+            current.unlink(missing_ok=True)  # the link to it
 
 
 @pytest.hookimpl(optionalhook=True)

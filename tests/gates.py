@@ -25,6 +25,8 @@ _LIBRARY = "functions/c/libsimple_handler.so"
 
 def place_root(dist: Path, suite: str) -> None:
     """Put the root of a suite into a `dist/`; it is fetched once for all tests."""
+    if os.geteuid() != 0:
+        not_there("a root user, for roots,")
     (found,) = (one for one in roots.SUITES if one.name == suite)
 
     def fetch(target: Path) -> None:
@@ -52,8 +54,6 @@ def run_job(
     project: Project, name: str, function: BuiltFunction, folder: Path, older: Project | None = None
 ) -> Verdict:
     """Run the job of that id, with the function in C and, for an upgrade, the older version."""
-    if os.geteuid() != 0:
-        not_there("a root user, for roots,")
     suite = name.rpartition("-")[2]
     place_root(project.dist, suite)
     (project.dist / _LIBRARY).parent.mkdir(parents=True, exist_ok=True)

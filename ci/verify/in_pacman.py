@@ -79,7 +79,7 @@ class Pacman:
     def offer(self, packages: Sequence[Path]) -> None:
         """Make the repository of exactly these packages."""
         top = self.root.folder
-        # pacman fetches a database again only if its time is later by whole seconds.
+        # pacman compares the times of databases in whole seconds, and fetches none that is not newer.
         for outdated in (_REPOSITORY, "srv/database/sync"):
             shutil.rmtree(top / outdated, ignore_errors=True)
         for folder in (_REPOSITORY, "srv/database", "srv/cache"):

@@ -45,6 +45,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory, fast: dict[str, str]) -> 
 
 
 @pytest.mark.long
+@pytest.mark.mutant
 def test_what_depends_on_its_surroundings_is_named(checkout: Path, fast: dict[str, str]) -> None:
     done = run_ci(checkout, "reproduce", env=fast)
     assert done.returncode == 14, done.stderr

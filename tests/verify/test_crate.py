@@ -163,6 +163,7 @@ def of_other_sources(built: Project, tmp_path: Path, change: Callable[[Path], ob
 
 
 @pytest.mark.long
+@pytest.mark.mutant
 @pytest.mark.parametrize(
     ("name", "old", "new", "told"),
     [

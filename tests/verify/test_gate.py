@@ -20,6 +20,7 @@ PKGBUILD = "msys2/PKGBUILD"
 
 
 @pytest.mark.long
+@pytest.mark.mutant
 def test_a_file_that_is_left_after_the_removal(spoiling: Spoiling, c_function: BuiltFunction, tmp_path: Path) -> None:
     spoilt = spoiling("rpm", SPEC, "%preun\n", "%preun\ntouch /usr/share/left-behind\n")
     with pytest.raises(VerificationError, match=r"noarch\.rpm: files that are left after the removal: .*left-behind"):
@@ -33,7 +34,7 @@ def test_a_dependency_that_nobody_provides(spoiling: Spoiling, c_function: Built
         run_job(spoilt, "install-msys2-ucrt64-bookworm", c_function, tmp_path / "job")
 
 
-@pytest.mark.long
+@pytest.mark.mutant
 def test_byte_code_of_a_dropped_module(
     spoiling: Spoiling, older: Project, c_function: BuiltFunction, tmp_path: Path
 ) -> None:
