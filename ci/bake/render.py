@@ -13,8 +13,11 @@ import re
 import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ci.bake.quoting import Unquotable
@@ -124,8 +127,25 @@ def _generate(template: Path, context: dict[str, Any], target: Path, *, accept_h
     from cookiecutter.generate import generate_files
 
     # While it runs it changes the current folder of the whole process, with all threads.
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, _copies_of_hooks_removed():
         return Path(generate_files(str(template), context, str(target), accept_hooks=accept_hooks))
+
+
+@contextmanager
+def _copies_of_hooks_removed() -> Iterator[None]:
+    """Let cookiecutter write the copies of hooks that it runs into a folder of ours: it does not remove them.
+
+    TMPDIR would be that folder for the temporary files of all threads.
+    """
+    from cookiecutter import hooks
+
+    with tempfile.TemporaryDirectory(prefix="hooks-") as folder:
+        usual = hooks.tempfile
+        hooks.tempfile = SimpleNamespace(NamedTemporaryFile=partial(tempfile.NamedTemporaryFile, dir=folder))
+        try:
+            yield
+        finally:
+            hooks.tempfile = usual
 
 
 def _collect(tree: Path) -> Iterator[Baked]:

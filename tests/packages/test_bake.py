@@ -6,12 +6,13 @@ import dataclasses
 import json
 import os
 import shutil
+import tempfile
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from ci.bake.render import COPIES, FILES, FOLDERS, MARKER, STAMPED, bake, drift
+from ci.bake.render import COPIES, FILES, FOLDERS, MARKER, STAMPED, bake, bake_recipe, drift
 from ci.core.errors import HostError, ManifestError, ReleaseError
 from ci.manifest.release import Release
 from tests.packages.support import checkout_of, with_version
@@ -63,6 +64,18 @@ def test_a_bake_leaves_no_trace_of_cookiecutter(
     monkeypatch.setenv("HOME", str(home))
     bake(ROOT, release, tmp_path / "target")
     assert [path.name for path in home.iterdir()] == [".cookiecutterrc"]
+
+
+@pytest.mark.parametrize("recipe", ["c-function", "rust-function"])
+def test_the_copies_of_hooks_that_cookiecutter_runs_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recipe: str
+) -> None:
+    temporary, target = tmp_path / "temporary", tmp_path / "target"
+    temporary.mkdir()
+    target.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    assert any(bake_recipe(ROOT / "recipes" / recipe, target).iterdir())
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_umask_does_not_reach_the_modes(tmp_path: Path, release: Release) -> None:
