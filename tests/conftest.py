@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import shutil
 import signal
@@ -67,12 +66,6 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return collection_path.relative_to(changed.ROOT).as_posix() not in affected or None
 
 
-def pytest_collection_finish() -> None:
-    """Let the garbage collector leave out what is imported by now: it would look at all of it again and again."""
-    gc.collect()
-    gc.freeze()
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if not config.getoption("markexpr"):
         left_out = [item for item in items if item.get_closest_marker("long")]
@@ -93,7 +86,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         item.stash[HAS_PASSED] = report.passed
     has_passed = report.when == "teardown" and item.stash.get(HAS_PASSED, False)
     folder = getattr(item, "funcargs", {}).get("tmp_path")
-    if has_passed and folder is not None and shutil.disk_usage(folder).free < ROOM:
+    if has_passed and folder is not None and shutil.disk_usage(folder.parent).free < ROOM:
         shutil.rmtree(folder, ignore_errors=True)
     return report
 

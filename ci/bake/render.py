@@ -133,9 +133,9 @@ def _generate(template: Path, context: dict[str, Any], target: Path, *, accept_h
 
 @contextmanager
 def _copies_of_hooks_removed() -> Iterator[None]:
-    """Let cookiecutter write the copies of hooks that it runs into a folder of ours: it does not remove them.
+    """Let cookiecutter write its copies of the hooks into a folder of ours, which goes: it does not remove them.
 
-    TMPDIR would be that folder for the temporary files of all threads.
+    A change of TMPDIR would move the temporary files of all other threads as well.
     """
     from cookiecutter import hooks
 
