@@ -2,7 +2,7 @@
 
 One commit for each version, and one push without force. The version in the tap only goes up, except by `yank`: a
 pre-release or an older version moves nothing. What the tap has is read from the formula there, and which versions were
-yanked from its history: those whose formula gave way to that of an older version.
+yanked from its history: those whose formula gave way to that of an older version, and those that a commit names.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from ci.publish.target import Item, Say, State
 _PUSHES = 3
 _PAUSE_S = 1.0
 _NEW_VERSION = "a published version keeps its bytes: make a new version"
+_IS_YANKED = " is yanked"  # the end of a commit's subject, behind the formula and the version
+
+_Content = tuple[str, Version | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,25 +141,29 @@ class Tap:
     def yank(self, reason: str, when: int) -> str:
         """Bring the formula of the newest earlier version back that was not yanked itself, by a new commit.
 
-        Without one, the formula is removed. If the tap has another version by now, nothing is done. `when` is the time
-        of the yank, and of the commit. Returns what was done, for a person.
+        Without one, the formula is removed. If the tap has another version by now, an empty commit says that this one
+        is not to come back, unless it could not. `when` is the time of the yank, and of the commit. Returns what was
+        done, for a person.
         """
-        message = f"{self.formula} {self.version} is yanked\n\n{' '.join(reason.split())}\n"
+        message = f"{self.formula} {self.version}{_IS_YANKED}\n\n{' '.join(reason.split())}\n"
         done = ""
 
         def wanted(remote: Remote, head: str) -> Change | None:
             nonlocal done
             there = remote.blob(head, self.path)
             version = version_of(remote.text(there)) if there else None
+            left = self._not_yanked(remote, head)
             if version != self.version:
                 now = f"{version or 'no version'} is there"
-                self.say(f"tap: {self.path}: {now}, nothing to yank")
-                done = done or f"{now}: there was nothing to yank"
-                return None
-            blob = self._earlier(remote, head)
-            back = version_of(remote.text(blob)) if blob else None
-            done = f"the formula is that of {back} again" if blob else "the formula is removed: no earlier one is left"
-            return Change(path=self.path, blob=blob, message=message)
+                if self.version not in left:
+                    self.say(f"tap: {self.path}: {now}, nothing to yank")
+                    done = done or f"{now}: there was nothing to yank"
+                    return None
+                done = f"{now}, and {self.version} does not come back"
+                return Change(path=self.path, blob=there or None, message=message)
+            back = max((earlier for earlier in left if earlier < self.version), default=None)
+            done = f"the formula is that of {back} again" if back else "the formula is removed: no earlier one is left"
+            return Change(path=self.path, blob=left[back] if back else None, message=message)
 
         self._bring(wanted, when)
         return done
@@ -198,7 +205,8 @@ class Tap:
         if there and version is None:
             what = f"{self.path}: the version of the formula that is there cannot be read"
             return _Found(state=State.OTHER, note=what, hint="correct it by hand: its url must name the version")
-        if version != self.version and self.version in _yanked(list(_versions(remote, head, self.path))):
+        steps = list(_versions(remote, head, self.path))
+        if version != self.version and self.version in self._yanked(remote, head, steps):
             what = f"{self.path}: {self.version} was yanked"
             return _Found(state=State.OTHER, note=what, hint="take the next version")
         if version is not None and version > self.version:
@@ -211,15 +219,21 @@ class Tap:
             return _Found(state=State.OTHER, note=what, hint=_NEW_VERSION)
         return _Found(state=State.MISSING)
 
-    def _earlier(self, remote: Remote, head: str) -> str | None:
-        """The content of the newest version before this one that was not yanked; None if there is none."""
+    def _not_yanked(self, remote: Remote, head: str) -> dict[Version, str]:
+        """The newest content of each version that the tap has or had, and that was not yanked."""
         steps = list(_versions(remote, head, self.path))
-        back = _yanked(steps)
+        yanked = self._yanked(remote, head, steps)
         found: dict[Version, str] = {}
         for _, (blob, version) in steps:  # the newest comes first
-            if version is not None and version < self.version and version not in back:
+            if version is not None and version not in yanked:
                 found.setdefault(version, blob)
-        return found[max(found)] if found else None
+        return found
+
+    def _yanked(self, remote: Remote, head: str, steps: Sequence[tuple[_Content, _Content]]) -> set[Version]:
+        """The versions whose formula gave way to that of an older one, or to none, and those that a commit names."""
+        named = {f"{self.formula} {version}{_IS_YANKED}": version for _, (_, version) in steps if version is not None}
+        gave_way = {old for (_, old), (_, new) in steps if old is not None and (new is None or new < old)}
+        return gave_way | {named[subject] for subject in remote.subjects(head) if subject in named}
 
     def _change(self, remote: Remote) -> Change:
         blob = remote.store(self._file().read())
@@ -246,14 +260,6 @@ class Tap:
         )
         remote.begin()
         return remote
-
-
-_Content = tuple[str, Version | None]
-
-
-def _yanked(steps: Sequence[tuple[_Content, _Content]]) -> set[Version]:
-    """The versions whose formula gave way to that of an older one, or to none."""
-    return {old for (_, old), (_, new) in steps if old is not None and (new is None or new < old)}
 
 
 def _versions(remote: Remote, head: str, path: str) -> Iterator[tuple[_Content, _Content]]:

@@ -126,6 +126,10 @@ class Remote:
             _, _, old, new, *_ = line.split()
             yield ("" if old == _NOBODY else old), ("" if new == _NOBODY else new)
 
+    def subjects(self, commit: str) -> list[str]:
+        """The subjects of a commit and of those before it on its branch."""
+        return self._git("log", "--first-parent", "--format=%s", commit).splitlines() if commit else []
+
     def commit(self, parent: str, change: Change) -> str:
         """Make a commit on top of another, or the first one; returns its id. The same call gives the same commit."""
         index = {"GIT_INDEX_FILE": str(self.folder / "new-index")}

@@ -230,13 +230,29 @@ def test_yank_passes_over_what_was_yanked_before(published: Served) -> None:
     assert version_of(published.formula()) == parse("0.4.0")
 
 
-def test_yank_changes_nothing_else(published: Served) -> None:
+def test_yank_of_a_version_that_was_never_there_changes_nothing(published: Served) -> None:
     published.tap("0.2.0").publish()
     before = published.everything()
-    for version in ("0.1.0", "0.3.0"):
-        published.tap(version).yank("It crashes.", YANKED_AT)
-        assert published.said[-1] == f"tap: {PATH}: 0.2.0 is there, nothing to yank"
+    assert published.tap("0.3.0").yank("It crashes.", YANKED_AT) == "0.2.0 is there: there was nothing to yank"
+    assert published.said[-1] == f"tap: {PATH}: 0.2.0 is there, nothing to yank"
     assert published.everything() == before
+
+
+def test_a_version_that_was_yanked_behind_a_newer_one_does_not_come_back(published: Served) -> None:
+    for version in ("0.2.0", "0.3.0"):
+        published.tap(version).publish()
+    formula = published.formula()
+    done = published.tap("0.2.0").yank("It crashes.", YANKED_AT)
+    assert done == "0.3.0 is there, and 0.2.0 does not come back"
+    assert published.formula() == formula
+    assert published.git("log", "-1", "--format=%B", "main") == "faas-runtime 0.2.0 is yanked\n\nIt crashes."
+    before = published.everything()
+    assert published.tap("0.2.0").yank("It crashes.", YANKED_AT) == "0.3.0 is there: there was nothing to yank"
+    assert published.everything() == before
+    with pytest.raises(VerificationError, match=r"0\.2\.0 was yanked"):
+        published.tap("0.2.0").publish()
+    assert published.tap("0.3.0").yank("It crashes, too.", YANKED_AT) == "the formula is that of 0.1.0 again"
+    assert version_of(published.formula()) == parse("0.1.0")
 
 
 def test_yank_brings_back_what_was_corrected_in_the_tap(published: Served) -> None:
