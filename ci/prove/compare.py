@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ci.core.errors import VerificationError
+from ci.core.errors import UnavailableError, VerificationError
 from ci.core.files import fresh_folder, sha256_of, write_atomically
 from ci.core.run import Runner
 from ci.kinds import KINDS
@@ -87,6 +87,10 @@ def listed(dist: Dist) -> dict[str, ListedArtifact]:
                 f"{path}: it is not the file that artifacts.json lists", hint="build it again with: nox -s snapshot"
             )
         name = subject(one["kind"], one["name"], dist.document["name"])
+        if name in found:  # one of them would not be compared
+            raise VerificationError(
+                f"{dist.folder}: artifacts.json lists {name} twice", hint="build it again with: nox -s snapshot"
+            )
         found[name] = ListedArtifact(
             subject=name, kind=one["kind"], path=one["path"], size=one["size"], sha256=one["sha256"]
         )
@@ -101,6 +105,8 @@ def subject(kind: str, name: str, product: str) -> str:
         return f"image {name.removesuffix('.oci-index.tar').rpartition('-')[2]}"
     if kind == "msys2":
         return f"msys2 {name.partition(f'-{product}-')[0]}"
+    if kind == "lambda-layer":
+        return f"lambda-layer {name.removesuffix('.zip').rpartition('-lambda-layer-')[2]}"
     return kind
 
 
@@ -200,7 +206,12 @@ def readable_growth(percent: float) -> str:
 
 
 def require_budgets(compared: Sequence[Comparison]) -> None:
-    """Raise `VerificationError` that names each artefact that has grown beyond its budget."""
+    """Raise `VerificationError` that names each artefact that has grown beyond its budget.
+
+    `UnavailableError` if there was none to compare.
+    """
+    if not compared:
+        raise UnavailableError("the two releases have no artefact in common", hint="compare with another release")
     lines = [
         f"{one.after.path}: {readable_size(one.after.size)} ({one.after.size} bytes), {one.growth:.1f}% more than "
         f"{readable_size(one.before.size)} ({one.before.size} bytes) before; "

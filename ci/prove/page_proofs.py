@@ -32,7 +32,7 @@ def _part(entries: Sequence[JsonObject], status: str) -> str:
 
 def _growth(facts: Documents) -> str:
     comparison, _ = facts.compared()
-    if comparison is None:
+    if comparison is None or not comparison["artifacts"]:
         return "not compared"
     beyond = sum(not one.get("within_budget") for one in comparison["artifacts"])
     return f"{beyond} beyond budget" if beyond else "within budgets"
@@ -42,7 +42,7 @@ def _rebuilt(facts: Documents) -> str:
     proof, _ = facts.rebuilt()
     if proof is None:
         return "not rebuilt"
-    return "same bytes" if proof.get("verdict") == "same" else "other bytes"
+    return {"same": "same bytes", "not compared": "not compared"}.get(str(proof.get("verdict")), "other bytes")
 
 
 def gates(facts: Documents) -> Html:

@@ -40,6 +40,9 @@ def _proofs(dist: Path, facts: Documents) -> Iterator[dict[str, str]]:
 
 
 def _growth(comparison: JsonObject) -> str:
+    """The verdict; empty if nothing was compared."""
+    if not comparison["artifacts"]:
+        return ""
     within = all(one["within_budget"] for one in comparison["artifacts"])
     return "within budgets" if within else "beyond a budget"
 

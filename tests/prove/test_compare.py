@@ -209,6 +209,30 @@ def test_each_kind_has_its_budget(tmp_path: Path, run: Runner) -> None:
     assert (document["only_before"], document["only_after"]) == ([], [])
 
 
+def test_the_layer_of_each_architecture_is_compared(tmp_path: Path) -> None:
+    paths = [f"layers/faas-runtime-0.1.0-lambda-layer-{name}.zip" for name in ("x86_64", "arm64")]
+    for path in paths:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_bytes(path.encode())
+    found = compare.listed(listed(tmp_path, dict.fromkeys(paths, "lambda-layer")))
+    assert {name: one.path for name, one in found.items()} == {
+        "lambda-layer x86_64": paths[0],
+        "lambda-layer arm64": paths[1],
+    }
+
+
+def test_two_artefacts_that_cannot_be_told_apart_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.rb").touch()
+    (tmp_path / "b.rb").touch()
+    with pytest.raises(VerificationError, match="lists formula twice"):
+        compare.listed(listed(tmp_path, {"a.rb": "formula", "b.rb": "formula"}))
+
+
+def test_releases_without_anything_in_common_are_no_proof_of_a_budget() -> None:
+    with pytest.raises(UnavailableError, match="no artefact in common"):
+        compare.require_budgets([])
+
+
 def test_sboms_are_left_out(tmp_path: Path) -> None:
     write_image(tmp_path / IMAGE, image_tree(), image_settings())
     names = [f"sbom/{IMAGE.rpartition('/')[2]}.{form}.json" for form in ("spdx", "cdx")]
