@@ -282,8 +282,10 @@ def write(project: Project, commit: str, builds: Builds, compared: Sequence[File
 
 
 def verdict_of(compared: Sequence[FileVerdict]) -> str:
-    """The verdict about all: "different" if one file is, "same" otherwise."""
-    return "different" if any(one.verdict == "different" for one in compared) else "same"
+    """The verdict about all: "different" if one file is, "same" if an artefact is, or else "not compared"."""
+    if any(one.verdict == "different" for one in compared):
+        return "different"
+    return "same" if any(one.verdict == "same" and not one.stage for one in compared) else "not compared"
 
 
 def _varied(one: VariationOutcome) -> dict[str, str]:
@@ -324,3 +326,5 @@ def require_same(compared: Sequence[FileVerdict], report: str) -> None:
         lines = "\n".join(f"{one.path}: it differs, {one.reason}" for one in different)
         more = f"the whole difference of the first is in {report}" if report else "see dist/reproducibility.json"
         raise VerificationError(lines, hint=more)
+    if verdict_of(compared) == "not compared":
+        raise UnavailableError("no artefact could be built twice here", hint="see the table for the reasons")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ci.core.errors import VerificationError
+from ci.core.errors import UnavailableError, VerificationError
 from ci.pipeline.jobs import Project
 from ci.prove import reproduce
 from ci.prove.reproduce import Builds, FileVerdict
@@ -62,6 +62,15 @@ def put_stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, writes: str, 
     program.write_text(STAND_IN.replace("WRITES", writes).replace("CODE", str(code)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
+def test_a_proof_without_an_artefact_is_none() -> None:
+    left_out = [compared(STAGE, "same", stage=True), compared(TARBALL, "not compared")]
+    assert reproduce.verdict_of(left_out) == "not compared"
+    with pytest.raises(UnavailableError, match="no artefact could be built twice"):
+        reproduce.require_same(left_out, "")
+    assert reproduce.verdict_of([*left_out, compared(FORMULA, "same")]) == "same"
+    reproduce.require_same([*left_out, compared(FORMULA, "same")], "")
 
 
 def test_the_first_artefact_that_differs_is_explained(
