@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ci.core.errors import HostError, ReleaseError, UsageError, VerificationError
 from ci.core.faults import Fault, fault_of, listed
+from ci.core.page_names import safe
 from ci.core.tree_record import LISTING, TREES, listing, withdrawn
 from ci.manifest.versions import parse
 from ci.publish.release_page import ReleasePage
@@ -216,7 +217,7 @@ class Tree:
     def _refuse_yanked(self) -> None:
         """Raise `VerificationError` if a channel's metadata leave out packages of this version."""
         version = parse(self.release.version)
-        rpm, pacman = re.escape(version.rpm), re.escape(version.pacman)
+        rpm, pacman = re.escape(safe(version.rpm)), re.escape(safe(version.pacman))
         ours = re.compile(rf".+-(?:{rpm}-[^-]+\.rpm|{pacman}-[^-]+-[^-]+\.pkg\.tar\..+)")
         for channel in CHANNELS:
             if out := sorted(filter(ours.fullmatch, withdrawn(self.place.shown(channel)))):

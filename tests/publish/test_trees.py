@@ -18,7 +18,9 @@ import pytest
 from ci.core.errors import BusyError, HostError, UsageError, VerificationError
 from ci.core.faults import hard
 from ci.core.lock import exclusive
+from ci.core.page_names import safe
 from ci.core.web import Web
+from ci.manifest.versions import parse
 from ci.publish.rehearse.static import static_server
 from ci.publish.target import State
 from ci.publish.tree_place import read_tree
@@ -376,6 +378,20 @@ def test_a_yanked_version_is_never_published_or_promoted_again(
     assert snapshot(published) == after
     third = make_set(tmp_path / "third", "0.2.1", taken if channel == "stable" else first)
     assert target(third, published).preflight() == []  # another version is in nobody's way
+
+
+@pytest.mark.parametrize("version", ["0.2.0rc1", "0.2.0.post1", "0.2.0.dev1"])
+def test_a_yanked_version_is_known_by_the_name_that_its_package_has_on_a_page(
+    published: Path, first: Path, tmp_path: Path, version: str
+) -> None:
+    package = safe(f"faas-runtime-{parse(version).rpm}-1.noarch.rpm")
+    candidate = make_set(tmp_path / "candidate", version, first, {package: "package"})
+    tree = target(candidate, published, channel="testing")
+    tree.publish()
+    taken = make_set(tmp_path / "taken", version, candidate, {package: "package", "withdrawn.txt": f"{package}\n"})
+    target(candidate, published).replace(taken / "yum")
+    with pytest.raises(VerificationError, match=f"this version was yanked, .* leave out {re.escape(package)}"):
+        tree.publish()
 
 
 def test_only_a_tree_that_a_channel_shows_can_be_promoted(published: Path, second: Path, tmp_path: Path) -> None:
