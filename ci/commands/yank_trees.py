@@ -30,7 +30,8 @@ _SIGNED = {"yum": ("repodata/repomd.xml", ".asc"), "pacman": ("*/*.db.tar.gz", "
 class Withdrawal:
     """The version that is taken out of one repository, and what signs the new metadata: a key, by its fingerprint.
 
-    The time of `gpg` is that of the yank. The new metadata have its day, because clients may refuse older ones.
+    The time of `gpg` is that of the yank. The new metadata have its day, or that of the metadata which they replace if
+    that is later, because clients may refuse older ones.
     """
 
     target: Tree
@@ -107,7 +108,7 @@ class Withdrawal:
         return tree
 
     def _making(self, shown: Path) -> Making:
-        day = dt.datetime.fromtimestamp(self.gpg.epoch, dt.UTC).date()
+        day = dt.datetime.fromtimestamp(max(self.gpg.epoch, yum.time_of(shown)), dt.UTC).date()
         return Making(
             release=dataclasses.replace(self.found.release, date=day),
             gpg=self.gpg,

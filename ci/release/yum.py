@@ -121,6 +121,13 @@ def index(tree: Path, making: Making) -> None:
     making.gpg.detach_sign(listed, listed.with_name(f"{_INDEX}.asc"), armour=True, key=making.key)
 
 
+def time_of(tree: Path) -> int:
+    """The time of a tree's metadata, in seconds since 1970; 0 for a tree without metadata."""
+    index = tree / _METADATA / _INDEX
+    found = re.search(rb"<revision>(\d{1,12})</revision>", index.read_bytes()) if index.is_file() else None
+    return int(found[1]) if found else 0
+
+
 def require_signed(packages: Sequence[Path], public_keys: Path, run: Runner) -> None:
     """Raise `VerificationError` that names each RPM that no key of a file has signed."""
     faults = []

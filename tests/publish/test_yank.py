@@ -13,6 +13,7 @@ import pytest
 
 from ci.command_line import parse
 from ci.commands import yanking
+from ci.commands.running import open_project
 from ci.commands.yanking import Yank, key_named, time_of, yank_at
 from ci.core import tree_record
 from ci.core.console import Console
@@ -21,6 +22,7 @@ from ci.core.openpgp import end_agent
 from ci.core.run import Runner
 from ci.manifest.reader import load
 from ci.manifest.release import PackageKey, Release
+from ci.pipeline.jobs import Options
 from ci.publish import vex
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
@@ -192,6 +194,18 @@ def test_a_repeated_run_has_the_time_of_the_first(
     assert time_of(PublicationLedger(tmp_path / "other.json", YANKED)) != NOW
 
 
+def test_the_metadata_are_never_older_than_those_that_they_replace(
+    sets: Sets, place: Path, release: Release, key: Key, tmp_path: Path
+) -> None:
+    publish(sets, place, "yum", stable=LATER)
+    before = yum.time_of(channels(place, "yum")["stable"])
+    earlier = a_yank(tmp_path, release, sets, key, epoch=before - 12 * 3600)  # begun before that was published
+    yank_at(earlier, [target(sets[YANKED], place)], Console())
+    after = channels(place, "yum")["stable"]
+    assert yanked_names(after)
+    assert yum.time_of(after) == before > 0
+
+
 def test_a_dry_run_shows_each_channel_and_changes_nothing(
     sets: Sets, place: Path, one: Yank, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -326,6 +340,13 @@ def test_the_first_key_signs_or_the_one_that_is_named(release: Release) -> None:
     assert key_named(release, second.openpgp) == second
     with pytest.raises(UsageError, match=r"--key 00: release\.yaml does not list this key"):
         key_named(release, "00")
+
+
+@pytest.mark.parametrize("reason", ["", " ", "a\nb", "# It crashes.", "###"])
+def test_a_reason_that_the_notes_cannot_have_is_refused(reason: str) -> None:
+    chosen = parse(["yank", YANKED, "--reason", reason])
+    with pytest.raises(UsageError, match="--reason: it "):
+        yanking._require_words(open_project(ROOT, Options()), chosen)
 
 
 def test_the_options_of_the_command() -> None:
