@@ -25,6 +25,7 @@ from ci.publish import every_target, places, run, vex
 from ci.publish.crates import Crates
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
+from ci.publish.github_marks import is_heading
 from ci.publish.ledger import PublicationLedger
 from ci.publish.pypi import PyPi
 from ci.publish.registry import Registry
@@ -110,6 +111,8 @@ def _require_words(project: Project, chosen: argparse.Namespace) -> None:
     """Raise `UsageError` unless the reason is one line, and `--fixed-in` is a later version."""
     if not chosen.reason.strip() or not chosen.reason.isprintable():
         raise UsageError("--reason: it is empty, or not one line of text", hint="say in one line what is wrong")
+    if is_heading(chosen.reason.strip()):
+        raise UsageError("--reason: it would be a heading of the release's notes", hint="begin it with a word")
     if chosen.fixed_in is None:
         return
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from ci.publish.github_api import Api, carried_out
 from ci.publish.target import Say
 
 HEADING = "## Yanked"
+_HEADING_OF_MARKDOWN = re.compile(r"#{1,6}(\s|$)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,11 +173,16 @@ def _reason_and_rest(page: Page) -> tuple[list[str], list[str]]:
     lines = page.notes.strip().splitlines()[1:]
     while lines and not lines[0].strip():
         lines.pop(0)
-    end = next((number for number, line in enumerate(lines) if not line.strip() or line.startswith("#")), len(lines))
+    end = next((number for number, line in enumerate(lines) if not line.strip() or is_heading(line)), len(lines))
     rest = lines[end:]
     while rest and not rest[0].strip():
         rest.pop(0)
     return lines[:end], rest
+
+
+def is_heading(line: str) -> bool:
+    """Whether a line of Markdown is a heading (CommonMark, section 4.2)."""
+    return _HEADING_OF_MARKDOWN.match(line) is not None
 
 
 def _version_of(tag: str) -> Version | None:

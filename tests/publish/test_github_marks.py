@@ -107,6 +107,13 @@ def test_another_reason_takes_the_place_of_the_first(at: Rehearsal) -> None:
     assert ours(at).notes == "## Yanked\n\nIt breaks.\n\n### New\n\nWhat is new.\n"
 
 
+def test_a_reason_may_begin_with_the_number_of_an_issue(at: Rehearsal) -> None:
+    at.target(notes="What is new.\n").publish()
+    at.target().yank("#42: it loses the last event.")
+    assert at.target().yank("#42: it loses the last event.") == "the notes said so already"
+    assert ours(at).notes == "## Yanked\n\n#42: it loses the last event.\n\nWhat is new.\n"
+
+
 @pytest.mark.parametrize("prerelease", [False, True], ids=["full", "in testing"])
 def test_a_yanked_version_is_never_published_or_promoted_again(at: Rehearsal, prerelease: bool) -> None:
     at.target(prerelease=prerelease).publish()
