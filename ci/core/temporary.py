@@ -6,6 +6,7 @@ Several programs leave files in TMPDIR when they are killed, and some always do.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
 import shutil
@@ -29,6 +30,7 @@ def folder_for_temporary_files() -> Iterator[Path]:
     _remove_stale(parent)
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
     folder.chmod(0o1777)  # as /tmp is: some programs give up the rights of root
+    lock = _locked(folder)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     try:
         yield folder
@@ -39,6 +41,23 @@ def folder_for_temporary_files() -> Iterator[Path]:
         else:
             os.environ["TMPDIR"] = before
         shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    """A descriptor that holds the lock of a folder, where its file system has locks.
+
+    `BlockingIOError` if another process holds it: a run in a container, which may not see the number of that process.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise
+    except OSError:
+        pass  # the number of the process has to do
+    return descriptor
 
 
 def _remove_stale(parent: Path) -> None:
@@ -46,4 +65,6 @@ def _remove_stale(parent: Path) -> None:
         found = re.fullmatch(rf"{_PREFIX}(\d+)-\w+", folder.name)
         with contextlib.suppress(OSError):
             if found and folder.lstat().st_uid == os.geteuid() and not is_running(int(found[1])):
+                lock = _locked(folder)
                 shutil.rmtree(folder, ignore_errors=True)
+                os.close(lock)

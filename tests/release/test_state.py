@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from ci.core.errors import BusyError, HostError
 from ci.core.lock import exclusive
+from ci.core.temporary import folder_for_temporary_files
 from ci.core.tools import Tool, Toolbox
 from ci.images.bases import _read as read_bases
 from ci.pipeline.jobs import Job, Output, Workspace
@@ -225,9 +227,24 @@ def test_a_run_leaves_nothing_among_the_temporary_files(tmp_path: Path) -> None:
     stale.mkdir(parents=True)
     (temporary / "mine").write_text("")
     (temporary / f"faas-runtime-run-{os.getpid()}-abc").mkdir()
+    elsewhere = temporary / f"faas-runtime-run-{dead.pid}-def"  # of a run in a container that has this number there
+    elsewhere.mkdir()
+    descriptor = os.open(elsewhere, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
     done = run_ci(checkout, "sdist", env={"TMPDIR": str(temporary)})
+    os.close(descriptor)
     assert done.returncode == 0, done.stderr
-    assert leftovers(temporary) == [f"faas-runtime-run-{os.getpid()}-abc", "mine"]
+    assert leftovers(temporary) == sorted([elsewhere.name, f"faas-runtime-run-{os.getpid()}-abc", "mine"])
+
+
+def test_a_run_holds_the_lock_of_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with folder_for_temporary_files() as folder:
+        descriptor = os.open(folder, os.O_RDONLY)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+    assert leftovers(tmp_path) == []
 
 
 def test_an_interrupted_run_leaves_nothing_either(tmp_path: Path) -> None:
