@@ -34,16 +34,19 @@ def require_version(project: Project, version: str) -> None:
 
 @contextmanager
 def publication(
-    project: Project, console: Console, chosen: argparse.Namespace, *, testing: bool
+    project: Project, console: Console, chosen: argparse.Namespace, *, testing: bool, is_published: bool = False
 ) -> Iterator[tuple[Publication, list[Fault]]]:
-    """The set that is published, checked, and why it may not be. Another run in this `dist/` ends with `BusyError`."""
+    """The set that is published, checked, and why it may not be. Another run in this `dist/` ends with `BusyError`.
+
+    `is_published`: it is public already, and the key that has signed it may have expired since.
+    """
     with working(project, console):
         log = project.dist / "logs" / "publish.log"
         make_folder(log.parent)
         log.unlink(missing_ok=True)
         runner = Runner(log=log)
         found = release_set.read(chosen.set or project.dist / "release")
-        faults = [*release_set.faults(found), *set_faults(project, found, runner)]
+        faults = [*release_set.faults(found), *set_faults(project, found, runner, is_published=is_published)]
         yield (
             Publication(
                 release=project.release,
@@ -60,7 +63,7 @@ def publication(
         )
 
 
-def set_faults(project: Project, found: ReleaseSet, runner: Runner) -> list[Fault]:
+def set_faults(project: Project, found: ReleaseSet, runner: Runner, *, is_published: bool = False) -> list[Fault]:
     """Why the set may not be published as it is: what was left untried, and is not allowed to be.
 
     `UsageError` for the set of another version, `VerificationError` for one that the keys of this checkout have not
@@ -76,7 +79,7 @@ def set_faults(project: Project, found: ReleaseSet, runner: Runner) -> list[Faul
         )
     again = read_json(found.folder / "reproducibility.json") or {"artifacts": []}
     try:
-        assemble.verify(project, found.folder, runner)
+        assemble.verify(project, found.folder, runner, is_published=is_published)
     except CommandFailed as error:
         why = next((line.strip(" |") for line in str(error).splitlines() if "wrong:" in line), str(error))
         raise VerificationError(

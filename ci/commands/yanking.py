@@ -64,7 +64,7 @@ def yank(root: Path, console: Console, chosen: argparse.Namespace) -> None:
     require_version(project, chosen.version)
     _require_words(project, chosen)
     key, home = key_named(project.release, chosen.key), gnupg_home(chosen)
-    with publication(project, console, chosen, testing=False) as (found, _):
+    with publication(project, console, chosen, testing=False, is_published=True) as (found, _):
         where = places.of_manifest(project.release, tuple(chosen.only))
         targets = run.chosen(every_target.targets(found, where), chosen.only)
         gpg = Gpg(home=home, passphrase=chosen.passphrase_file, epoch=time_of(found.ledger), run=found.run)

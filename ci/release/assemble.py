@@ -94,15 +94,16 @@ def begin(
     )
 
 
-def verify(project: Project, folder: Path, run: Runner) -> str:
+def verify(project: Project, folder: Path, run: Runner, *, is_published: bool = False) -> str:
     """Let the verifier of this checkout check a set, with the keys that the manifest lists; returns what it printed.
 
-    What it finds wrong raises `CommandFailed`.
+    The key of a set that is published may have expired since. What it finds wrong raises `CommandFailed`.
     """
     keys = project.release.keys
     files = [*(key.file for key in keys.packages), *(key.ed25519 for key in keys.attestations)]
     words = [word for file in files for word in ("--key", project.root / file)]
-    return run.output(sys.executable, "-I", _CONSUMER, *words, folder)
+    options = ("--expired-key",) if is_published else ()
+    return run.output(sys.executable, "-I", _CONSUMER, *words, *options, folder)
 
 
 def verify_set(made: Assembly) -> None:

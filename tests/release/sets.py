@@ -247,11 +247,15 @@ def write_tree_sums(folder: Path) -> None:
 
 
 def verify(
-    release: Path | str, *keys: Path, env: Mapping[str, str] | None = None, python: str = sys.executable
+    release: Path | str,
+    *keys: Path,
+    env: Mapping[str, str] | None = None,
+    python: str = sys.executable,
+    options: Sequence[str] = (),
 ) -> subprocess.CompletedProcess[str]:
     """Run verify.py, as a user of the release would, without the environment of the tests."""
-    options = [word for key in keys for word in ("--key", str(key))]
-    argv = [python, "-B", str(VERIFY), *options, str(release)]
+    words = [word for key in keys for word in ("--key", str(key))]
+    argv = [python, "-B", str(VERIFY), *words, *options, str(release)]
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", **(env or {})}
     return subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=120, check=False)
 

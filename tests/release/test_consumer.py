@@ -118,6 +118,22 @@ def test_without_rpm_the_rpms_are_named_as_not_checked(finished: Path, keys: Own
     assert re.search(r"^not checked  RPMs +3; rpm is not installed", done.stdout, re.MULTILINE)
 
 
+def test_a_key_that_has_expired_since_is_taken_only_when_asked(
+    finished: Path, keys: OwnerKeys, stranger: OwnerKeys, tmp_path: Path
+) -> None:
+    later = tmp_path / "bin"
+    later.mkdir()
+    (later / "gpg").write_text('#!/bin/sh\nexec /usr/bin/gpg --faked-system-time=20300101T000000 "$@"\n')
+    (later / "gpg").chmod(0o755)
+    env = {"PATH": f"{later}:/usr/bin:/bin"}
+    done = verify(finished, keys.public, env=env)
+    assert done.returncode == 1
+    assert "SHA256SUMS.asc: the key that signed it has expired" in done.stderr
+    done = verify(finished, keys.public, env=env, options=["--expired-key"])
+    assert (done.returncode, done.stderr) == (0, "")
+    assert verify(finished, stranger.public, env=env, options=["--expired-key"]).returncode == 1
+
+
 @pytest.fixture
 def without_cryptography(tmp_path: Path) -> dict[str, str]:
     """The environment of a Python without the package cryptography."""

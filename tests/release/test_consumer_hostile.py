@@ -14,6 +14,7 @@ import pytest
 
 from ci.core.openpgp import Gpg, end_agent
 from ci.core.run import Runner
+from ci.manifest.versions import parse
 from ci.release import envelopes
 from tests.keys import PASSPHRASE, generate
 from tests.release import sets
@@ -278,3 +279,19 @@ def test_a_version_is_recognised_in_the_name_of_the_artefact(finished: Path) -> 
     name = "faas-runtime-1.2.rc1-1.noarch.rpm"
     assert all(checks._is_version(version, name) for version in ("1.2rc1", "1.2~rc1-1"))
     assert not any(checks._is_version(version, name) for version in ("", "1", "2.rc1", "rc1", "1.2~rc", "1.2rc2"))
+
+
+@pytest.mark.parametrize("text", ["0.2.0", "0.2.0rc1", "0.2.0a1", "0.2.0.post1"])
+def test_the_spelling_of_each_kind_is_the_version_of_the_release(finished: Path, text: str) -> None:
+    checks, version = Unsigned(finished), parse(text)
+    checks.version = text
+    names = {
+        f"{version.rpm}-1": f"faas-runtime-{version.rpm}-1.noarch.rpm",
+        f"{version.pacman}-1": f"mingw-w64-ucrt-x86_64-faas-runtime-{version.pacman}-1-any.pkg.tar.zst",
+        version.cargo: f"faas-function-{version.cargo}.crate",
+        text: f"faas_runtime-{text}-py3-none-any.whl",
+    }
+    assert all(checks._is_version(spelling, program.safe(name)) for spelling, name in names.items())
+    other = {"rpm": "0.2.01-1", "crate": "0.2.0.1"}
+    assert not any(checks._is_version(spelling, f"x-{spelling}.{end}") for end, spelling in other.items())
+    assert not checks._is_version("0.2.1-rc.1", "faas-function-0.2.1-rc.1.crate")

@@ -5,7 +5,8 @@ It needs Python 3.9 or later and gpg, and for the statements about the release e
 or openssl 3. Signatures of RPMs are checked as well where rpm is installed. It reads your keys and settings nowhere.
 
 KEY is the OpenPGP key that signs the releases. The statements are signed by an Ed25519 key, which this one vouches for;
-a second --key with that key's PEM file lets you check it by yourself.
+a second --key with that key's PEM file lets you check it by yourself. With --expired-key, the OpenPGP key may have
+expired since it signed the release: whoever has it could have made the signature since, with an earlier date.
 
 Exit codes: 0 all is right; 1 something is wrong, and the message names the file and the reason; 2 it could not be
 checked, because a tool is missing or a download failed; 64 wrong usage.
@@ -335,7 +336,10 @@ def written(work: Path, name: str, data: bytes) -> str:
 class OpenPgp:
     """gpg with a keyring of its own, in which there are the given keys alone. No agent is started."""
 
-    def __init__(self, work: Path, keys: Sequence[tuple[str, bytes]], name: str = "given") -> None:
+    def __init__(
+        self, work: Path, keys: Sequence[tuple[str, bytes]], name: str = "given", *, may_have_expired: bool = False
+    ) -> None:
+        self.may_have_expired = may_have_expired
         if shutil.which("gpg") is None:
             raise NotChecked("gpg is not installed, and no signature can be checked without it")
         self.work = work
@@ -375,7 +379,7 @@ class OpenPgp:
         """
         file = written(self.work, "signature", signature)
         said = self._said(file, data)
-        if may_have_expired and any(one[0] == "EXPKEYSIG" for one in said):
+        if (may_have_expired or self.may_have_expired) and any(one[0] == "EXPKEYSIG" for one in said):
             made = next((one[3] for one in said if one[0] == "VALIDSIG" and len(one) == 11), "0")
             said = self._said(file, data, f"--faked-system-time={made}!")
         words = [one[0] for one in said]
@@ -498,12 +502,21 @@ GateResults = Any  # what passed, what could not be run, what failed, and the fi
 class Verification:
     """The checks of one release, in their order."""
 
-    def __init__(self, folder: Folder, work: Path, keys: GivenKeys, table: Table, fetch: Fetch | None) -> None:
+    def __init__(
+        self,
+        folder: Folder,
+        work: Path,
+        keys: GivenKeys,
+        table: Table,
+        fetch: Fetch | None,
+        *,
+        may_have_expired: bool = False,
+    ) -> None:
         self.folder = folder
         self.work = work
         self.table = table
         self.keys, self.pem = keys
-        self.openpgp = OpenPgp(work, self.keys)
+        self.openpgp = OpenPgp(work, self.keys, may_have_expired=may_have_expired)
         self.fetch = fetch  # brings a file from a server into the folder
         self.sums: dict[str, str] = {}
         self.sizes: dict[str, int] = {}
@@ -747,11 +760,11 @@ class Verification:
         self.table.add("SBOMs", f"{2 * len(described)}, which name {len(described)} artefacts by sha256 and version")
 
     def _is_version(self, version: str, artefact: str) -> bool:
-        """Whether it is the release's version, as it is or as the name of a package for rpm or pacman has it."""
-        numbers = re.match(r"[0-9.]*", self.version)
-        end = rf"-{re.escape(safe(version))}(\.[a-z0-9_]+\.rpm|-[a-z0-9_]+\.pkg\.tar\.[a-z0-9]+)"
-        in_the_name = bool(numbers and version.startswith(numbers[0]) and re.search(rf"{end}\Z", artefact))
-        return version == self.version or in_the_name
+        """Whether it is the release's version, as it is or as the name of a package or a crate has it."""
+        numbers = re.match(r"\d+(\.\d+)*", self.version)
+        begin = rf"{re.escape(numbers[0])}(?!\.?\d)" if numbers else "(?!)"
+        end = rf"-{re.escape(safe(version))}(\.crate|\.[a-z0-9_]+\.rpm|-[a-z0-9_]+\.pkg\.tar\.[a-z0-9]+)"
+        return version == self.version or bool(re.match(begin, version) and re.search(rf"{end}\Z", artefact))
 
     # --- provenance and gates
 
@@ -1044,6 +1057,7 @@ def verify(arguments: Sequence[str] | None, table: Table) -> str:
     """Check what the command line names; returns the last line to print."""
     parser = Parser(prog="verify.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--key", action="append", required=True, help="a public key; may be given more than once")
+    parser.add_argument("--expired-key", action="store_true", help="take a key that has expired since it signed")
     parser.add_argument("release", metavar="DIR_OR_URL", help="a folder with the files of a release, or its address")
     options = parser.parse_args(arguments)
     keys = read_keys(options.key)
@@ -1057,7 +1071,7 @@ def verify(arguments: Sequence[str] | None, table: Table) -> str:
             folder, fetch = Folder(Path(options.release).absolute()), None
             if not folder.path.is_dir():
                 raise Usage(f"{options.release}: there is no such folder")
-        checks = Verification(folder, work, keys, table, fetch)
+        checks = Verification(folder, work, keys, table, fetch, may_have_expired=options.expired_key)
         checks.all()
     finally:
         shutil.rmtree(work, ignore_errors=True)
