@@ -115,7 +115,7 @@ def _registry(publication: Publication, places: Places) -> Registry:
         release_set=publication.found,
         web=Web(name="registry", say=publication.say),
         origin=places.registry,
-        repository=f"{places.images}/{publication.release.name}",
+        repository="/".join(filter(None, (places.images, publication.release.name))),
         ledger=publication.ledger,
         say=publication.say,
         user=access.user,

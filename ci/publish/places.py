@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.errors import UsageError
+from ci.core.registries import answering_host
 from ci.core.secrets import Secret
 from ci.manifest.release import Release
 from ci.publish import tokens
@@ -60,7 +61,7 @@ def of_manifest(release: Release, only: tuple[str, ...], *, testing: bool = Fals
     return Places(
         github=GITHUB_API if "github" in wanted else "",
         github_uploads=GITHUB_UPLOADS,
-        registry=f"https://{host}" if "registry" in wanted else "",
+        registry=f"https://{answering_host(host)}" if "registry" in wanted else "",
         images=images,
         pypi_upload=targets.pypi.upload if targets.pypi and "pypi" in wanted else "",
         pypi_index=targets.pypi.index if targets.pypi and "pypi" in wanted else "",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ci.core.errors import ReleaseError, UnavailableError, VerificationError
+from ci.core.registries import answering_host
 from ci.manifest.text import shown
 from ci.release.registry_connection import Connection, RegistryBody
 
@@ -27,8 +28,6 @@ _MANIFESTS = (
     "application/vnd.docker.distribution.manifest.v2+json",
 )
 _DIGEST = re.compile("sha256:[0-9a-f]{64}")
-# What people call Docker's registry is not the host that answers for it.
-_HOSTS = {"docker.io": "registry-1.docker.io", "index.docker.io": "registry-1.docker.io"}
 _LOOPBACK = re.compile(r"(?:127(?:\.\d{1,3}){3}|localhost|\[::1\])(?::\d+)?")
 
 
@@ -48,7 +47,7 @@ class RegistryTag:
     def origin(self) -> str:
         """Where the registry answers. On the machine's own addresses, engines and this tooling do without TLS."""
         scheme = "http" if _LOOPBACK.fullmatch(self.host) else "https"
-        return f"{scheme}://{_HOSTS.get(self.host, self.host)}"
+        return f"{scheme}://{answering_host(self.host)}"
 
 
 @dataclass(frozen=True, kw_only=True)

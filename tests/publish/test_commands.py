@@ -26,6 +26,7 @@ from ci.pipeline.jobs import Options, Project
 from ci.publish import every_target, places, vex
 from ci.publish.every_target import Publication
 from ci.publish.ledger import PublicationLedger
+from ci.publish.registry import Registry
 from ci.publish.release_set import ReleaseSet
 from tests.packages.support import with_version
 from tests.publish.test_run import ToyTarget
@@ -83,6 +84,7 @@ def test_a_pre_release_goes_to_those_who_test(project: Project) -> None:
     [
         (("--reason", " "), "--reason: it is empty"),
         (("--reason", "two\nlines"), "not one line of text"),
+        (("--reason", "# It crashes."), "it would be a heading"),
         (("--reason", "x", "--fixed-in", "later"), "--fixed-in later: the version"),
         (("--reason", "x", "--fixed-in", "0.0.1"), r"--fixed-in 0\.0\.1: it is not later"),
     ],
@@ -240,6 +242,35 @@ def test_what_a_channel_leaves_out(
     targets = {one.name: one for one in every_target.targets(publication, places.of_manifest(release, ()))}
     assert set(targets) == {"github", "registry", "pypi", "crates", "yum", "pacman", "tap"} - left_out
     assert "of-the-tests" not in repr(targets)
+
+
+@pytest.mark.parametrize(
+    ("named", "origin", "repository"),
+    [
+        ("ghcr.io/example", "https://ghcr.io", "example/faas-runtime"),
+        ("registry.example.org:5000", "https://registry.example.org:5000", "faas-runtime"),
+        ("docker.io/example", "https://registry-1.docker.io", "example/faas-runtime"),
+    ],
+)
+def test_the_registry_and_the_path_of_the_images(
+    release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str, origin: str, repository: str
+) -> None:
+    monkeypatch.setenv("REGISTRY_TOKEN", "a-token-of-the-tests")
+    elsewhere = dataclasses.replace(release, images=dataclasses.replace(release.images, registry=named))
+    publication = Publication(
+        release=elsewhere,
+        found=ReleaseSet(folder=tmp_path, name=release.name, version="0.1.0", commit="", files=(), document={}),
+        tag_object="1" * 40,
+        notes="",
+        testing=False,
+        ledger=PublicationLedger(tmp_path / "publish.json", "0.1.0"),
+        scratch=tmp_path,
+        run=Runner(log=tmp_path / "log"),
+        say=print,
+    )
+    (target,) = every_target.targets(publication, places.of_manifest(elsewhere, ("registry",)))
+    assert isinstance(target, Registry)
+    assert (target.origin, target.repository) == (origin, repository)
 
 
 def test_a_stranger_asks_the_addresses_of_the_manifest(release: Release) -> None:

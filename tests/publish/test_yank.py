@@ -13,7 +13,6 @@ import pytest
 
 from ci.command_line import parse
 from ci.commands import yanking
-from ci.commands.running import open_project
 from ci.commands.yanking import Yank, key_named, time_of, yank_at
 from ci.core import tree_record
 from ci.core.console import Console
@@ -22,7 +21,6 @@ from ci.core.openpgp import end_agent
 from ci.core.run import Runner
 from ci.manifest.reader import load
 from ci.manifest.release import PackageKey, Release
-from ci.pipeline.jobs import Options
 from ci.publish import vex
 from ci.publish.every_target import Publication
 from ci.publish.github import GitHub
@@ -340,13 +338,6 @@ def test_the_first_key_signs_or_the_one_that_is_named(release: Release) -> None:
     assert key_named(release, second.openpgp) == second
     with pytest.raises(UsageError, match=r"--key 00: release\.yaml does not list this key"):
         key_named(release, "00")
-
-
-@pytest.mark.parametrize("reason", ["", " ", "a\nb", "# It crashes.", "###"])
-def test_a_reason_that_the_notes_cannot_have_is_refused(reason: str) -> None:
-    chosen = parse(["yank", YANKED, "--reason", reason])
-    with pytest.raises(UsageError, match="--reason: it "):
-        yanking._require_words(open_project(ROOT, Options()), chosen)
 
 
 def test_the_options_of_the_command() -> None:
