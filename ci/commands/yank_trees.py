@@ -85,9 +85,9 @@ class Withdrawal:
         listing = read_tree(shown).record["listing"]
         wanted = tree_record.withdrawn(shown) | self._offered(shown)
         for folder in sorted(self._place.trees.glob(f"{self.target.name}-*")):
-            if tree_record.withdrawn(folder) != wanted:
-                continue
             try:
+                if tree_record.withdrawn(folder) != wanted:
+                    continue
                 if read_tree(folder).record.get("previous") == listing and self._signed(folder):
                     return folder
             except VerificationError:  # it is not complete, or signed by nobody, so it is not used

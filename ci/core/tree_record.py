@@ -22,12 +22,14 @@ from pathlib import Path
 from ci.core.errors import UsageError, VerificationError
 from ci.core.files import sha256_of
 from ci.core.state import read_json
+from ci.core.text_lists import read_lines
 
 FORMAT = 1
 RECORD = "tree.json"
 WITHDRAWN = "withdrawn.txt"
 LISTING = "repositories.sha256"
 TREES = ("yum", "pacman")
+_COMPLETE = "take a complete copy of the tree as it was published"
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -72,7 +74,7 @@ def previous_hash(previous: Path | None) -> str | None:
     if recorded != hash_of(previous):
         raise VerificationError(
             f"{previous}: its files are not those that its {RECORD} was written for",
-            hint="take a complete copy of the tree as it was published",
+            hint=_COMPLETE,
         )
     return recorded
 
@@ -96,7 +98,9 @@ def read_record(tree: Path) -> dict[str, str]:
 def withdrawn(tree: Path | None) -> frozenset[str]:
     """The file names of the packages that a tree's metadata leave out."""
     path = tree / WITHDRAWN if tree else None
-    return frozenset(path.read_text(encoding="utf-8").split()) if path and path.is_file() else frozenset()
+    if path is None or not path.is_file():
+        return frozenset()
+    return frozenset(name for line in read_lines(path, _COMPLETE) for name in line.split())
 
 
 def write_withdrawn(tree: Path, names: Collection[str]) -> None:

@@ -18,6 +18,7 @@ from ci.core.faults import Fault
 from ci.core.files import sha256_of
 from ci.core.page_names import safe
 from ci.core.state import read_regular
+from ci.core.text_lists import read_lines
 
 SUMS = "SHA256SUMS"
 SIGNATURE = "SHA256SUMS.asc"
@@ -187,7 +188,7 @@ def _gates(document: Mapping[str, Any], name: str) -> str:
 
 def _sums(path: Path) -> dict[str, str]:
     found = {}
-    for line in read_regular(path, 16_000_000).decode().splitlines():
+    for line in read_lines(path, _AGAIN):
         parts = _LINE.fullmatch(line)
         if parts is None:
             raise VerificationError(f"{path}: {line!a} is not a line of a list of checksums", hint=_AGAIN)

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from ci.core import tree_record
 from ci.core.errors import VerificationError
 from ci.core.files import make_folder
+from ci.core.text_lists import lines_of
 from ci.core.web import Web
 from ci.manifest.versions import Version, parse
 from ci.publish.release_set import RECORD, SIGNATURE, SUMS
@@ -23,6 +24,7 @@ LISTING = "repositories.sha256"
 STATEMENTS = ("provenance",)
 _ENDS = (".dsse.json", ".sigstore.json")
 _DO_NOT = "do not use this release"
+_NO_LIST = f"{_DO_NOT}, and look at the address by hand: a server that compresses it or a proxy may be at fault"
 _GATE = re.compile(r"[a-z-]+")
 _LINE = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_][A-Za-z0-9._+@/~^:-]*)")
 
@@ -58,23 +60,23 @@ def download(web: Web, page: str, repositories: str, folder: Path, without: Coll
     make_folder(folder)
     for name in (SUMS, SIGNATURE):
         (folder / name).write_bytes(_get(web, page, name))
-    listed = dict(_lines((folder / SUMS).read_text(encoding="utf-8"), SUMS))
+    listed = dict(_lines((folder / SUMS).read_bytes(), f"{page}/{SUMS}"))
     for name, sha256 in listed.items():
         (folder / name).write_bytes(_checked(_get(web, page, name), sha256, f"{page}/{name}"))
     if RECORD not in listed:
         raise VerificationError(f"{page}/{SUMS}: it does not list {RECORD}", hint=_DO_NOT)
     for name in _statements((folder / RECORD).read_bytes(), f"{page}/{RECORD}"):
         (folder / name).write_bytes(_get(web, page, name))
-    for path, sha256 in _packages(folder, listed):
+    for path, sha256 in _packages(folder, page, listed):
         if PurePosixPath(path).parts[0] not in without:
             _checked(_get(web, repositories, path), sha256, f"{repositories}/{path}")
     return folder
 
 
-def _packages(folder: Path, listed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _packages(folder: Path, page: str, listed: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """The packages of this release, and signatures beside them, in the trees that it was published with."""
     if LISTING in listed:
-        for path, sha256 in _lines((folder / LISTING).read_text(encoding="utf-8"), LISTING):
+        for path, sha256 in _lines((folder / LISTING).read_bytes(), f"{page}/{LISTING}"):
             if sha256 in listed.values():
                 yield path, sha256
 
@@ -108,10 +110,10 @@ def _checked(data: bytes, sha256: str, where: str) -> bytes:
     return data
 
 
-def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
-    """Name and hash of each line; a name that leads elsewhere raises `VerificationError`."""
-    for line in text.splitlines():
+def _lines(data: bytes, where: str) -> Iterator[tuple[str, str]]:
+    """Name and hash of each line; what is no text, or a name that leads elsewhere, raises `VerificationError`."""
+    for line in lines_of(data, where, _NO_LIST):
         found = _LINE.fullmatch(line)
         if found is None or ".." in PurePosixPath(found[2]).parts or found[2].startswith("/"):
-            raise VerificationError(f"{name}: {line!a} is not a line of a list of checksums", hint=_DO_NOT)
+            raise VerificationError(f"{where}: {line!a} is not a line of a list of checksums", hint=_DO_NOT)
         yield found[2], found[1]

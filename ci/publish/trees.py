@@ -17,6 +17,7 @@ from pathlib import Path
 from ci.core.errors import HostError, ReleaseError, UsageError, VerificationError
 from ci.core.faults import Fault, fault_of, listed
 from ci.core.page_names import safe
+from ci.core.text_lists import lines_of
 from ci.core.tree_record import LISTING, TREES, listing, withdrawn
 from ci.manifest.versions import parse
 from ci.publish.release_page import ReleasePage
@@ -188,7 +189,8 @@ class Tree:
         lists = [file for file in self.release.files if file.name == LISTING]
         if not lists:
             raise VerificationError(f"{self.release.folder}: it has no {LISTING}", hint="make the set again")
-        lines = (line.partition("  ") for line in lists[0].read().decode().splitlines())
+        found = lines_of(lists[0].read(), str(lists[0].path), "make the set again: nox -s release")
+        lines = (line.partition("  ") for line in found)
         mine = f"{self.name}/"
         return {path.removeprefix(mine): sha256 for sha256, _, path in lines if path.startswith(mine)}
 

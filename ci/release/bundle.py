@@ -20,7 +20,8 @@ from typing import IO, Any
 
 from ci.core.errors import HostError, UsageError, VerificationError
 from ci.core.files import fresh_folder, make_folder, sha256_of
-from ci.core.state import read_json, read_regular
+from ci.core.state import read_json
+from ci.core.text_lists import read_lines
 from ci.manifest.release import Release
 from ci.pipeline import stored_inputs
 
@@ -31,6 +32,7 @@ _SUMS = "SHA256SUMS"
 _SIGNED = (_SUMS, f"{_SUMS}.asc")
 _LARGEST_LIST = 16_000_000
 _CHUNK = 1 << 20
+_WHOLE_SET = "take the whole set, as `nox -s release` made it"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S[^\n]*)")
 
 
@@ -103,16 +105,16 @@ def require_sums(folder: Path, found: Mapping[str, str]) -> None:
         if found.get(path) != sha256
     ]
     if faults:
-        raise VerificationError("\n".join(faults), hint="take the whole set, as `nox -s release` made it")
+        raise VerificationError("\n".join(faults), hint=_WHOLE_SET)
 
 
 def read_sums(folder: Path) -> dict[str, str]:
     """From the names of a set's files to the sha256 that its SHA256SUMS has."""
     found = {}
-    for line in read_regular(folder / _SUMS, _LARGEST_LIST).decode().splitlines():
+    for line in read_lines(folder / _SUMS, _WHOLE_SET):
         parts = _LINE.fullmatch(line)
         if parts is None:
-            raise VerificationError(f"{folder / _SUMS}: {line!a} is not a line of sha256sum")
+            raise VerificationError(f"{folder / _SUMS}: {line!a} is not a line of sha256sum", hint=_WHOLE_SET)
         found[parts[2]] = parts[1]
     return found
 

@@ -149,7 +149,7 @@ def _set_build_times(packages: Sequence[Path], run: Runner) -> None:
 
 def _keep_metadata(previous: Path, tree: Path) -> None:
     """Keep the files that the previous index names: a client that has just read that index asks for them."""
-    text = (previous / _METADATA / _INDEX).read_text(encoding="utf-8")
+    text = (previous / _METADATA / _INDEX).read_text(encoding="utf-8", errors="replace")
     for name in sorted(set(re.findall(rf'href="{_METADATA}/([\w.-]+)"', text))):
         kept = tree / _METADATA / name
         if not kept.exists() and (previous / _METADATA / name).is_file():

@@ -100,6 +100,23 @@ def test_a_damaged_report_is_refused(a_set: Path, text: str, listed: bool, said:
         release_set.read(a_set)
 
 
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"\xff\xfe\n", r"SHA256SUMS: it is no text: byte 1 is not UTF-8"),
+        (b" " * 16_000_001, r"SHA256SUMS: it cannot be read: it has 16\.0 MB"),
+        (b"\x1b[31m\n", r"SHA256SUMS: '\\x1b\[31m' is not a line of a list of checksums"),
+    ],
+    ids=["no text", "too long", "no list"],
+)
+def test_a_damaged_list_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+    (tmp_path / "SHA256SUMS").write_bytes(data)
+    (tmp_path / "SHA256SUMS.asc").touch()
+    with pytest.raises(VerificationError, match=said) as raised:
+        release_set.read(tmp_path)
+    assert raised.value.hint == "make the set again: nox -s release"
+
+
 def test_a_folder_without_a_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="there is no signed set"):
         release_set.read(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import re
 import subprocess
@@ -173,6 +174,27 @@ def a_page(folder: Path, package: bytes, path: str) -> None:
     nothing = ["SHA256SUMS.asc", *(f"{one}{end}" for one in gates for end in (".dsse.json", ".sigstore.json"))]
     for file, data in {**files, **dict.fromkeys(nothing, b"")}.items():
         (folder / file).write_bytes(data)
+
+
+@pytest.mark.parametrize("name", ["SHA256SUMS", stranger.LISTING])
+@pytest.mark.parametrize("data", [b"\x1f\x8b\xff junk", gzip.compress(b"x" * 99)], ids=["garbage", "compressed"])
+def test_a_list_that_is_no_text_is_refused(tmp_path: Path, name: str, data: bytes) -> None:
+    """Some servers and proxies compress what was asked for as it is."""
+    page = tmp_path / "page"
+    a_page(page, b"a package", "yum/faas-runtime-0.2.0-1.rpm")
+    before = hashlib.sha256((page / name).read_bytes()).hexdigest()
+    (page / name).write_bytes(data)
+    if name != "SHA256SUMS":
+        sums = page / "SHA256SUMS"
+        sums.write_text(sums.read_text().replace(before, hashlib.sha256(data).hexdigest()))
+    said = rf"http://\S+/{name}: it is no text: byte 2 is not UTF-8"
+    with (
+        static_server(page) as server,
+        Web(name="download", say=print) as web,
+        pytest.raises(VerificationError, match=said) as raised,
+    ):
+        stranger.download(web, server.origin, server.origin, tmp_path / "fetched")
+    assert "look at the address by hand" in raised.value.hint
 
 
 @pytest.mark.parametrize("no_root", ["", "no root"])

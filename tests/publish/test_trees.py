@@ -143,6 +143,14 @@ WRONG: dict[str, tuple[Callable[[Path, Path], object], str]] = {
         lambda _, place: (place / "yum" / "tree.json").write_text("[]"),
         "it has no tree.json that can be read",
     ),
+    "a list of the set that is no text": (
+        lambda release, _: (release / "repositories.sha256").write_bytes(b"\xff\n"),
+        r"repositories\.sha256: it is no text: byte 1 is not UTF-8",
+    ),
+    "a published list that is no text": (
+        lambda _, place: (place / "yum" / "withdrawn.txt").write_bytes(b"faas\xff\n"),
+        r"withdrawn\.txt: it is no text: byte 5 is not UTF-8",
+    ),
     "a folder in place of the link": (
         lambda _, place: lead(place / "yum", None),
         "it is no link, so nothing can take its place in one step",

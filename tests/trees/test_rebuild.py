@@ -102,6 +102,14 @@ def test_a_changed_set_is_refused(project: Project, folder: Path, run: Runner) -
         rebuild.published(project, str(folder), run)
 
 
+@pytest.mark.parametrize("data", [b"\xff\xfe\n", b"no list\n"], ids=["no text", "no list"])
+def test_a_damaged_list_is_refused(project: Project, folder: Path, run: Runner, data: bytes) -> None:
+    (folder / "SHA256SUMS").write_bytes(data)
+    with pytest.raises(VerificationError, match=r"SHA256SUMS: .* (no text|not a line)") as raised:
+        rebuild.published(project, str(folder), run)
+    assert raised.value.hint.startswith("take the whole set")
+
+
 FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a subject is missing": (lambda statement: statement["subject"].pop(), "its subjects are not the lines"),
     "no commit": (
