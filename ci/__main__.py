@@ -95,7 +95,8 @@ class _NamedOutput(io.FileIO):
 
 def _name_standard_output() -> None:
     output = io.BufferedWriter(_NamedOutput(sys.stdout.fileno(), "w", closefd=False))
-    sys.stdout = io.TextIOWrapper(output, sys.stdout.encoding, sys.stdout.errors, line_buffering=sys.stdout.isatty())
+    # A server can send half a character in JSON, and no encoding has one: it is shown as an escape.
+    sys.stdout = io.TextIOWrapper(output, sys.stdout.encoding, "backslashreplace", line_buffering=sys.stdout.isatty())
 
 
 if __name__ == "__main__":

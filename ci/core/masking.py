@@ -24,6 +24,8 @@ SHORTEST = 8
 """The fewest characters that a secret may have: a shorter one is found by chance everywhere, and can be guessed."""
 
 _LINE_BREAKS = b"\r\n"
+# Without those that stand for bytes which are not UTF-8 ("surrogateescape").
+_HALVES = re.compile(r"[\ud800-\udc7f\udd00-\udfff]")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
@@ -54,10 +56,10 @@ class Masks:
         self._wrapped_names = {**dict.fromkeys(wrapped, name), **self._wrapped_names}
 
     def mask(self, text: str) -> str:
-        """The text with every secret masked."""
+        """The text with every secret masked; whatever text it is, it does not fail."""
         if not self:
             return text
-        return self.mask_bytes(text.encode(errors="surrogateescape")).decode(errors="surrogateescape")
+        return self.mask_bytes(_bytes_of(text)).decode(errors="surrogateescape")
 
     def mask_bytes(self, data: bytes) -> bytes:
         """The bytes with every secret masked."""
@@ -66,7 +68,7 @@ class Masks:
 
     def found_in(self, text: str) -> str:
         """The name of a secret that the text contains; empty if it contains none."""
-        data = text.encode(errors="surrogateescape")
+        data = _bytes_of(text)
         found = next((self._names[form] for form in self._names if form in data), "")
         joined = data.translate(None, _LINE_BREAKS)
         return found or next((self._wrapped_names[form] for form in self._wrapped_names if form in joined), "")
@@ -121,6 +123,11 @@ class MaskedStream:
 
 PROCESS = Masks()
 """The secrets of this process: what errors, the console and, by default, runners mask."""
+
+
+def _bytes_of(text: str) -> bytes:
+    """A text as bytes. Half a character, which JSON can hold and UTF-8 cannot, becomes its escape."""
+    return _HALVES.sub(lambda half: f"\\u{ord(half[0]):04x}", text).encode(errors="surrogateescape")
 
 
 def _forms(text: str) -> Iterator[bytes]:

@@ -49,7 +49,7 @@ class ProgramLog:
 
         The block appends the exit code to the list; if it does not, this tooling itself has ended the program.
         """
-        self.write(f"$ {line}\n".encode())
+        self.write(f"$ {line}\n".encode(errors="backslashreplace"))
         started = time.monotonic()
         ending: list[int] = []
         try:

@@ -1,4 +1,4 @@
-"""What a server says in the body of a refusal, in one short line for people."""
+"""What a server says, for instance in the body of a refusal, in one short line for people."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def said(body: bytes) -> str:
         text = html.unescape(title[1].decode(errors="replace")) if title else ""
     if text is None:
         text = body[: 20 * _LONGEST].decode(errors="replace")
+    return plain(text)
+
+
+def plain(text: str) -> str:
+    """The beginning of a text that somebody sent, in one line that is safe to print. Secrets in it are masked."""
     words = PROCESS.mask("".join(char if char.isprintable() else " " for char in text))
     return " ".join(words.split())[:_LONGEST]
 

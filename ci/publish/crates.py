@@ -15,7 +15,7 @@ from ci.core.crate_file import CrateFile
 from ci.core.errors import ReleaseError, VerificationError
 from ci.core.faults import Fault
 from ci.core.secrets import Secret
-from ci.core.server_words import said
+from ci.core.server_words import plain, said
 from ci.core.web import Answer, Refusal, Web, host_of
 from ci.publish import crate_upload, crates_index, lagging_index
 from ci.publish.crates_index import IndexedVersion
@@ -187,7 +187,7 @@ class Crates:
             )
         warnings = document.get("warnings")
         lists = warnings.values() if isinstance(warnings, dict) else ()
-        return [str(one)[:200] for each in lists if isinstance(each, list) for one in each]
+        return [plain(str(one)) for each in lists if isinstance(each, list) for one in each]
 
     def _explain(self, file: SetFile, refusal: Refusal) -> None:
         """Raise what a refusal means. If it means that our bytes are there, return."""

@@ -33,7 +33,7 @@ def api_of(web: Web, index: str) -> str:
     url = f"{index.rstrip('/')}/config.json"
     settings = web.ask("GET", url, what).json(what)
     api = settings.get("api") if isinstance(settings, dict) else None
-    if not isinstance(api, str):
+    if not isinstance(api, str) or not api.isprintable():
         raise UnavailableError(f"{what}: the answer of {host_of(url)} names no API", hint=_LOOK)
     return api.rstrip("/")
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+import subprocess
 import sys
 
 import pytest
 
 from ci.core.console import Console
+from tests.support import ROOT
 
 
 class Terminal(io.StringIO):
@@ -35,6 +37,13 @@ def test_a_narrow_terminal_shows_every_character_of_a_table(columns: int, monkey
     end = lines[1].index("size")
     in_column = "".join(line[start:end].split(" ")[0] for line in lines[2:])
     assert in_column == "".join(names)
+
+
+def test_half_a_character_is_shown_as_an_escape() -> None:
+    """JSON can hold one, and no encoding can. Standard output takes it, whatever its own settings are."""
+    code = "from ci import __main__ as program; program._name_standard_output(); print('\\ud800 \\udcff')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "\\ud800 \\udcff\n"
 
 
 def test_a_table_without_rows_is_not_shown(capsys: pytest.CaptureFixture[str]) -> None:

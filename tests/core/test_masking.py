@@ -146,6 +146,14 @@ def test_bytes_that_are_not_utf8_stay_as_they_are() -> None:
     assert masks_of("12345678").mask("\udcff12345678\udcfe") == "\udcff***\udcfe"
 
 
+@pytest.mark.parametrize("number", [0xD800, 0xDC7F, 0xDD00, 0xDFFF])
+def test_half_a_character_becomes_its_escape(number: int) -> None:
+    """JSON can hold one, and no encoding can."""
+    masks, half = masks_of("12345678"), chr(number)
+    assert masks.mask(f"{half}12345678{half}") == f"\\u{number:04x}***\\u{number:04x}"
+    assert masks.found_in(f"{half}12345678") == "SECRET_0"
+
+
 def test_the_beginning_of_a_secret_at_the_end_is_masked() -> None:
     masks = masks_of("a-token-of-many-characters")
     assert masks.mask("broken off: a-token-of-man") == "broken off: ***"

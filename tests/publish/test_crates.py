@@ -147,6 +147,21 @@ def test_warnings_of_the_registry_are_said(registry: ServedRegistry, built_crate
     assert warned == [f"crates: {FILE}: the registry warns: {what}" for what in ("no-such", "this name is a bad one")]
 
 
+def test_warnings_of_the_registry_are_safe_to_print(registry: ServedRegistry, built_crate: Path) -> None:
+    registry.crates.warnings = {"other": ["\x1b]0;title\x07\x1b[31mred", "half \ud800", "long" * 100]}
+    registry.target(built_crate).publish()
+    warned = [line.partition("warns: ")[2] for line in registry.said if "the registry warns" in line]
+    assert warned == ["]0;title [31mred", "half", "long" * 50]
+
+
+def test_an_api_that_a_terminal_would_obey_is_not_printed(registry: ServedRegistry, built_crate: Path) -> None:
+    registry.server.before = lambda number, request: (
+        Reply(status=200, body=b'{"api": "https://\\u001b[31m"}') if request.path.endswith("config.json") else None
+    )
+    (fault,) = hard(registry.target(built_crate).preflight())
+    assert fault.what.endswith("names no API")
+
+
 # Preflight.
 
 
