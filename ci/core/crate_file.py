@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ci.core.errors import VerificationError
+from ci.core.tars import DAMAGED
 
 _TABLES = {"dependencies": "normal", "dev-dependencies": "dev", "build-dependencies": "build"}
 _LARGEST_BYTES = 100_000_000
@@ -97,7 +98,7 @@ def read(data: bytes, what: str) -> CrateFile:
         )
         if (top := tops.pop()) != f"{found.name}-{found.version}":
             raise ValueError(f"its manifest is of {found.name} {found.version}, and the folder at its top is {top}")
-    except (KeyError, TypeError, AttributeError, ValueError, EOFError, OSError, tarfile.TarError) as error:
+    except (AttributeError, OSError, *DAMAGED) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise VerificationError(f"{what}: it is no .crate file: {why}") from error
     return found

@@ -3,14 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import io
 import posixpath
 import tarfile
+import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 # The only extended attribute that changes what a file does; the others depend on the machine.
 _KEPT_ATTRIBUTE = "SCHILY.xattr.security.capability"
+
+# A header may claim any size, and its values may be any text: `tarfile` believes both, and raises what comes of it.
+DAMAGED = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    EOFError,
+    LookupError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,  # of `zipfile`, for what is encrypted or compressed in a way that it does not know
+)
+"""What Python raises for an archive that it cannot read. `OSError` is not among it: it may be the disk's."""
 
 # As many as Linux follows on the way to a file; more are a circle.
 _MOST_LINKS = 40

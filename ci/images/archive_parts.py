@@ -19,7 +19,6 @@ from ci.core.errors import VerificationError
 from ci.core.tars import Entry, FileTree
 
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
-_UNREADABLE = (tarfile.TarError, LookupError, ValueError, TypeError, EOFError, gzip.BadGzipFile)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ def read(path: Path, wanted: re.Pattern[str]) -> ArchiveParts:
             for layer in manifest["layers"]:
                 with gzip.open(_blob(archive, layer["digest"])) as data:
                     _add_layer(tree, data, wanted)
-    except _UNREADABLE as error:
+    except tars.DAMAGED as error:
         raise _not_ours(path, error) from error
     return ArchiveParts(digest=digest, config=config, tree=tree)
 
@@ -55,7 +54,7 @@ def digest_of(path: Path) -> str:
     try:
         with tarfile.open(path) as archive:
             return _digest(archive)
-    except _UNREADABLE as error:
+    except tars.DAMAGED as error:
         raise _not_ours(path, error) from error
 
 

@@ -36,7 +36,7 @@ def read(kind: str, source: OpenedArtifact, *, name: str, version: str) -> Aspec
     reader = resolve(entry_of(kind, source.path.name).contents)
     try:
         found: Aspects = reader(source)
-    except (ReleaseError, OSError, LookupError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except (ReleaseError, OSError, *tars.DAMAGED) as error:
         raise VerificationError(f"{source.path.name}: its contents cannot be read: {error}") from error
     spelt = f"{name.replace('-', '_')}-{version}"
     plain = spelt.replace(version, "VERSION")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core.files import tree_files
+from ci.core.tars import DAMAGED
 
 _DEEPEST = 5
 _CONTEXT = 24
@@ -58,7 +59,7 @@ def _differ(first: bytes, second: bytes, depth: int) -> str:
 def _try(opened: Callable[[bytes], list[Part] | None], data: bytes) -> list[Part] | None:
     try:
         return opened(data)
-    except (tarfile.TarError, zipfile.BadZipFile, OSError, EOFError, ValueError, struct.error, KeyError):
+    except (OSError, struct.error, *DAMAGED):
         return None
 
 

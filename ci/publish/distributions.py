@@ -12,6 +12,7 @@ from packaging.metadata import parse_email
 from packaging.utils import canonicalize_name
 
 from ci.core.errors import VerificationError
+from ci.core.tars import DAMAGED
 from ci.publish.release_set import ReleaseSet, SetFile
 
 _LARGEST_METADATA = 4_000_000
@@ -114,5 +115,5 @@ def _metadata_file(name: str, content: bytes) -> bytes:
             if member is None:
                 raise KeyError("PKG-INFO is no file")
             return member.read(_LARGEST_METADATA)
-    except (KeyError, OSError, EOFError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+    except (OSError, *DAMAGED) as error:
         raise VerificationError(f"{name}: its metadata cannot be read: {error}", hint=_AGAIN) from None

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ci.core.errors import VerificationError
 from ci.core.files import sha256_of
+from ci.core.tars import DAMAGED
 from ci.publish.oci_documents import (
     CONFIG,
     INDEX,
@@ -100,7 +101,7 @@ def _checked(file: SetFile, name: str, own: Mapping[str, str]) -> FlavourImages:
         with tarfile.open(file.path, "r:") as archive:
             blobs = {place.digest: place for place in _blobs(archive, file.path)}
         return _flavour(file, name, own, blobs)
-    except (tarfile.TarError, LookupError, ValueError, TypeError) as error:
+    except DAMAGED as error:
         raise VerificationError(f"{file.name}: it is not an archive of a release: {error}", hint=_AGAIN) from None
 
 
@@ -168,5 +169,5 @@ def _top(file: SetFile) -> Descriptor:
             member = archive.extractfile("index.json")
             (described,) = json.loads(member.read(_LARGEST_DOCUMENT) if member else b"")["manifests"]
         return descriptor(described)
-    except (tarfile.TarError, LookupError, ValueError, TypeError) as error:
+    except DAMAGED as error:
         raise VerificationError(f"{file.name}: it names no image: {error}", hint=_AGAIN) from None

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from ci.core.errors import VerificationError
 from ci.core.page_names import safe
+from ci.core.tars import DAMAGED
 from ci.publish import image_archive
 from ci.publish.oci_documents import descriptor
 from ci.publish.release_set import ReleaseSet, SetFile
@@ -74,7 +75,7 @@ def _digest(file: SetFile) -> str:
             member = archive.extractfile("index.json")
             (described,) = json.loads(member.read() if member else b"")["manifests"]
         return descriptor(described).digest
-    except (tarfile.TarError, LookupError, ValueError, TypeError) as error:
+    except DAMAGED as error:
         raise VerificationError(f"{file.name}: it names no image: {error}", hint="make the set again") from None
 
 

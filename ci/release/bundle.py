@@ -20,7 +20,9 @@ from typing import IO, Any
 
 from ci.core.errors import HostError, UsageError, VerificationError
 from ci.core.files import fresh_folder, make_folder, sha256_of
+from ci.core.server_words import plain
 from ci.core.state import read_json
+from ci.core.tars import DAMAGED
 from ci.core.text_lists import read_lines
 from ci.manifest.release import Release
 from ci.pipeline import stored_inputs
@@ -32,6 +34,10 @@ _SUMS = "SHA256SUMS"
 _SIGNED = (_SUMS, f"{_SUMS}.asc")
 _LARGEST_LIST = 16_000_000
 _CHUNK = 1 << 20
+_LARGEST_FILE = 1 << 62
+# What file systems take: bytes of a name, and of a path that a folder comes before.
+_LONGEST_NAME, _LONGEST_PATH = 255, 1024
+_FETCH = "fetch it again"
 _WHOLE_SET = "take the whole set, as `nox -s release` made it"
 _LINE = re.compile(r"([0-9a-f]{64})  (\S[^\n]*)")
 
@@ -139,8 +145,9 @@ def unpack(archive: Path, folder: Path) -> list[BundledFile]:
         try:
             with tarfile.open(archive, "r:") as opened:
                 files = _unpack(opened, part, archive)
-        except (tarfile.TarError, EOFError) as error:
-            raise VerificationError(f"{archive}: it is not a whole bundle: {error}", hint="fetch it again") from error
+        except DAMAGED as error:
+            why = plain(str(error)) or type(error).__name__
+            raise VerificationError(f"{archive}: it is not a whole bundle: {why}", hint=_FETCH) from error
         if folder.exists():
             folder.rmdir()
         part.replace(folder)
@@ -153,19 +160,22 @@ def _unpack(opened: tarfile.TarFile, folder: Path, archive: Path) -> list[Bundle
     files, listed = _read_list(opened, archive)
     needed, free = sum(one.size for one in files), shutil.disk_usage(folder).free
     if needed > free:
-        raise HostError(f"{folder}: {free / 1e6:.0f} MB are free, {needed / 1e6:.0f} MB are needed")
+        raise HostError(
+            f"{folder}: {free / 1e6:.0f} MB are free, {needed / 1e6:.0f} MB are needed", hint="make room there"
+        )
     for one in files:
         info = opened.next()
         if info is None or (info.name, info.size) != (one.path, one.size) or info.type != tarfile.REGTYPE:
             raise VerificationError(
                 f"{archive}: {one.path} is listed with {one.size} bytes, and "
-                f"{'nothing' if info is None else f'{info.name!a} with {info.size} bytes'} is in its place"
+                f"{'nothing' if info is None else f'{info.name!a} with {info.size} bytes'} is in its place",
+                hint=_FETCH,
             )
         content = opened.extractfile(info)
         assert content is not None
         _write(folder / one.path, content, one, archive)
     if (info := opened.next()) is not None:
-        raise VerificationError(f"{archive}: {info.name!a} is in it, and not listed")
+        raise VerificationError(f"{archive}: {info.name!a} is in it, and not listed", hint=_FETCH)
     (folder / LIST).write_bytes(listed)
     return files
 
@@ -179,13 +189,13 @@ def _write(path: Path, content: IO[bytes], one: BundledFile, archive: Path) -> N
             file.write(data)
         os.fchmod(file.fileno(), 0o644)
     if digest.hexdigest() != one.sha256:
-        raise VerificationError(f"{archive}: {one.path}: other bytes than listed", hint="fetch it again")
+        raise VerificationError(f"{archive}: {one.path}: other bytes than listed", hint=_FETCH)
 
 
 def _read_list(opened: tarfile.TarFile, archive: Path) -> tuple[list[BundledFile], bytes]:
     info = opened.next()
     content = opened.extractfile(info) if info and info.name == LIST and info.type == tarfile.REGTYPE else None
-    if info is None or content is None or info.size > _LARGEST_LIST:
+    if info is None or content is None or not 0 <= info.size <= _LARGEST_LIST:
         raise VerificationError(f"{archive}: it does not begin with {LIST}", hint="name an archive of nox -s bundle")
     try:
         listed = content.read()
@@ -193,11 +203,20 @@ def _read_list(opened: tarfile.TarFile, archive: Path) -> tuple[list[BundledFile
         if document["format"] != FORMAT:
             raise ValueError(f"its format is {document['format']!r}, and {FORMAT} is known")
         files = [_file(entry) for entry in document["files"]]
-        if len({one.path.casefold() for one in files}) != len(files):
-            raise ValueError("it lists a name twice")
+        _require_apart(files)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise VerificationError(f"{archive}: {LIST} cannot be read: {error}") from error
+        raise VerificationError(f"{archive}: {LIST} cannot be read: {plain(str(error))}", hint=_FETCH) from error
     return files, listed
+
+
+def _require_apart(files: list[BundledFile]) -> None:
+    """Raise `ValueError` if two files cannot lie side by side, also where upper and lower case are the same."""
+    paths = {one.path.casefold() for one in files}
+    if len(paths) != len(files):
+        raise ValueError("it lists a name twice")
+    for one in files:
+        if any(parent.as_posix() in paths for parent in PurePosixPath(one.path.casefold()).parents):
+            raise ValueError(f"it lists {one.path} below another file")
 
 
 def _file(entry: dict[str, Any]) -> BundledFile:
@@ -206,7 +225,9 @@ def _file(entry: dict[str, Any]) -> BundledFile:
     harmless = one.path.isprintable() and "\\" not in one.path and str(path) == one.path
     if not harmless or len(path.parts) < 2 or path.parts[0] not in (SET, stored_inputs.FOLDER) or ".." in path.parts:
         raise ValueError(f"{one.path!a} is not the name of a file below {SET}/ or {stored_inputs.FOLDER}/")
-    if type(one.size) is not int or one.size < 0 or not re.fullmatch(r"[0-9a-f]{64}", one.sha256):
+    if len(os.fsencode(one.path)) > _LONGEST_PATH or any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts):
+        raise ValueError(f"{one.path:.60}...: its name is too long for a file")
+    if type(one.size) is not int or not 0 <= one.size < _LARGEST_FILE or not re.fullmatch(r"[0-9a-f]{64}", one.sha256):
         raise ValueError(f"{one.path}: its size or its sha256 cannot be")
     return one
 

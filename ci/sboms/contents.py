@@ -51,7 +51,7 @@ def read(source: OpenedArtifact) -> Contents:
         )
     try:
         return reader(source)
-    except (LookupError, ValueError, tarfile.TarError, zipfile.BadZipFile) as error:
+    except tars.DAMAGED as error:
         raise VerificationError(f"{source.path.name}: its contents cannot be read: {error!r}") from error
 
 

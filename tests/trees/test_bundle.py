@@ -124,6 +124,14 @@ def enlarged(found: Members) -> Members:
     return [found[0], (found[1][0], found[1][1] + b"\n"), *found[2:]]
 
 
+def sparse(headers: dict[str, str]) -> Callable[[Members], Members]:
+    def change(found: Members) -> Members:
+        found[1][0].pax_headers = headers
+        return found
+
+    return change
+
+
 FAULTS: dict[str, Callable[[Members], Members]] = {
     "leads out": renamed("release/../../outside"),
     "absolute": renamed("/etc/passwd"),
@@ -144,6 +152,14 @@ FAULTS: dict[str, Callable[[Members], Members]] = {
     "negative size": lambda found: relist(found, lambda files: files[0].update(size=-1)),
     "no hash": lambda found: relist(found, lambda files: files[0].update(sha256="0")),
     "no list": lambda found: found[1:],
+    "a file below another": lambda found: relist(found, lambda files: files[1].update(path=f"{files[0]['path']}/B")),
+    "a size that no file has": lambda found: relist(found, lambda files: files[0].update(size=10**400)),
+    "a long name": renamed(f"release/{'n' * 300}"),
+    "a long path": renamed(f"release/{'long/' * 1000}n"),
+    "a sparse size that is no number": sparse(
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "abc"}
+    ),
+    "a sparse map that is none": sparse({"GNU.sparse.map": "1,x", "GNU.sparse.size": "3"}),
     "more fields": lambda found: relist(found, lambda files: files[0].update(mode=0o4755)),
 }
 
@@ -151,10 +167,29 @@ FAULTS: dict[str, Callable[[Members], Members]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bundle_that_is_not_as_listed_is_refused(archive: Path, tmp_path: Path, fault: str) -> None:
     bad = pack(tmp_path / "bad.tar", FAULTS[fault](members(archive)))
-    with pytest.raises(VerificationError):
+    with pytest.raises(VerificationError) as raised:
         bundle.unpack(bad, tmp_path / "some" / "folder")
+    assert raised.value.hint
     assert list((tmp_path / "some").iterdir()) == []
     assert not (tmp_path / "outside").exists()
+
+
+@pytest.mark.parametrize("size", [-512, 1 << 50, 1 << 70])
+def test_a_header_that_claims_any_size_is_refused(archive: Path, tmp_path: Path, size: int) -> None:
+    """`tarfile` reads as much as a header of extended values claims to have."""
+    info = tarfile.TarInfo("claims")
+    info.type, info.size = tarfile.XHDTYPE, size
+    bad = tmp_path / "bad.tar"
+    bad.write_bytes(info.tobuf(tarfile.GNU_FORMAT) + archive.read_bytes())
+    with pytest.raises(VerificationError, match="it is not a whole bundle: "):
+        bundle.unpack(bad, tmp_path / "folder")
+
+
+def test_the_message_about_a_list_is_safe_to_print(archive: Path, tmp_path: Path) -> None:
+    bad = relist(members(archive), lambda files: files[0].update({"\x1b[31m\ud800": 1}))
+    with pytest.raises(VerificationError, match=r"bundle\.json cannot be read") as raised:
+        bundle.unpack(pack(tmp_path / "bad.tar", bad), tmp_path / "folder")
+    assert str(raised.value).isprintable()
 
 
 @pytest.mark.parametrize("size", [0, 100, 512, 1500])
