@@ -74,9 +74,20 @@ def ask(web: Web, index: str, project: str) -> dict[str, Listed] | None:
 
 def _listed(entry: Mapping[str, Any]) -> Listed:
     name, sha256, time = entry["filename"], entry["hashes"]["sha256"], entry.get("upload-time")
-    if not isinstance(name, str) or not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
-        raise ValueError(f"{str(name)[:80]!a} has no sha256")
-    uploaded = None if time is None else dt.datetime.fromisoformat(time)
-    if uploaded is not None and uploaded.tzinfo is None:
-        uploaded = uploaded.replace(tzinfo=dt.UTC)
+    if (
+        not isinstance(name, str)
+        or not name.isprintable()
+        or not isinstance(sha256, str)
+        or not _SHA256.fullmatch(sha256)
+    ):
+        raise ValueError(f"{str(name)[:80]!a} has no sha256, or is no name")
+    uploaded = None if time is None else _time(time)
     return Listed(name=name, sha256=sha256, uploaded=uploaded, yanked=bool(entry.get("yanked")))
+
+
+def _time(text: str) -> dt.datetime:
+    """A time in UTC; `ValueError` if it is so early or late that nobody can calculate with it."""
+    found = dt.datetime.fromisoformat(text)
+    if not dt.MINYEAR < found.year < dt.MAXYEAR:
+        raise ValueError(f"{text[:80]!a} is no time of an upload")
+    return found.replace(tzinfo=dt.UTC) if found.tzinfo is None else found.astimezone(dt.UTC)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -203,6 +205,25 @@ def test_a_part_that_is_there_for_longer_is_closed(site: Site, built_files: Path
     assert "older than 14 days" in raised.value.hint
     assert "publish a new version" in raised.value.hint
     assert list(site.pypi.files) == [WHEEL]
+
+
+@pytest.mark.parametrize(
+    ("name", "time", "told"),
+    [
+        (WHEEL, "9999-12-31T00:00:00Z", "'9999-12-31T00:00:00Z' is no time of an upload"),
+        (WHEEL, "0001-01-01T00:00:00+23:59", "'0001-01-01T00:00:00+23:59' is no time of an upload"),
+        ("\x1b[31m-0.1.0.tar.gz", "2027-01-15T00:00:00Z", r"'\x1b[31m-0.1.0.tar.gz' has no sha256, or is no name"),
+    ],
+    ids=["late", "early", "name"],
+)
+def test_what_an_index_cannot_have_is_an_error(site: Site, built_files: Path, name: str, time: str, told: str) -> None:
+    listed = {"filename": name, "hashes": {"sha256": "0" * 64}, "url": "x", "upload-time": time}
+    page = {"meta": {"api-version": "1.1"}, "name": "faas-runtime", "files": [listed]}
+    site.server.before = lambda number, request: Reply(status=200, body=json.dumps(page).encode())
+    with pytest.raises(UnavailableError, match=re.escape(told)) as raised:
+        site.target(built_files).state()
+    (fault,) = hard(site.target(built_files).preflight())
+    assert (fault.what, fault.advice) == (str(raised.value), raised.value.hint)
 
 
 def test_a_version_that_is_whole_may_be_old(site: Site, built_files: Path) -> None:
