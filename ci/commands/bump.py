@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import os
 import sys
 import tempfile
 import time
@@ -12,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ci.commands.keys import gnupg_home
 from ci.commands.running import open_project, working
 from ci.core.console import Console
 from ci.core.files import make_folder
@@ -54,9 +54,8 @@ def _signing(project: Project, chosen: argparse.Namespace, run: Runner) -> Itera
     if not keys or chosen.dry_run:
         yield None
         return
-    home = chosen.gnupg_home or Path(os.environ.get("GNUPGHOME") or Path.home() / ".gnupg")
     # The time of the signature is the tag's own: now.
-    gpg = Gpg(home=home.absolute(), passphrase=chosen.passphrase_file, epoch=int(time.time()), run=run)
+    gpg = Gpg(home=gnupg_home(chosen), passphrase=chosen.passphrase_file, epoch=int(time.time()), run=run)
 
     def sign(text: bytes) -> bytes:
         with tempfile.TemporaryDirectory(prefix="faas-runtime-tag-") as folder:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import datetime as dt
-import os
 import tempfile
 from pathlib import Path
 
 from ci.core.console import Console
 from ci.core.errors import UsageError
+from ci.core.homes import home_of
 from ci.core.openpgp import agent_ended
 from ci.core.run import Runner
 
@@ -32,5 +32,4 @@ def keys(root: Path, console: Console, chosen: argparse.Namespace) -> None:
 
 def gnupg_home(chosen: argparse.Namespace) -> Path:
     """The home folder of gpg that holds the private keys: the option's, the environment's, or gpg's own."""
-    named = chosen.gnupg_home or os.environ.get("GNUPGHOME")
-    return Path(named).absolute() if named else Path.home() / ".gnupg"
+    return Path(chosen.gnupg_home or home_of("GNUPGHOME", ".gnupg", option="--gnupg-home")).absolute()

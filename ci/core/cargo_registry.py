@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ci.core import crate_file
+from ci.core.homes import home_of
 
 CRATES_IO = "https://github.com/rust-lang/crates.io-index"
 """What cargo calls the registry crates.io, in manifests and in an index."""
@@ -52,8 +52,7 @@ def locked(lock: Path) -> tuple[LockedCrate, ...]:
 
 def caches() -> Iterator[Path]:
     """The folders in which cargo keeps the `.crate` files that it has fetched."""
-    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    yield from sorted((home / "registry" / "cache").glob("*"))
+    yield from sorted((home_of("CARGO_HOME", ".cargo") / "registry" / "cache").glob("*"))
 
 
 def kept(one: LockedCrate, folders: Iterable[Path]) -> bytes | None:

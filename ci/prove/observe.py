@@ -25,12 +25,19 @@ def observe(folder: Path) -> dict[str, object]:
         "locale": _locale(),
         "umask": f"{_umask():04o}",
         "user": os.getuid(),
-        "home": str(Path("~").expanduser()),
+        "home": _home(),
         "host name": socket.gethostname(),
         "processors": len(os.sched_getaffinity(0)),
         "directory order": _order(folder),
         "environment": os.environ.get("CFLAGS", ""),
     }
+
+
+def _home() -> str:
+    try:
+        return str(Path.home())
+    except RuntimeError:  # a user without one
+        return ""
 
 
 def _locale() -> str:

@@ -11,6 +11,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from ci.core.errors import UsageError
+from ci.core.homes import home_of
 from ci.core.run import Runner
 
 
@@ -21,18 +23,23 @@ def folders() -> dict[str, Path]:
     if cargo:
         places = (Path(cargo).absolute().parent, Path(os.path.realpath(cargo)).parent)  # it may be a link
         found |= {f"cargo-{number}": place for number, place in enumerate(dict.fromkeys(places))}
-        if _rustup().is_dir():
-            found["rustup"] = _rustup()
+        if rustup := _rustup():
+            found["rustup"] = rustup
     return found
 
 
 def variables() -> Mapping[str, str]:
     """What leads to the programs if the home folder is another one."""
-    return {"RUSTUP_HOME": str(_rustup())} if _rustup().is_dir() else {}
+    return {"RUSTUP_HOME": str(rustup)} if (rustup := _rustup()) else {}
 
 
-def _rustup() -> Path:
-    return Path(os.environ.get("RUSTUP_HOME") or Path.home() / ".rustup")
+def _rustup() -> Path | None:
+    """The folder of what rustup has installed; None if there is none."""
+    try:
+        folder = home_of("RUSTUP_HOME", ".rustup")
+    except UsageError:  # a user without a home has installed nothing there
+        return None
+    return folder if folder.is_dir() else None
 
 
 def open_way(seat: Path, run: Runner) -> None:

@@ -7,7 +7,6 @@ the package index, crates.io.
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from ci.core import cargo_registry
 from ci.core.errors import CommandFailed, ReleaseError, UsageError
 from ci.core.files import fresh_folder, make_folder, sha256_of
 from ci.core.run import Runner
@@ -188,8 +188,7 @@ def _crates(project: Project, store: Store, wanted: Inputs, scratch: Path, run: 
 
 
 def _keep_crates(store: Store, wanted: Inputs) -> bool:
-    home = Path(os.environ.get("CARGO_HOME") or Path.home() / ".cargo")
-    caches = sorted((home / "registry" / "cache").glob("*"))
+    caches = list(cargo_registry.caches())
     kept = True
     for crate in wanted.crates:
         name = f"{crate.name}-{crate.version}.crate"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime as dt
+import pwd
 import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from ci.commands.keys import gnupg_home
+from ci.core import cargo_registry
 from ci.core.console import Console
 from ci.core.errors import PreflightError, ReleaseError, UnavailableError, UsageError
 from ci.core.run import Runner
 from ci.manifest.reader import load
+from ci.prove import program_folders
 from ci.release import keys
 from tests.keys import SigningKeys, generate, signing_keys
 from tests.packages.support import checkout_of
@@ -158,6 +164,30 @@ def test_the_table_says_what_is_wrong(desk: Desk, capsys: pytest.CaptureFixture[
     assert rows[2][:2] == ["attestations", "signs"]
     assert rows[2][3:6] == ["Ed25519", "-", "never"]
     assert "what to do: export the right one" in printed.err
+
+
+def test_a_user_without_a_home_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """As in a container that runs as a number for which /etc/passwd has no line."""
+
+    def nobody(number: int) -> NoReturn:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "GNUPGHOME", "CARGO_HOME", "RUSTUP_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="GNUPGHOME: this user has no home folder") as raised:
+        gnupg_home(argparse.Namespace(gnupg_home=None))
+    assert raised.value.hint == "set HOME, or GNUPGHOME, or name the folder with --gnupg-home"
+    with pytest.raises(UsageError, match="CARGO_HOME: this user has no home folder") as raised:
+        list(cargo_registry.caches())
+    assert raised.value.hint == "set HOME, or CARGO_HOME"
+    assert program_folders.variables() == {}
+    assert gnupg_home(argparse.Namespace(gnupg_home=tmp_path)) == tmp_path
+    monkeypatch.setenv("GNUPGHOME", str(tmp_path / "of-gpg"))
+    assert gnupg_home(argparse.Namespace(gnupg_home=None)) == tmp_path / "of-gpg"
+    monkeypatch.delenv("GNUPGHOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert gnupg_home(argparse.Namespace(gnupg_home=None)) == tmp_path / ".gnupg"
 
 
 def test_the_command(tmp_path: Path) -> None:
