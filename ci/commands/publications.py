@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from ci.commands.running import working
 from ci.core.checkout import tag_named
 from ci.core.console import Console
-from ci.core.errors import CommandFailed, UnavailableError, UsageError, VerificationError
+from ci.core.errors import CommandFailed, HostError, UnavailableError, UsageError, VerificationError
 from ci.core.faults import Fault
 from ci.core.files import fresh_folder, make_folder
 from ci.core.run import Runner
@@ -19,6 +20,10 @@ from ci.publish import release_set
 from ci.publish.every_target import Publication
 from ci.publish.ledger import NAME, PublicationLedger
 from ci.publish.release_set import ReleaseSet
+
+_NOT_CHECKED = 2  # the exit code of verify.py, if something that it needs is missing
+_MAKE_AGAIN = "do not publish it; make the set again: nox -s release"
+_OF_THE_PAGE = "take the set as it was published"
 
 
 def require_version(project: Project, version: str) -> None:
@@ -69,7 +74,6 @@ def set_faults(project: Project, found: ReleaseSet, runner: Runner, *, is_publis
     `UsageError` for the set of another version, `VerificationError` for one that the keys of this checkout have not
     signed.
     """
-    from ci.release import assemble
     from ci.release.not_run import not_allowed, not_compared
 
     if (found.name, found.version) != (project.release.name, str(project.release.version)):
@@ -78,14 +82,27 @@ def set_faults(project: Project, found: ReleaseSet, runner: Runner, *, is_publis
             hint=f"go to the tag of the set: git switch --detach v{found.version}",
         )
     again = read_json(found.folder / "reproducibility.json") or {"artifacts": []}
-    try:
-        assemble.verify(project, found.folder, runner, is_published=is_published)
-    except CommandFailed as error:
-        why = next((line.strip(" |") for line in str(error).splitlines() if "wrong:" in line), str(error))
-        raise VerificationError(
-            f"{found.folder}: verify.py refuses it: {why}", hint="do not publish it; make the set again: nox -s release"
-        ) from error
+    verified(project, found.folder, runner, _OF_THE_PAGE if is_published else _MAKE_AGAIN, is_published=is_published)
     return [*not_allowed(found.document, project.release), *not_compared(again, found.document, project.release)]
+
+
+def verified(project: Project, folder: Path, runner: Runner, advice: str, *, is_published: bool = False) -> str:
+    """What the verifier prints of a set that is right, by the keys of this checkout; see `assemble.verify`.
+
+    `VerificationError` with `advice` says why it refuses the set, and `HostError` why it cannot tell on this machine.
+    """
+    from ci.release import assemble
+
+    try:
+        return assemble.verify(project, folder, runner, is_published=is_published)
+    except CommandFailed as error:
+        lines = [line.strip(" |") for line in str(error).splitlines()]
+        why = next((line for line in lines if "wrong:" in line or "not checked:" in line), str(error))
+        if error.code == _NOT_CHECKED:
+            raise HostError(
+                f"{folder}: verify.py could not check it: {why}", hint="put that right, and run the same command again"
+            ) from error
+        raise VerificationError(f"{folder}: verify.py refuses it: {why}", hint=advice) from error
 
 
 def tag_object(project: Project) -> str:

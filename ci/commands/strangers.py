@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ci import kinds
-from ci.commands.publications import require_version
+from ci.commands.publications import require_version, verified
 from ci.commands.running import execute, jobs_of, probe, raise_first_error, working
 from ci.core import tree_record
 from ci.core.architectures import host_name
@@ -167,9 +167,7 @@ def _seen(place: str, check: Callable[[], str]) -> StrangerReport:
 
 
 def _verified(project: Project, downloads: Path, runner: Runner) -> str:
-    from ci.release import assemble
-
-    lines = assemble.verify(project, downloads, runner).splitlines()
+    lines = verified(project, downloads, runner, stranger.NOT_AS_RELEASED, is_published=True).splitlines()
     return f"{sum(line.startswith('checked') for line in lines)} checks of verify.py, all right"
 
 

@@ -18,7 +18,7 @@ from ci.commands.strangers import Addresses, StrangerReport
 from ci.core import tars, zips
 from ci.core.architectures import host_name
 from ci.core.console import Console
-from ci.core.errors import HostError, UnavailableError, VerificationError
+from ci.core.errors import HostError, ReleaseError, VerificationError
 from ci.core.page_names import safe
 from ci.core.run import Runner
 from ci.core.tools import Toolbox
@@ -31,7 +31,9 @@ from ci.manifest.versions import parse
 from ci.pipeline.jobs import Options, Project
 from ci.publish import stranger
 from ci.publish.formula import version_of
+from ci.publish.rehearse.server import Reply, Server
 from ci.publish.rehearse.static import static_server
+from ci.release import assemble
 from ci.verify import in_pacman, published, roots
 from ci.verify.published import Downloaded
 from tests.packages.support import with_version
@@ -159,7 +161,7 @@ def test_an_older_candidate_is_no_fault(release: Release, tmp_path: Path, shown:
         assert {name: str(one) for name, one in found.items()} == ({"yum": shown} if newer else {})
         stranger.download(web, files.origin, server.origin, tmp_path / "fetched", without=found)
         if newer:
-            with pytest.raises(UnavailableError, match="it is not there"):
+            with pytest.raises(VerificationError, match="it is not there"):
                 stranger.download(web, files.origin, server.origin, tmp_path / "again")
 
 
@@ -195,6 +197,56 @@ def test_a_list_that_is_no_text_is_refused(tmp_path: Path, name: str, data: byte
     ):
         stranger.download(web, server.origin, server.origin, tmp_path / "fetched")
     assert "look at the address by hand" in raised.value.hint
+
+
+@pytest.mark.parametrize(
+    ("reply", "said", "advice"),
+    [
+        (Reply(status=404), r"/verify\.py: it is not there for everybody \(404\)", "publish again"),
+        (Reply(status=403), r"/verify\.py: it is not there for everybody \(403\)", "who has taken the file away"),
+        (Reply(status=302, headers={"Location": "ftp://x"}), "redirects to what is no address", "look at the address"),
+    ],
+    ids=["gone", "forbidden", "elsewhere"],
+)
+def test_what_strangers_do_not_get_is_not_as_it_was_released(
+    tmp_path: Path, reply: Reply, said: str, advice: str
+) -> None:
+    """No token is sent, so the advice is not about one."""
+    sums = Reply(status=200, body=f"{'0' * 64}  verify.py\n".encode())
+    with (
+        Server(lambda request: sums if "SHA256SUMS" in request.path else reply) as server,
+        Web(name="download", say=print) as web,
+        pytest.raises(VerificationError, match=said) as raised,
+    ):
+        stranger.download(web, server.origin, server.origin, tmp_path / "fetched")
+    assert advice in raised.value.hint
+    assert "token" not in f"{raised.value} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("printed", "code", "kind", "said", "advice"),
+    [
+        ("wrong: SHA256SUMS.asc: no", 1, VerificationError, r"refuses it: verify\.py: wrong: SHA", "do not use this"),
+        (
+            "not checked: gpg is not installed",
+            2,
+            HostError,
+            r"could not check it: verify\.py: not checked: gpg",
+            "again",
+        ),
+    ],
+    ids=["wrong", "not checked"],
+)
+def test_what_the_verifier_says_decides_the_code(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    printed: str, code: int, kind: type[ReleaseError], said: str, advice: str,
+) -> None:  # fmt: skip
+    program = tmp_path / "verify.py"
+    program.write_text(f"import sys\nprint('verify.py: {printed}', file=sys.stderr)\nsys.exit({code})\n")
+    monkeypatch.setattr(assemble, "_CONSUMER", program)
+    with pytest.raises(kind, match=said) as raised:
+        strangers._verified(project, tmp_path, Runner(log=tmp_path / "log"))
+    assert advice in raised.value.hint
 
 
 @pytest.mark.parametrize("no_root", ["", "no root"])
