@@ -124,6 +124,13 @@ def enlarged(found: Members) -> Members:
     return [found[0], (found[1][0], found[1][1] + b"\n"), *found[2:]]
 
 
+def below(found: Members) -> Members:
+    """Put the second file into the first one, as if that was a folder."""
+    name = f"{found[1][0].name}/b"
+    found[2][0].name = name
+    return relist(found, lambda files: files[1].update(path=name))
+
+
 def sparse(headers: dict[str, str]) -> Callable[[Members], Members]:
     def change(found: Members) -> Members:
         found[1][0].pax_headers = headers
@@ -152,7 +159,7 @@ FAULTS: dict[str, Callable[[Members], Members]] = {
     "negative size": lambda found: relist(found, lambda files: files[0].update(size=-1)),
     "no hash": lambda found: relist(found, lambda files: files[0].update(sha256="0")),
     "no list": lambda found: found[1:],
-    "a file below another": lambda found: relist(found, lambda files: files[1].update(path=f"{files[0]['path']}/B")),
+    "a file below another": below,
     "a size that no file has": lambda found: relist(found, lambda files: files[0].update(size=10**400)),
     "a long name": renamed(f"release/{'n' * 300}"),
     "a long path": renamed(f"release/{'long/' * 1000}n"),
