@@ -126,8 +126,20 @@ def test_where_an_index_has_a_crate(name: str, path: str) -> None:
         (packed({"Cargo.toml": MANIFEST}, kind=tarfile.SYMTYPE), "is no file in a folder"),
         (packed({"Cargo.toml": MANIFEST}, times=2), "is there twice"),
         (packed({"Cargo.toml": MANIFEST})[:-20], "ended before"),
+        (packed({"Cargo.toml": MANIFEST})[:10] + b"\xff" * 99, "Error -3 while decompressing"),
     ],
-    ids=["no tarball", "no manifest", "no TOML", "another top", "no top", "outside", "a link", "twice", "cut short"],
+    ids=[
+        "no tarball",
+        "no manifest",
+        "no TOML",
+        "another top",
+        "no top",
+        "outside",
+        "a link",
+        "twice",
+        "cut short",
+        "damaged",
+    ],
 )
 def test_what_is_no_crate(data: bytes, told: str) -> None:
     with pytest.raises(VerificationError, match=f"^it: it is no .crate file: .*{told}"):
