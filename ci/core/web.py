@@ -286,6 +286,16 @@ def unreachable(url: str, error: Exception) -> HostError:
     return HostError(f"no answer from {host_of(url)}: {why}")
 
 
+def address_of(base: str, place: str) -> str:
+    """The address that a server's text means, which may be relative to `base`; empty if it is none (RFC 3986)."""
+    try:
+        address = urljoin(base, place)
+        _ = urlsplit(address).port  # which is checked only when it is asked for
+    except ValueError:
+        return ""
+    return address
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of an address."""
     parts = urlsplit(url)

@@ -13,9 +13,10 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from ci.core.errors import UnavailableError
+from ci.core.web import address_of
 from ci.pipeline.inputs import DebianPackage
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ _HINT = "wait some minutes, and run it again: what was fetched is kept"
 
 def _same_address(url: str, location: str) -> str:
     """Where an answer leads to; `UnavailableError` if that is another server than the service."""
-    target, known = urlsplit(urljoin(url, location)), urlsplit(ADDRESS)
+    target, known = urlsplit(address_of(url, location)), urlsplit(ADDRESS)
     if (target.scheme, target.netloc) != (known.scheme, known.netloc):
         raise UnavailableError(f"{url}: it leads to another address, {target.netloc!a:.100}", hint=_HINT)
     return target.geturl()

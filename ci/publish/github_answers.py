@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ci.core.web import Answer, Refusal, host_of
+from ci.core.web import Answer, Refusal, address_of, host_of
 
+_PAGE_DIGITS = 9
 _LINK = re.compile(r'<([^<>]*)>\s*;\s*rel="(\w+)"')
 
 
@@ -111,7 +112,7 @@ def entries_of(answer: Answer, what: str) -> list[Document]:
 def page_of(found: Document) -> Page:
     """A release page, out of its description."""
     upload_url = found.line("upload_url")
-    if urlsplit(upload_url).scheme not in ("http", "https"):
+    if urlsplit(address_of("", upload_url)).scheme not in ("http", "https"):
         raise found.wrong("upload_url")
     return Page(
         id=found.number("id"),
@@ -141,7 +142,7 @@ def links_of(answer: Answer) -> dict[str, int]:
     """From "next" and "last" to the numbers of these pages, out of the header `Link` (RFC 8288)."""
     found = {}
     for address, relation in _LINK.findall(answer.headers.get("link", "")):
-        page = parse_qs(urlsplit(address).query).get("page", [""])[0]
-        if page.isascii() and page.isdecimal():
+        page = parse_qs(urlsplit(address_of(answer.url, address)).query).get("page", [""])[0]
+        if page.isascii() and page.isdecimal() and len(page) <= _PAGE_DIGITS:
             found[relation] = int(page)
     return found

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 from ci.core.errors import HostError, UnavailableError, VerificationError
-from ci.core.web import Answer, Refusal, Web, host_of, is_loopback, origin_of
+from ci.core.web import Answer, Refusal, Web, address_of, host_of, is_loopback, origin_of
 from ci.publish.oci_documents import DIGEST, INDEX, MANIFEST, digest_of, entries
 from ci.publish.oci_login import Login
 
@@ -21,6 +21,8 @@ _ACCEPT = (
     f"{INDEX}, {MANIFEST}, application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.docker.distribution.manifest.v2+json, */*"
 )
+_NOWHERE = "about:invalid"
+_LENGTH_DIGITS = 18  # of numbers that fit into 64 bits
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _MOST_PAGES = 1000
 _BY_HAND = "perhaps a proxy has answered; look at the address by hand"
@@ -128,12 +130,12 @@ class Repository:
             return None
         self._compare_digest(answer, digest, what)
         length = answer.headers.get("content-length", "")
-        return int(length) if length.isdecimal() else -1
+        return int(length) if length.isdecimal() and len(length) <= _LENGTH_DIGITS else -1
 
     def begin_upload(self, what: str) -> str:
         """Begin to upload a blob; returns the address to send it to. It is not repeated."""
         answer = self.ask("POST", self.path("blobs/uploads/"), what, expect=(202,), body=b"")
-        place = urljoin(answer.url, answer.headers.get("location", ""))
+        place = address_of(answer.url, answer.headers.get("location", ""))
         secure = place.startswith("https://") or (is_loopback(place) and is_loopback(self.origin))
         if "location" not in answer.headers or not secure:
             raise Refusal(
@@ -193,7 +195,7 @@ class Repository:
                 raise VerificationError(f"{what}: the answer is no mapping", hint=_BY_HAND)
             pages.append(page)
             following = _NEXT.search(answer.headers.get("link", ""))
-            url = urljoin(answer.url, following[1]) if following else ""
+            url = (address_of(answer.url, following[1]) or _NOWHERE) if following else ""
         return pages
 
     def _compare_digest(self, answer: Answer, digest: str, what: str) -> None:

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from ci.core import web_session
 from ci.core.errors import HostError, ReleaseError, UnavailableError
 from ci.core.secrets import Secret, register
-from ci.core.web import host_of, is_loopback, origin_of, unreachable
+from ci.core.web import address_of, host_of, is_loopback, origin_of, unreachable
 from ci.manifest.text import shown
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class Connection:
             return b""
 
     def _redirected(self, url: str, location: str) -> str:
-        target = urljoin(url, location)
+        target = address_of(url, location)
         parts = urlsplit(target)
         if not location or parts.scheme not in ("http", "https") or not parts.hostname:
             raise UnavailableError(f"{host_of(url)} redirects to {shown(location)}, which is not an address")
@@ -140,7 +140,8 @@ class Connection:
         realm = values.get("realm", "")
         if scheme.lower() != "bearer" or not realm:
             raise UnavailableError(f"the registry refuses without a login (401 {shown(scheme)})", hint=_WITHOUT_LOGIN)
-        if not (realm.startswith("https://") or (is_loopback(self._origin) and is_loopback(realm))):
+        is_local = is_loopback(self._origin) and is_loopback(address_of("", realm))
+        if not address_of("", realm) or not (realm.startswith("https://") or is_local):
             raise UnavailableError(f"the registry names {shown(realm)} for tokens, which is not an address with TLS")
         wanted = {"scope": values.get("scope") or f"repository:{self._repository}:pull"}
         if "service" in values:

@@ -145,7 +145,7 @@ def test_more_bytes_are_not_read(service: SnapshotServer, fetch: Fetch) -> None:
         fetch()
 
 
-@pytest.mark.parametrize("location", ["http://127.0.0.1:1/a", "//a.invalid/a", "https://{}/a"])
+@pytest.mark.parametrize("location", ["http://127.0.0.1:1/a", "//a.invalid/a", "https://{}/a", "http://["])
 def test_no_answer_leads_to_another_address(service: SnapshotServer, fetch: Fetch, location: str) -> None:
     service.offer("debian", "trixie")
     for path in service.redirects:

@@ -291,6 +291,10 @@ def drop_link(reply: Reply) -> Reply:
     return dataclasses.replace(reply, headers={n: v for n, v in reply.headers.items() if n != "Link"})
 
 
+def link_to(reply: Reply, address: str) -> Reply:
+    return dataclasses.replace(reply, headers={**reply.headers, "Link": f'<{address}>; rel="next"'})
+
+
 def skip_one(reply: Reply) -> Reply:
     link = reply.headers["Link"].replace('page=2>; rel="next"', 'page=3>; rel="next"')
     return dataclasses.replace(reply, headers={**reply.headers, "Link": link})
@@ -301,11 +305,13 @@ def skip_one(reply: Reply) -> Reply:
     [
         ("1", drop_link, ""),
         ("1", skip_one, "leads past the next one"),
+        ("1", lambda reply: link_to(reply, "https://["), ""),
+        ("1", lambda reply: link_to(reply, f"https://x/?page={'9' * 5000}"), ""),
         ("2", lambda reply: dataclasses.replace(reply, body=b"[]"), "page 2 of 3 is empty"),
         ("2", lambda _: says(404, "Not Found")(Reply(status=0)), "it is not there"),
         ("3", lambda reply: dataclasses.replace(reply, body=b"[]"), "page 3 of 3 is empty"),
     ],
-    ids=["no link", "a link past it", "empty", "not found", "the last one is empty"],
+    ids=["no link", "a link past it", "no address", "no number", "empty", "not found", "the last one is empty"],
 )
 def test_a_page_that_is_missing_from_the_list(
     at: Rehearsal, number: str, change: Callable[[Reply], Reply], words: str

@@ -278,7 +278,8 @@ def test_a_page_is_missing_from_the_list_of_tags(sets: Path, tmp_path: Path) -> 
         assert registry.repositories[REPOSITORY].tags["latest"] == before["latest"]
 
 
-def test_pages_in_a_circle(sets: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("following", ["{path}?last=x", "https://["], ids=["a circle", "no address"])
+def test_pages_that_lead_to_no_other_page(following: str, sets: Path, tmp_path: Path) -> None:
     registry = RegistryServer()
     with Server(registry.answer) as server:
 
@@ -286,14 +287,16 @@ def test_pages_in_a_circle(sets: Path, tmp_path: Path) -> None:
             if not request.path.endswith("/tags/list"):
                 return None
             body = json.dumps({"name": REPOSITORY, "tags": ["0.1.1-micro"]}).encode()
-            return Reply(status=200, body=body, headers={"Link": f'<{request.path}?last=x>; rel="next"'})
+            return Reply(
+                status=200, body=body, headers={"Link": f'<{following.format(path=request.path)}>; rel="next"'}
+            )
 
         server.before = circle
         with pytest.raises(ReleaseError, match="its pages lead in a circle"):
             target(image_sets.read(sets / VERSION), server.origin, tmp_path / "ledger").publish()
 
 
-@pytest.mark.parametrize("location", ["http://registry.example/upload?x=1", "", "ftp://127.0.0.1/"])
+@pytest.mark.parametrize("location", ["http://registry.example/upload?x=1", "", "ftp://127.0.0.1/", "https://["])
 def test_an_upload_address_elsewhere_without_tls(location: str, sets: Path, tmp_path: Path) -> None:
     with Server(RegistryServer().answer) as server:
 

@@ -120,7 +120,12 @@ def test_another_host_that_wants_a_token_gets_none(strict: StrictRegistry) -> No
 
 @pytest.mark.parametrize(
     ("location", "said"),
-    [("", 'redirects to ""'), ("ftp://example.org/x", "ftp://example.org/x"), ("/v2/", "more than 5 times")],
+    [
+        ("", 'redirects to ""'),
+        ("ftp://example.org/x", "ftp://example.org/x"),
+        ("http://[", "http://["),
+        ("/v2/", "more than 5 times"),
+    ],
 )
 def test_redirects_that_lead_nowhere(strict: StrictRegistry, location: str, said: str) -> None:
     turn: Callable[[StrictHandler], None] = lambda handler: handler.answer(302, b"", more={"Location": location})  # noqa: E731
@@ -181,7 +186,7 @@ def test_no_token_is_given(strict: StrictRegistry) -> None:
     refused(strict, UnavailableError, "a token from 127.0.0.1", '(403, "DENIED: nobody")')
 
 
-@pytest.mark.parametrize("realm", ["http://192.0.2.1/token", "ftp://x/token", "token"])
+@pytest.mark.parametrize("realm", ["http://192.0.2.1/token", "ftp://x/token", "token", "https://[", "http://["])
 def test_a_token_is_fetched_by_tls_alone(strict: StrictRegistry, realm: str) -> None:
     strict.wants_token = True
     strict.challenge = f'Bearer realm="{realm}"'
