@@ -25,6 +25,7 @@ from ci.manifest.yaml_nodes import KeyPath, Unquoted, YamlDocument
 
 SCHEMA = Path(__file__).with_name("release.schema.json")
 _OLDEST_ZIP = dt.date(1980, 1, 1)
+_LATEST = dt.date(2105, 12, 31)  # RPM and gzip have seconds since 1970 in 32 bits
 _ARTICLES = ("a", "an", "the")
 
 
@@ -78,6 +79,8 @@ def _date(text: str) -> str | None:
         return 'is not a date; expected one such as "2026-11-23"'
     if date < _OLDEST_ZIP:
         return f'is too early for the timestamps in a wheel; expected "{_OLDEST_ZIP}" or later'
+    if date > _LATEST:
+        return f'is too late for the timestamps in an RPM; expected "{_LATEST}" or earlier'
     return None
 
 

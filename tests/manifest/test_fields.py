@@ -92,6 +92,9 @@ FIELDS = [
     ('"2026-11-23"', '"1979-12-31"', [
         '4:7: date: "1979-12-31" is too early for the timestamps in a wheel; expected "1980-01-01" or later',
     ]),
+    ('"2026-11-23"', '"9999-12-31"', [
+        '4:7: date: "9999-12-31" is too late for the timestamps in an RPM; expected "2105-12-31" or earlier',
+    ]),
     ('"2026-11-23"', '"2026-11-24"', [
         '4:7: date: "2026-11-24" is not the date in CHANGELOG.md, which is "2026-11-23"; write the same date in both',
     ]),
