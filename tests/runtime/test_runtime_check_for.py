@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from faas_runtime.binary import linkage
+from faas_runtime.binary.elf import PT_DYNAMIC, ElfNumbers
+from faas_runtime.binary.truncation import FileOnDisk
 from faas_runtime.commands.targets import TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,7 @@ from tests.runtime.target_libraries import LIBRARIES, libraries
 from tests.waiting import TIMEOUT_S
 
 EVERY = ",".join(TARGETS)
+FAR = 80 << 20  # bytes
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +122,23 @@ def test_nothing_is_loaded(tmp_path: Path) -> None:
     compile_c(tmp_path / "trap.c", tmp_path / "libtrap.so", "-shared", "-fPIC", "-std=gnu99")
     assert check("./libtrap.so", "--for", "micro", folder=tmp_path)[0] == 0
     assert check("./libtrap.so", folder=tmp_path)[0] == 1
+
+
+def test_dynamic_section_behind_much_data(made: Path, tmp_path: Path) -> None:
+    """A large table of data that does not change lies before it. Here that is a hole in the file."""
+    path = tmp_path / "liblarge.so"
+    path.write_bytes((made / "glibc" / "libfunction.so").read_bytes())
+    with path.open("r+b") as file:
+        data = ElfNumbers(FileOnDisk(file))
+        (header,) = data.headers(PT_DYNAMIC)
+        ((offset, _, size),) = data.segments(PT_DYNAMIC)
+        section = data.data[offset : offset + size]
+        for at, content in ((offset, bytes(size)), (FAR, section), (header + 8, FAR.to_bytes(8, "little"))):
+            file.seek(at)
+            file.write(content)
+    exit_code, lines, _ = check(path, "--for", "micro,alpine")
+    assert (exit_code, lines[1]) == (1, "format: ELF, x86_64, glibc 2.2.5")
+    assert verdicts(lines) == {ALL: [], "micro": [], "alpine": ["it is built against glibc, and alpine has musl"]}
 
 
 @pytest.mark.parametrize(

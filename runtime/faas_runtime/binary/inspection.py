@@ -4,6 +4,7 @@ The library is not loaded. Sources: System V ABI, chapters 4 and 5; mach-o/loade
 """
 
 import sys
+from contextlib import suppress
 
 from . import elf
 from .truncation import (
@@ -15,8 +16,13 @@ from .truncation import (
     NFAT_ARCH,
     PE_MAGIC,
     PE_START,
+    FileOnDisk,
     how_cut_off,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .elf import FileBytes
 
 MACHO_MACHINES = {0x01000007: "x86_64", 0x0100000C: "aarch64"}  # cputype
 PE_MACHINES = {0x014C: "x86", 0x8664: "x86_64", 0xAA64: "aarch64"}
@@ -33,7 +39,6 @@ _OF_GLIBC = (
     b"librt.so.1",
     b"libutil.so.1",
 )
-_READ_SIZE = 64 << 20  # bytes
 # Parts of the messages of loaders.
 _NOT_FOUND = (
     "cannot open shared object file",  # glibc
@@ -64,18 +69,16 @@ class Binary:
 def read(path: str) -> "Binary | None":
     """Read the headers of a file; None if it is not a library of a known format, or damaged. Raises OSError."""
     with open(path, "rb") as file:
-        data = file.read(_READ_SIZE)
-    try:
-        if data[:4] == elf.MAGIC:
-            return _elf(data)
-        if data[:4] in (MACH_MAGIC_64, FAT_MAGIC):
-            return _macho(data)
-        if data[:2] == b"MZ":
-            start = _number(data, PE_START, 4)
-            if data[start : start + 4] == PE_MAGIC:
-                return Binary("PE", PE_MACHINES.get(_number(data, start + _PE_MACHINE, 2)), None)
-    except (IndexError, ValueError):
-        pass
+        data = FileOnDisk(file)  # what is wanted of a large library may lie near its end
+        with suppress(IndexError, ValueError):
+            if data[:4] == elf.MAGIC:
+                return _elf(data)
+            if data[:4] in (MACH_MAGIC_64, FAT_MAGIC):
+                return _macho(data)
+            if data[:2] == b"MZ":
+                start = _number(data, PE_START, 4)
+                if data[start : start + 4] == PE_MAGIC:
+                    return Binary("PE", PE_MACHINES.get(_number(data, start + _PE_MACHINE, 2)), None)
     return None
 
 
@@ -196,7 +199,7 @@ def _loaded_libc() -> "str | None":
     return "glibc" if "libc.so.6" in text or "/libc-2." in text else None
 
 
-def _elf(data: bytes) -> Binary:
+def _elf(data: "FileBytes") -> Binary:
     file = elf.ElfNumbers(data)
     libc = None
     for name in file.needed():
@@ -209,7 +212,7 @@ def _elf(data: bytes) -> Binary:
     return Binary("ELF", elf.MACHINES.get(machine, f"machine {machine}"), libc, is_shared)
 
 
-def _macho(data: bytes) -> Binary:
+def _macho(data: "FileBytes") -> Binary:
     if data[:4] == FAT_MAGIC:
         count = min(_number(data, NFAT_ARCH, 4, "big"), FAT_LIMIT)
         types = [_number(data, FAT_HEADER_SIZE + FAT_ARCH_SIZE * index, 4, "big") for index in range(count)]
@@ -220,6 +223,6 @@ def _macho(data: bytes) -> Binary:
     return Binary("Mach-O", MACHO_MACHINES.get(_number(data, _CPUTYPE, 4)), None, is_shared)
 
 
-def _number(data: bytes, at: int, size: int, order: str = "little") -> int:
+def _number(data: "FileBytes", at: int, size: int, order: str = "little") -> int:
     """The number of `size` bytes at an offset; bytes beyond the end of the file are left out."""
     return int.from_bytes(data[at : at + size], "little" if order == "little" else "big")
