@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from faas_runtime.binary import linkage
 from faas_runtime.binary.elf import PT_DYNAMIC, ElfNumbers
+from faas_runtime.binary.inspection import this_machine
 from faas_runtime.binary.truncation import FileOnDisk
-from faas_runtime.commands.targets import TARGETS
+from faas_runtime.commands.targets import GLIBC, TARGETS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.runtime.check_command import LAUNCH
 from tests.runtime.support import FUZZ_FACTOR, compile_c
 from tests.runtime.target_building import ALL
-from tests.runtime.target_libraries import LIBRARIES, libraries
+from tests.runtime.target_libraries import LIBRARIES, RPATH, libraries
 from tests.waiting import TIMEOUT_S
 
 EVERY = ",".join(TARGETS)
@@ -139,6 +140,43 @@ def test_dynamic_section_behind_much_data(made: Path, tmp_path: Path) -> None:
     exit_code, lines, _ = check(path, "--for", "micro,alpine")
     assert (exit_code, lines[1]) == (1, "format: ELF, x86_64, glibc 2.2.5")
     assert verdicts(lines) == {ALL: [], "micro": [], "alpine": ["it is built against glibc, and alpine has musl"]}
+
+
+OLD = "-Wl,--disable-new-dtags"
+A, B = "-l:liba.so", "-l:libb.so"
+
+
+@pytest.mark.parametrize(
+    ("main", "a", "glibc", "musl"),
+    [
+        ((A, B, RPATH), (B,), True, True),
+        ((B, A, RPATH), (B,), True, True),
+        ((A, RPATH), (B,), False, True),
+        ((A, RPATH, OLD), (B,), True, True),
+        ((A, RPATH, OLD), (B, "-Wl,-rpath,$ORIGIN/below"), False, True),
+        ((A, RPATH, OLD), (B, "-Wl,-rpath,$ORIGIN/below", OLD), True, True),
+        ((A, RPATH), (B, RPATH), True, True),
+        ((A, RPATH, "-Wl,-soname,libb.so"), (B,), True, True),
+        ((A, "-Wl,-rpath,$ORIGIN/below", "-Wl,-soname,libb.so"), (B,), True, False),
+    ],
+)
+def test_others_are_found_as_the_loaders_find_them(
+    tmp_path: Path, main: tuple[str, ...], a: tuple[str, ...], glibc: bool, musl: bool
+) -> None:
+    """One that another one needs: by the search path of either, or since it is loaded already."""
+    (tmp_path / "other.c").write_text("typedef int nothing;\n")
+    options = ("-shared", "-fPIC", "-nostdlib", f"-L{tmp_path}", "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined")
+    (tmp_path / "main.c").write_text("int faas_abi_version(void) { return 1; }\nint handle(void) { return 0; }\n")
+    compile_c(tmp_path / "other.c", tmp_path / "libb.so", *options)
+    compile_c(tmp_path / "other.c", tmp_path / "liba.so", *options, *a)
+    library = compile_c(tmp_path / "main.c", tmp_path / "libmain.so", *options, *main)
+    if "-Wl,-rpath,$ORIGIN/below" in main:
+        (tmp_path / "below").mkdir()
+        (tmp_path / "liba.so").rename(tmp_path / "below" / "liba.so")
+    found = verdicts(check(library, "--for", "micro,alpine")[1])
+    assert [not found["micro"], not found["alpine"]] == [glibc, musl], found
+    if this_machine().libc == GLIBC:
+        assert (check(library)[0] == 0) == glibc
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from ci.core.runtime_api_stub import RuntimeApiStub
 from tests.runtime import target_building
-from tests.runtime.support import Runtime
+from tests.runtime.support import Runtime, compile_c
 from tests.runtime.target_building import SHARED, MadeLibrary
+from tests.runtime.target_libraries import RPATH
 from tests.runtime.test_runtime_package_command import layer, package, unpack
 from tests.runtime.test_runtime_package_image import package as package_image
 from tests.runtime.test_runtime_package_image import programs, stand_in
@@ -44,6 +46,32 @@ def test_library_in_a_folder_below(layer: Path, tmp_path: Path) -> None:
     assert (task / "below" / OTHER).is_file()
     with RuntimeApiStub() as api, Runtime(api.address, "function.handle", task, command=(str(task / "bootstrap"),)):
         assert api.invoke(b"{}", timeout=TIMEOUT_S).body == b""
+
+
+@pytest.mark.parametrize(("target", "packaged"), [("alpine", True), ("micro,alpine", False), ("micro", False)])
+def test_library_that_only_the_loader_of_the_target_finds(tmp_path: Path, target: str, packaged: bool) -> None:
+    """musl looks for what a needed library needs in the search path of the first one, too."""
+    (tmp_path / "made").mkdir()
+    search = f"-L{tmp_path}/made"
+    options = ("-shared", "-fPIC", "-nostdlib", "-Wl,--allow-shlib-undefined", search, "-Wl,--no-as-needed")
+    for name, body, needed in (
+        ("last", "int last(void) { return 1; }\n", ()),
+        ("next", "int next(void) { return 1; }\n", ("-l:liblast.so",)),
+        (
+            "main",
+            "int faas_abi_version(void) { return 1; }\nint handle(void) { return 0; }\n",
+            ("-l:libnext.so", RPATH),
+        ),
+    ):
+        (tmp_path / "made" / f"{name}.c").write_text(body)
+        compile_c(tmp_path / "made" / f"{name}.c", tmp_path / "made" / f"lib{name}.so", *options, *needed)
+    exit_code, output, _ = package(
+        tmp_path, tmp_path / "made" / "libmain.so", "--to", "layer+zip", "--for", target
+    )  # fmt: skip
+    assert (exit_code == 0) == packaged, output
+    if packaged:
+        names = zipfile.ZipFile(tmp_path / "main.zip").namelist()
+        assert sorted(names) == ["liblast.so", "libmain.so", "libnext.so"]
 
 
 def test_library_in_a_folder_below_in_an_image(tmp_path: Path, programs: Path) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 # Tags of the dynamic section
-_DT_HASH, _DT_SYMTAB, _DT_RPATH, _DT_RUNPATH, _DT_FLAGS, _DT_RELR = 4, 6, 15, 29, 30, 36
+_DT_HASH, _DT_SYMTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH, _DT_FLAGS, _DT_RELR = 4, 6, 14, 15, 29, 30, 36
 _DT_GNU_HASH, _DT_VERSYM, _DT_FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
 _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
 _DF_STATIC_TLS, _DF_1_NOOPEN, _DF_1_PIE = 0x10, 0x40, 0x08000000
@@ -68,6 +68,9 @@ class Linkage:
         self._strings = data.offset_of(strings) if strings else None
         self.search = self._search(tags)
         """The folders in which the loader looks for what it needs, as the library names them."""
+        self.has_runpath = _DT_RUNPATH in self._tags
+        """Whether these are in the newer form, which glibc does not apply to what the needed libraries need."""
+        self.soname = self._string(self._tags[_DT_SONAME]) if _DT_SONAME in self._tags else ""
         self.needs_relr = _DT_RELR in self._tags
         self.has_static_tls = bool(self._tags.get(_DT_FLAGS, 0) & _DF_STATIC_TLS)
         self.tls_size = sum(data.word_at(header, elf.P_MEMSZ) for header in data.headers(elf.PT_TLS))

@@ -24,34 +24,75 @@ _STATIC_CPLUSPLUS = "link it with -static-libstdc++ -static-libgcc"
 
 
 class JudgedLibrary:
-    """A library, with those that the loader would find in its own folder."""
+    """A library, with those that a loader would find in its own folder."""
 
-    def __init__(self, path: str, found: "Linkage", seen: "dict[str, JudgedLibrary] | None" = None) -> None:
+    def __init__(self, path: str, found: "Linkage", libc: str = "", needed_by: "JudgedLibrary | None" = None) -> None:
+        """`libc` says whose loader that is; the default is the C library that this one is built against, or glibc.
+
+        `needed_by` is the library for which it was found.
+        """
         self.path = path
         self.name = os.path.basename(path)
         self.linkage = found
         binary = inspection.read(path)
         self.libc = (binary.libc if binary else None) or ""
-        others = {} if seen is None else seen
-        others[self.name] = self
         self.beside: dict[str, JudgedLibrary] = {}
-        """The libraries that it needs and that are found by its own search path, by their names."""
-        for name in found.needed:
-            other = others.get(name) or self._find(name, others)
-            if other is not None:
-                self.beside[name] = other
+        """The libraries that it needs and that the loader finds, by their names."""
+        self._loader = libc or self.libc or GLIBC
+        self._needed_by = needed_by
+        if needed_by is None:
+            self._find_others()
 
-    def _find(self, name: str, seen: "dict[str, JudgedLibrary]") -> "JudgedLibrary | None":
+    def under(self, libc: str) -> "JudgedLibrary":
+        """The same library with what the loader of a C library finds; empty: what the present one finds."""
+        return self if libc in ("", self._loader) else JudgedLibrary(self.path, self.linkage, libc)
+
+    def _find_others(self) -> None:
+        """Find what it needs, then what those need, as loaders do: a name that is known already is not looked for.
+
+        glibc also knows a library by its DT_SONAME. That of a library which is opened by its path is not its file's.
+        """
+        known: dict[str, JudgedLibrary] = {}
+        found = [self]
+        for library in found:  # it grows
+            if self._loader == GLIBC and library.linkage.soname:
+                known.setdefault(library.linkage.soname, library)
+            for name in library.linkage.needed:
+                other = known.get(name) or library._find(name, self)
+                if other is not None:
+                    library.beside[name] = known[name] = other
+                    found += [] if other in found else [other]
+
+    def _find(self, name: str, first: "JudgedLibrary") -> "JudgedLibrary | None":
+        for folder in self._folders():
+            path = os.path.join(folder, name)
+            found = linkage.read(path) if os.path.isfile(path) else None
+            if found is not None:
+                return first if os.path.samefile(path, first.path) else JudgedLibrary(path, found, self._loader, self)
+        return None
+
+    def _folders(self) -> "Iterator[str]":
+        """Where the loader looks for what it needs.
+
+        musl takes its search path, then those of the libraries that it was needed by. glibc does so with DT_RPATH only,
+        and only for a library that has no DT_RUNPATH.
+        """
+        yield from self._own_folders()
+        if self._loader == GLIBC and self.linkage.has_runpath:
+            return
+        library = self._needed_by
+        while library is not None:
+            if self._loader != GLIBC or not library.linkage.has_runpath:
+                yield from library._own_folders()
+            library = library._needed_by
+
+    def _own_folders(self) -> "Iterator[str]":
         home = os.path.dirname(os.path.abspath(self.path))
         for folder in self.linkage.search:
             if folder.startswith(_ORIGIN):
                 for word in reversed(_ORIGIN):
                     folder = folder.replace(word, home)
-                path = os.path.join(folder, name)
-                found = linkage.read(path) if os.path.isfile(path) else None
-                if found is not None:
-                    return JudgedLibrary(path, found, seen)
-        return None
+                yield folder
 
     def is_in_its_folder(self, name: str) -> bool:
         """Whether a library is there, although it need not be looked for there."""
@@ -71,6 +112,7 @@ class JudgedLibrary:
 def faults(library: JudgedLibrary, target: BuildTarget) -> "list[Fault]":
     """What keeps the target from loading the library, and those beside it."""
     found = []
+    library = library.under(target.libc)
     machines = target.machines
     for each in library.with_others():
         start = "it" if each is library else f"{each.name}, which is beside it,"

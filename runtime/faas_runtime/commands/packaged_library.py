@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 class PackagedLibrary:
     """A library that fits, with the contents of the files that it consists of."""
 
-    def __init__(self, judged: "JudgedLibrary", symbol: str) -> None:
+    def __init__(self, judged: "JudgedLibrary", symbol: str, targets: "list[BuildTarget]") -> None:
         stem = os.path.basename(judged.path)[: -len(".so")]
         self.name = stem[3:] if stem.startswith("lib") else stem
         self.handler = f"{self.name}.{symbol}"
         self.machine = judged.linkage.machine
-        found = list(judged.with_others())
-        self.paths = [each.path for each in found]
+        found = (each.path for target in targets for each in judged.under(target.libc).with_others())
+        self.paths = list(dict.fromkeys(found))
         folder = os.path.dirname(os.path.abspath(judged.path))
-        self.files = [(_place(os.path.join(folder, each.path), folder), _read(each.path)) for each in found]
-        """Path and content of the library, and of those that it needs, where its search path finds them."""
+        self.files = [(_place(os.path.join(folder, path), folder), _read(path)) for path in self.paths]
+        """Path and content of the library, and of those that it needs, where the loaders of the targets find them."""
 
     @property
     def function(self) -> str:
@@ -57,7 +57,7 @@ def read(name: "str | None", targets: "list[BuildTarget]", machine: str) -> "Pac
         print(f"library: {path}")
         print_verdict(sys.stdout, verdict)
         return None
-    return PackagedLibrary(verdict.library, symbol)
+    return PackagedLibrary(verdict.library, symbol, targets)
 
 
 def only_machine(targets: "list[BuildTarget]") -> str:
