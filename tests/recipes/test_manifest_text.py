@@ -48,6 +48,14 @@ def test_an_item_is_added_and_all_else_stays(name: str) -> None:
     assert tomllib.loads(found)["workspace"] == {**was, "members": [*was.get("members", []), "new"]}
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_the_line_ends_of_windows_stay(name: str) -> None:
+    """Also where no comment follows the header."""
+    before, after = (f"{BEFORE}[workspace]\n{text}{AFTER}".replace("\r", "") for text in CASES[name])
+    found = ManifestTable(before.replace("\n", "\r\n"), "workspace").with_string("members", "new")
+    assert found == after.replace("\n", "\r\n")
+
+
 def test_a_header_may_end_the_file() -> None:
     assert ManifestTable("[workspace]", "workspace").with_string("members", "a") == '[workspace]\nmembers = ["a"]\n'
 

@@ -99,6 +99,15 @@ def test_the_copy_is_where_the_manifest_says(author: Person, project: Path, form
     assert "mine/vendored/crate was updated from version 0.0.9 to 0.1.0." in done.stdout
 
 
+def test_a_manifest_with_the_line_ends_of_windows(author: Person, project: Path) -> None:
+    manifest = project / "Cargo.toml"
+    manifest.write_bytes(manifest.read_bytes().replace(b"\n", b"\r\n"))
+    (project / "faas-function").rename(project / "gone")
+    done = author.new("rust", "mine", "--update")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mine/faas-function was missing: it is version 0.1.0 now" in done.stdout
+
+
 def test_the_copy_of_a_workspace_is_updated_from_each_of_its_folders(author: Person) -> None:
     (author.work / "Cargo.toml").write_text("[workspace]\nmembers = []\n")
     assert author.new("rust", "mine").returncode == 0

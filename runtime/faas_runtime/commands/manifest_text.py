@@ -16,7 +16,7 @@ class ManifestTable:
     def __init__(self, text: str, name: str) -> None:
         if '"""' in text or "'''" in text:
             raise NotSafe
-        headers = list(re.finditer(rf"(?m)^[ \t]*\[[ \t]*{re.escape(name)}[ \t]*\][ \t]*(#[^\n]*)?(\n|\Z)", text))
+        headers = list(re.finditer(rf"(?m)^[ \t]*\[[ \t]*{re.escape(name)}[ \t]*\][ \t]*(#[^\n]*)?(\r?\n|\Z)", text))
         if len(headers) != 1:
             raise NotSafe
         self.text = text
