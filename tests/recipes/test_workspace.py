@@ -108,8 +108,17 @@ def test_a_pattern_that_covers_the_member_stays(somebody: Person) -> None:
     assert members(somebody.work) == {"app", "first"}
 
 
-def test_an_excluded_folder_is_not_in_the_workspace(somebody: Person) -> None:
-    manifest = make_workspace(somebody.work, 'members = ["app"]\nexclude = ["apart"]\n')
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[workspace]\nmembers = ["app"]\nexclude = ["apart"]\n',
+        'workspace.members = ["app"]\nworkspace.exclude = [\n    "apart",\n]\n',
+        "workspace = { members = ['app'], exclude = ['apart'] }\n",
+    ],
+)
+def test_an_excluded_folder_is_not_in_the_workspace(somebody: Person, text: str) -> None:
+    manifest = make_workspace(somebody.work, "")
+    manifest.write_text(text)
     before = manifest.read_text()
     done = somebody.new("rust", "first", "--output", "apart", **CARGO)
     assert done.returncode == 0
@@ -120,7 +129,12 @@ def test_an_excluded_folder_is_not_in_the_workspace(somebody: Person) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ['workspace.members = ["app"]\n', '[workspace.package]\nversion = "1"\n', '[workspace]\nmembers = ["ap\\u0070"]\n'],
+    [
+        'workspace.members = ["app"]\n',
+        'workspace = { members = ["app"] }\n\n[profile.release]\nlto = true\n',
+        '[workspace.package]\nversion = "1"\n',
+        '[workspace]\nmembers = ["ap\\u0070"]\n',
+    ],
 )
 def test_a_manifest_of_another_form_is_left_to_its_author(somebody: Person, text: str) -> None:
     manifest = make_workspace(somebody.work, "")
@@ -128,10 +142,17 @@ def test_a_manifest_of_another_form_is_left_to_its_author(somebody: Person, text
     done = somebody.new("rust", "first", **CARGO)
     assert done.returncode == 0
     assert manifest.read_text() == text
-    if text.startswith("workspace"):  # it is not seen, so the project stands alone, and cargo will say the rest
-        return
-    said = f'Add yourself, below [workspace] in {manifest}: "first" to `members`'
+    said = f'Add yourself, to the workspace in {manifest}: "first" to `members`'
     assert said in done.stdout
+
+
+def test_a_key_of_another_table_makes_no_workspace(author: Person) -> None:
+    """A crate that is alone may name the workspace that it is in."""
+    (author.work / "Cargo.toml").write_text(f'{APP}workspace = ".."\n')
+    done = author.new("rust", "first")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Add yourself" not in done.stdout
+    assert (author.work / "first" / "faas-function").is_dir()
 
 
 def test_what_cargo_does_not_accept_is_taken_back(author: Person) -> None:
@@ -142,7 +163,7 @@ def test_what_cargo_does_not_accept_is_taken_back(author: Person) -> None:
     assert done.returncode == 0
     assert manifest.read_text() == before
     assert (
-        f'Add yourself, below [workspace] in {manifest}: "first" to `members`, "faas-function" to `exclude`.'
+        f'Add yourself, to the workspace in {manifest}: "first" to `members`, "faas-function" to `exclude`.'
         in done.stdout
     )
     assert "Cargo does not accept the workspace: error: failed to load manifest for workspace member" in done.stdout

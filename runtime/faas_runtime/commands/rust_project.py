@@ -73,7 +73,7 @@ def _joined(found: workspace.CargoWorkspace, with_copy: bool) -> "list[str]":
     if added:
         said.append(f"{found.manifest} has new items below [workspace]: {', '.join(added)}.")
     if left:
-        said.append(f"Add yourself, below [workspace] in {found.manifest}: {', '.join(left)}.")
+        said.append(f"Add yourself, to the workspace in {found.manifest}: {', '.join(left)}.")
     if fault:
         said.append(f"Cargo does not accept the workspace: {fault}")
     return said

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _WORKSPACE = re.compile(r"(?m)^[ \t]*\[[ \t]*workspace[ \t]*[].]")
+_WORKSPACE_KEY = re.compile(r"(?m)^[ \t]*workspace[ \t]*[.=]")  # `workspace.members = […]`, `workspace = {…}`
+_HEADER = re.compile(r"(?m)^[ \t]*\[")
 
 
 class CargoWorkspace:
@@ -79,22 +81,38 @@ def find(project: str) -> "CargoWorkspace | None":
         manifest = os.path.join(folder, "Cargo.toml")
         with suppress(OSError, UnicodeDecodeError):
             text = _read(manifest)
-            if _WORKSPACE.search(text):
+            if _is_workspace(text):
                 return None if _leaves_out(text, os.path.relpath(project, folder)) else CargoWorkspace(folder, project)
         if folder == os.path.dirname(folder):
             return None
         folder = os.path.dirname(folder)
 
 
+def _is_workspace(text: str) -> bool:
+    """Whether a manifest has the table `workspace`, in any form."""
+    return bool(_WORKSPACE.search(text) or _WORKSPACE_KEY.search(_without_tables(text)))
+
+
+def _without_tables(text: str) -> str:
+    """The part of a manifest before the first header: `workspace` may be keys of it."""
+    header = _HEADER.search(text)
+    return text[: header.start()] if header else text
+
+
 def _leaves_out(text: str, path: str) -> bool:
     """Whether `exclude` of a workspace names a folder, or one that it is in."""
     path = path.replace(os.sep, "/")
+    if path in _listed(text, "members"):
+        return False
+    return any(f"{path}/".startswith(f"{_plain(one)}/") for one in _listed(text, "exclude"))
+
+
+def _listed(text: str, key: str) -> "list[str]":
+    """The strings of a list of the workspace."""
     with suppress(NotSafe):
-        table = ManifestTable(text, "workspace")
-        if path in table.strings("members"):
-            return False
-        return any(f"{path}/".startswith(f"{_plain(one)}/") for one in table.strings("exclude"))
-    return False
+        return ManifestTable(text, "workspace").strings(key)
+    found = re.search(rf"(?m)^[^#\n]*(?<![\w-]){key}[ \t]*=[ \t]*\[([^\]]*)\]", _without_tables(text))
+    return re.findall(r"[\"']([^\"'\n]*)[\"']", found[1]) if found else []
 
 
 def _edited(text: str, key: str, value: str) -> str:
