@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from faas_runtime.binary import inspection
@@ -179,6 +180,35 @@ def test_each_loader_has_its_own_hint(
     path = str(functions / f"libprobe{SUFFIX}")
     assert hint in inspection.why_not_loadable(path, "Could not find module, Library not loaded: x")
     assert ("LD_LIBRARY_PATH" in inspection.why_not_loadable(path, "?")) == (platform == "linux")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such mounts")
+@pytest.mark.parametrize(
+    ("said", "of_needed"),
+    [
+        ("{}: failed to map segment from shared object", False),
+        ("{}: failed to map segment from shared object", True),
+        ("Error loading shared library {}: Operation not permitted", False),
+    ],
+)
+def test_a_mount_that_forbids_to_run_what_is_there(
+    echo: Path, monkeypatch: pytest.MonkeyPatch, said: str, of_needed: bool
+) -> None:
+    place = shutil.copy(echo, echo.with_name("libneeded.so")) if of_needed else echo
+    asked: list[Path] = []
+    flags = os.ST_NOEXEC | os.ST_NOSUID
+
+    def statvfs(path: str) -> SimpleNamespace:
+        asked.append(Path(path))
+        return SimpleNamespace(f_flag=flags)
+
+    monkeypatch.setattr(os, "statvfs", statvfs)
+    why = inspection.why_not_loadable(str(echo), said.format(place))
+    assert f"{place if of_needed else 'It'} is on a file system that is mounted noexec; put it on another" in why
+    assert "set TMPDIR to a folder there" in why
+    assert asked == [place]
+    flags = os.ST_NOSUID
+    assert "noexec" not in inspection.why_not_loadable(str(echo), said.format(place))
 
 
 def test_too_new_a_system(functions: Path) -> None:

@@ -3,6 +3,7 @@
 The library is not loaded. Sources: System V ABI, chapters 4 and 5; mach-o/loader.h; PE Format, "COFF File Header".
 """
 
+import os
 import sys
 from contextlib import suppress
 
@@ -46,6 +47,7 @@ _NOT_FOUND = (
     "Library not loaded",  # macOS
     "Could not find module",  # Python on Windows
 )
+_NOT_MAPPED = ("failed to map segment", "Operation not permitted")  # glibc, musl
 _UNDEFINED = ("undefined symbol", "symbol not found", "Symbol not found", "WinError 127")
 _FAILED_ON_LOADING = ("WinError 998", "WinError 1114")  # the loader caught a crash, or DllMain failed
 _STATIC_TLS = ("static TLS", "initial-exec TLS")  # glibc, musl
@@ -99,6 +101,11 @@ def why_not_loadable(path: str, error: str) -> str:
         return other
     if not binary.is_shared:
         return "It is a program; build it as a shared library (cdylib in Rust, -shared in C)"
+    if place := _not_executable(path, error):
+        return (
+            f"{'It' if place == path else place} is on a file system that is mounted noexec; put it on another one, "
+            "and set TMPDIR to a folder there, if it is the copy that --watch makes"
+        )
     if any(sign in error for sign in _UNDEFINED):
         return (
             "It uses a symbol that is defined nowhere; link it with the library that defines it, statically if possible"
@@ -114,6 +121,18 @@ def why_not_loadable(path: str, error: str) -> str:
             return "It needs C++'s standard library, which is not here; link it with -static-libstdc++ -static-libgcc"
         return f"It needs a library that the system's loader does not find; {_how_to_be_found()}"
     return f"The system's loader refuses it; if it needs another library, {_how_to_be_found()}"
+
+
+def _not_executable(path: str, error: str) -> str:
+    """The library that may not be mapped, as its mount forbids to run what is there; empty if that is not the fault.
+
+    It may be one that this one needs.
+    """
+    if sys.platform != "linux" or not any(sign in error for sign in _NOT_MAPPED):
+        return ""
+    named = error.partition(f": {_NOT_MAPPED[0]}")[0]
+    place = named if os.path.isfile(named) else path
+    return place if os.statvfs(place).f_flag & os.ST_NOEXEC else ""
 
 
 def why_unreliable(binary: Binary) -> str:
