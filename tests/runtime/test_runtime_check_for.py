@@ -197,7 +197,10 @@ def test_missing_file(tmp_path: Path) -> None:
     exit_code, lines, _ = check("./absent", "--for", "micro", folder=tmp_path)
     assert exit_code == 1
     there = f"{tmp_path}/libabsent.so, {tmp_path}/absent.so"
-    assert lines[0] == f"WRONG: Runtime.LibraryNotFound: the function's library was not found at {there}"
+    assert lines == [
+        f"WRONG: Runtime.LibraryNotFound: the function's library was not found at {there}",
+        "  fix: check its name (LIBRARY.SYMBOL, or a path) and LAMBDA_TASK_ROOT",
+    ]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the libraries are Linux's")

@@ -102,6 +102,13 @@ def test_self_contained_zip_answers(made: Path, layer: Path, tmp_path: Path) -> 
     assert values["--zip-file"] == "fileb://function.zip"
 
 
+def test_a_missing_library_is_missed_in_the_current_folder(tmp_path: Path) -> None:
+    exit_code, _, errors = package(tmp_path, "absent.handle", "--to", "layer+zip")
+    assert exit_code == 2
+    assert f"was not found at {tmp_path}/libabsent.so, {tmp_path}/absent.so; check its name" in errors
+    assert "LAMBDA_TASK_ROOT" not in errors
+
+
 def test_the_same_input_gives_the_same_bytes(made: Path, layer: Path, tmp_path: Path) -> None:
     zips: list[bytes] = []
     for name in ("first", "second"):

@@ -65,7 +65,7 @@ class TargetVerdict:
 def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[BuildTarget]") -> int:
     """Print what the library is, and a verdict for each target; returns 0 if it fits all of them, otherwise 1."""
     try:
-        path, symbol = locate(name, root)
+        path, symbol = locate(name, root, " and LAMBDA_TASK_ROOT")
     except InitError as error:
         what, *fix = error.message.rsplit("; ", 1)
         _wrong(output, "", (f"{error.error_type}: {what}", *fix))
@@ -89,8 +89,11 @@ def print_verdict(output: "TextIO", verdict: TargetVerdict) -> None:
             print(f"for {target.name}: {'fits otherwise' if verdict.of_all else 'fits'}", file=output)
 
 
-def locate(name: str, root: str) -> "tuple[str, str]":
-    """The path and the symbol. The targets are Linux, whatever this machine is: a library there ends in .so."""
+def locate(name: str, root: str, check_too: str = "") -> "tuple[str, str]":
+    """The path and the symbol. The targets are Linux, whatever this machine is: a library there ends in .so.
+
+    `check_too` is added to what to check if there is no library.
+    """
     named = _LIBRARY.fullmatch(name)
     if named:
         paths, symbol = [os.path.join(root, named[1])], named[2] or DEFAULT_SYMBOL
@@ -104,7 +107,7 @@ def locate(name: str, root: str) -> "tuple[str, str]":
     raise InitError(
         "Runtime.LibraryNotFound",
         f"the function's library was not found at {', '.join(map(os.path.normpath, paths))}; "
-        "check its name (LIBRARY.SYMBOL, or a path) and LAMBDA_TASK_ROOT",
+        f"check its name (LIBRARY.SYMBOL, or a path){check_too}",
     )
 
 
