@@ -67,7 +67,7 @@ def test_paths_are_relative_to_the_file_and_the_command_line_counts_more(tmp_pat
     [
         ("[1,", ":1:4: it is not JSON: Expecting value"),
         ('{"functions": {"a": 1, "a": 2}}', ": the key 'a' is there twice in one object"),
-        ("[" * 200000, ": it is not JSON: "),
+        ("[" * 200000 + "]" * 200000, ": it is nested too deeply for the emulator"),
         ([], ": the file: is []; expected an object"),
         ({}, ": functions: is missing; expected an object with a key for each function"),
         ({"functions": {}}, ": functions: is empty"),

@@ -38,7 +38,7 @@ def options(**given: str) -> EventOptions:
         (b"", ":1:1: the event is empty"),
         (b" \n", ":1:1: the event is empty"),
         (b"[NaN]", ": the event is not JSON: NaN"),
-        (b"[" * 200000, ": the event is not JSON: "),
+        (b"[" * 200000 + b"]" * 200000, ": the event is nested too deeply for the emulator"),
         (b'"' + b"x" * EVENT_LIMIT + b'"', f": the event is larger than {EVENT_LIMIT} bytes"),
     ],
     ids=lambda value: repr(value)[:25],

@@ -160,6 +160,7 @@ def test_a_response_may_have_headers_with_several_values() -> None:
         (b"null", "it is null; it has to be an object"),
         (b"[]", "it is a list"),
         (b"text", "it is not JSON"),
+        (b"[" * 200000 + b"]" * 200000, "it is nested too deeply for the emulator"),
         (b'{"statusCode":200,"multiValueHeaders":{"a":"b"}}', "multiValueHeaders has 'b' for 'a'"),
     ],
 )

@@ -170,6 +170,17 @@ def test_a_broken_event_never_reaches_the_function(shared: Shared, event: bytes)
     assert "json" in response.json["message"]
 
 
+def test_what_is_nested_too_deeply_is_called_so(shared: Shared) -> None:
+    emulator = shared("echo")
+    deep = b"[" * 100000 + b"]" * 100000
+    said = "Could not parse request body into json: it is nested too deeply for the emulator"
+    assert emulator.invoke(deep).json["message"] == said
+    context = base64.b64encode(b'{"a":' + b"[" * 1300 + b"]" * 1300 + b"}").decode()
+    response = emulator.invoke(X_Amz_Client_Context=context)
+    if response.status != 200:  # newer Pythons take it
+        assert response.json["message"] == "Client context is nested too deeply for the emulator"
+
+
 @pytest.mark.parametrize("event", [b"1" * 9000, b'"\\ud800"', b"null", b' {"a":1e400} '])
 def test_unusual_json_is_passed_on_unchanged(shared: Shared, event: bytes) -> None:
     assert shared("echo").invoke(event).body == event

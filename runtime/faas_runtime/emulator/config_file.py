@@ -11,6 +11,7 @@ import os
 from ..errors import UsageError
 from . import env_file
 from .function_environment import TIMEOUT_LIMIT_S
+from .size_limits import TOO_DEEP
 from .wanted_function import WantedFunction, name_fault
 
 TYPE_CHECKING = False
@@ -57,8 +58,10 @@ def _parse(path: str) -> object:
         raise UsageError(f"{path}:{error.lineno}:{error.colno}: it is not JSON: {error.msg}") from error
     except _DuplicateKey as error:
         raise UsageError(f"{path}: the key {str(error)!r} is there twice in one object") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{path}: it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{path}: it is {TOO_DEEP}") from error
 
 
 def _object(pairs: "list[tuple[str, object]]") -> "dict[str, object]":

@@ -6,7 +6,7 @@ import os
 import sys
 
 from ..errors import UsageError
-from .size_limits import EVENT_LIMIT
+from .size_limits import EVENT_LIMIT, TOO_DEEP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,8 +85,10 @@ def _check_json(data: bytes, source: str) -> None:
         raise UsageError(f"{source}:{line}:{column}: the event is not UTF-8, which JSON has to be") from error
     except json.JSONDecodeError as error:
         raise UsageError(f"{source}:{error.lineno}:{error.colno}: the event is not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError(f"{source}: the event is not JSON: {error}") from error
+    except RecursionError as error:
+        raise UsageError(f"{source}: the event is {TOO_DEEP}") from error
 
 
 def _refuse_constant(constant: str) -> None:

@@ -10,7 +10,7 @@ from base64 import b64decode
 from urllib.parse import parse_qs, unquote
 
 from .function_name import NAME_PATTERN, resolve
-from .size_limits import event_limit
+from .size_limits import TOO_DEEP, event_limit
 from .text import decode_text
 
 TYPE_CHECKING = False
@@ -169,8 +169,11 @@ def _check_payload(body: bytes, limit: int) -> bytes:
     payload = body.removeprefix(_BOM) or b"{}"
     try:
         _decoder.decode(payload.decode())
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidRequest(400, INVALID_CONTENT, f"Could not parse request body into json: {error}") from error
+    except RecursionError as error:
+        message = f"Could not parse request body into json: it is {TOO_DEEP}"
+        raise InvalidRequest(400, INVALID_CONTENT, message) from error
     return payload
 
 
@@ -184,9 +187,13 @@ def _decode_client_context(value: "str | None") -> str:
     try:
         text = b64decode(value, validate=True).decode()
         found = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+        if isinstance(found, dict) and _NOT_PRINTABLE_ASCII.search(text):
+            text = json.dumps(found)
+    except ValueError:
         found = None
+    except RecursionError as error:
+        raise InvalidRequest(400, INVALID_CONTENT, f"Client context is {TOO_DEEP}") from error
     if not isinstance(found, dict):
         message = "Client context must be a valid Base64-encoded JSON object."
         raise InvalidRequest(400, INVALID_CONTENT, message)
-    return json.dumps(found) if _NOT_PRINTABLE_ASCII.search(text) else text
+    return text

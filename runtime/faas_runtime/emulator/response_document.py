@@ -10,6 +10,7 @@ import re
 from ..http_server.header_fields import FORBIDDEN_IN_VALUE, TOKEN
 from ..http_server.messages import HttpResponse
 from ..http_server.response_head import BODILESS
+from .size_limits import TOO_DEEP
 from .text import encode_text
 
 SERVER_HEADERS = frozenset(
@@ -58,8 +59,10 @@ def parse_document(payload: bytes) -> object:
     """The JSON value in the payload."""
     try:
         return json.loads(payload.decode())  # the json module alone would accept UTF-16 as well
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InvalidResponseDocument(f"it is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidResponseDocument(f"it is {TOO_DEEP}") from error
 
 
 def status_and_headers(

@@ -1,4 +1,4 @@
-"""How large an event may be: what is larger is refused with 413.
+"""How large an event may be: what is larger is refused with 413. What is too deep is refused as such.
 
 `serve` passes `body_limit` to the HTTP server, which refuses a larger body before it reads it. `lambda_api` and
 `http_api` check the event itself. The limit of a function's response is `RESPONSE_LIMIT` in `sandbox.invocation`.
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 EVENT_LIMIT = 6 << 20  # bytes
 ASYNC_EVENT_LIMIT = 1 << 20  # bytes, of an event with `X-Amz-Invocation-Type: Event`
+
+TOO_DEEP = "nested too deeply for the emulator"
+"""Said of JSON for which Python's parser raises RecursionError; it may be valid."""
 
 LOAD_BALANCER_LIMIT = 1 << 20  # bytes, of a request's body and of what the function returns to a load balancer
 
