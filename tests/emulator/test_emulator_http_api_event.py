@@ -195,7 +195,7 @@ def test_a_document_with_a_status_gives_status_headers_and_body(
         ({"statusCode": 99}, "statusCode is 99"),
         ({"statusCode": 100}, "from 200 to 599"),
         ({"statusCode": 600}, "statusCode is 600"),
-        ({"statusCode": 200.0}, "statusCode is 200.0"),
+        ({"statusCode": 200.0}, "statusCode is 200.0; it has to be an integer"),
         ({"statusCode": True}, "statusCode is True"),
         ({"statusCode": None}, "statusCode is None"),
         ({"statusCode": "OK"}, "statusCode is 'OK'"),

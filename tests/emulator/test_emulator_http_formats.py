@@ -173,7 +173,7 @@ def test_nothing_is_made_of_other_responses(payload: bytes, fault: str) -> None:
 def test_what_is_no_response_is_explained(serve: Serve, name: str) -> None:
     emulator = serve("echo", "--http", name)
     assert emulator.request("GET", "/plain").status == 502, "the event has no statusCode"
-    assert "statusCode is None; it has to be a number from 200 to 599" in emulator.err
+    assert "statusCode is None; it has to be an integer from 200 to 599" in emulator.err
 
 
 def test_the_events_reach_the_function(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def _parse_status(value: object) -> int:
     """A final status. As with API Gateway, it may be in a string."""
     number = int(value) if isinstance(value, str) and re.fullmatch("[0-9]{3}", value) else value
     if not isinstance(number, int) or isinstance(number, bool) or not 200 <= number <= 599:
-        raise InvalidResponseDocument(f"statusCode is {value!r:.80}; it has to be a number from 200 to 599")
+        raise InvalidResponseDocument(f"statusCode is {value!r:.80}; it has to be an integer from 200 to 599")
     return number
 
 
