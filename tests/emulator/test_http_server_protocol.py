@@ -134,6 +134,13 @@ def test_invalid_requests_are_refused(shared: Shared, request_: bytes, status: i
     assert emulator.invoke(b"1").body == b"1"
 
 
+def test_a_transfer_encoding_that_is_given_twice_is_called_so(shared: Shared) -> None:
+    line = b"Transfer-Encoding: chunked\r\n"
+    received = shared("echo").raw(b"POST %b HTTP/1.1\r\nHost: localhost\r\n%b%b\r\n0\r\n\r\n" % (PATH, line, line))
+    assert statuses(received) == [400]
+    assert b"Transfer-Encoding is given twice; give it once" in received
+
+
 def test_a_response_reaches_a_client_that_still_sends(shared: Shared) -> None:
     """Closing at once would reset the connection, and the client would lose the response."""
     with shared("echo").connect() as connection:

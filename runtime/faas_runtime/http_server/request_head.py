@@ -165,7 +165,9 @@ def _apply_connection(fields: _ParsedFields, value: str) -> None:
 
 
 def _apply_transfer_encoding(fields: _ParsedFields, value: str) -> None:
-    if value.lower() != "chunked" or fields.is_chunked:
+    if fields.is_chunked:
+        raise RequestRefused(400, "Transfer-Encoding is given twice; give it once")
+    if value.lower() != "chunked":
         raise RequestRefused(501, f"the transfer encoding {value[:80]!r} is not supported; use chunked")
     fields.is_chunked = True
 
