@@ -87,6 +87,15 @@ def test_foreign_host_names_are_refused_on_loopback(shared: Shared, path: str) -
     assert emulator.request(method, path, Host=f"api.localhost:{emulator.port}").status == 200
 
 
+@pytest.mark.parametrize("name", ["user@localhost", "a/b", "x" * 200])
+def test_a_host_that_cannot_be_allowed_is_not_told_to_be(shared: Shared, name: str) -> None:
+    emulator = shared("echo")
+    response = emulator.request("POST", INVOKE, Host=f"{name}:{emulator.port}")
+    assert response.status == 421
+    assert "use localhost or an IP address, or --host '*' to serve the network" in response.json["message"]
+    assert len(response.json["message"]) < 300
+
+
 def test_every_host_name_is_accepted_on_all_addresses(serve: Serve) -> None:
     assert serve("echo", "--host", "*").invoke(b"1", Host="lambda.example").body == b"1"
 

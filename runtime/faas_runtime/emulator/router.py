@@ -2,6 +2,7 @@
 
 import json
 
+from ..http_server.cors import normalize_origin
 from ..http_server.descriptor_limit import raise_limit
 from ..http_server.listener import FEWEST_CONNECTIONS, HttpServer, RequestHandler
 from ..http_server.messages import HttpResponse
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .source_build import SourceBuild
 
 HEALTH_PATH = "/_faas/health"
+_SHOWN = 100  # characters of a refused name
 BASE_DESCRIPTORS = 15  # open files of the emulator itself, and of one process while it is being started
 FEWEST_DESCRIPTORS_EACH = 5  # what an execution environment with one connection needs
 DESCRIPTORS_EACH = 8  # open files for an execution environment: two pipes, a listener, its connections
@@ -102,7 +104,7 @@ class Router(RequestHandler):
         """Answer a request."""
         refused_name = self.host_check.refused_name(request.header("host")) if self.host_check else ""
         if refused_name:
-            connection.respond(self._refuse_host(request.path, refused_name[:100]))
+            connection.respond(self._refuse_host(request.path, refused_name))
         elif request.path == HEALTH_PATH:
             connection.respond(self._health())
         elif is_lambda_path(request.path):
@@ -112,8 +114,8 @@ class Router(RequestHandler):
 
     def _refuse_host(self, path: str, name: str) -> HttpResponse:
         reason = (
-            f"{name!r} may be a name that a web page has made up for this machine; use localhost or an IP "
-            f"address, or allow the name: --cors http://{name}, or --host '*' to serve the network"
+            f"{name[:_SHOWN]!r} may be a name that a web page has made up for this machine; use localhost or an IP "
+            f"address, or {_allow(name)}--host '*' to serve the network"
         )
         self._report_refusal(421, reason)
         if is_lambda_path(path):
@@ -130,6 +132,14 @@ class Router(RequestHandler):
         content = content or next((state for state in states if state["status"] == "starting"), states[0])
         status = 200 if content["status"] == "ready" else 503
         return HttpResponse(status, json.dumps(content).encode(), [("Content-Type", "application/json")])
+
+
+def _allow(name: str) -> str:
+    """How to allow a name of the header Host; empty for one that --cors would refuse, or that is not shown whole."""
+    try:
+        return f"allow the name: --cors {normalize_origin(f'http://{name}')}, or " if len(name) <= _SHOWN else ""
+    except ValueError:
+        return ""
 
 
 def _source_build(options: "ServeOptions", log: InvocationLog) -> "SourceBuild | None":
