@@ -159,6 +159,16 @@ def test_folder_that_is_gone(tmp_path: Path, words: tuple[str, ...]) -> None:
     assert done.stderr.startswith("faas-runtime: the current folder cannot be determined: ")
 
 
+@pytest.mark.parametrize("words", [(), ("--for", "x86_64,arm64")])
+def test_an_absolute_path_needs_no_current_folder(functions: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    library = functions / f"libprobe{SUFFIX}"
+    script = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+    command = ["sh", "-c", script, "sh", *LAUNCH, "check", f"{library}.echo", *words]
+    done = subprocess.run(command, cwd=tmp_path, env={}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1 if words else 0, "")  # no library is for both processors
+    assert f"library: {library}\n" in done.stdout
+
+
 @settings(max_examples=200 * FUZZ_FACTOR, deadline=None)
 @given(st.data())
 def test_broken_headers_of_libraries_are_read_or_rejected(

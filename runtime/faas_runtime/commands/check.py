@@ -92,6 +92,8 @@ def _parser() -> CheckParser:
 
 def _root(name: str) -> str:
     """The folder that a handler's name is relative to."""
+    if os.path.isabs(name):
+        return os.path.dirname(name)  # the current folder may be gone
     root = os.environ.get("LAMBDA_TASK_ROOT") or "."
     if os.path.exists(name) or has_folder(name):
         root = "."  # a path, as a shell completes it
