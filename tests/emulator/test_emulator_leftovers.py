@@ -7,7 +7,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,52 @@ def test_daemons_do_not_outlive_invoke(emulated: Path) -> None:
     )
     assert done.returncode == 0
     assert not lives(int(done.stdout))
+
+
+SIDECARS = """
+sleep 600 > /dev/null 2>&1 & echo $! > child
+setsid sleep 600 > /dev/null 2>&1 & echo $! > session
+(sleep 600 > /dev/null 2>&1 & echo $! > orphan; until [ -e over ]; do sleep 0.01; done) > /dev/null & echo $! > parent
+exec "$@"
+"""
+
+
+@pytest.fixture
+def sidecars(tmp_path: Path) -> Iterator[Path]:
+    """A folder for the ids of processes that a shell starts before it becomes the emulator."""
+    yield tmp_path
+    (tmp_path / "over").touch()
+    for name in ("child", "session", "orphan"):
+        if (tmp_path / name).exists():
+            with suppress(ProcessLookupError):
+                os.kill(read_pid(tmp_path / name), signal.SIGKILL)
+
+
+def read_pid(file: Path) -> int:
+    return int(file.read_text())
+
+
+def test_what_serve_has_inherited_outlives_it(emulated: Path, sidecars: Path) -> None:
+    """Such as a database that the entry point of a container starts, or `tee` for the log."""
+    before = ("/bin/sh", "-c", SIDECARS, "sh")
+    with Emulator(f"{emulated}.daemonise", before=before, cwd=sidecars) as emulator:
+        daemon = emulator.invoke(b"0").json
+        (sidecars / "over").touch()
+        orphan, parent = read_pid(sidecars / "orphan"), read_pid(sidecars / "parent")
+        wait_until(lambda: not lives(parent) and orphan in emulator.children, "there is no orphan of a sidecar")
+        assert emulator.end() == 0
+        assert [lives(read_pid(sidecars / name)) for name in ("child", "session", "orphan")] == [True] * 3
+        assert not lives(daemon)
+
+
+def test_what_invoke_has_inherited_outlives_it(emulated: Path, sidecars: Path) -> None:
+    command = ["/bin/sh", "-c", SIDECARS, "sh", *PYTHON, str(LAUNCHER), "invoke", f"{emulated}.daemonise"]
+    done = subprocess.run(
+        command, cwd=sidecars, env={"PATH": os.environ["PATH"]}, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        timeout=TIMEOUT_S, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert [lives(read_pid(sidecars / name)) for name in ("child", "session", "orphan")] == [True] * 3
 
 
 @pytest.mark.parametrize(("size", "limits"), [(-300, (280, 400)), (-100, (90, 200))])

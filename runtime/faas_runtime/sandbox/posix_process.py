@@ -45,6 +45,7 @@ class PosixProcess:
 
     def start(self, arguments: "Sequence[str]", variables: "Mapping[str, str]") -> None:
         """Start the process, in a session of its own. Raises OSError, and ValueError for a NUL in a variable."""
+        reaper.adopt_orphans()
         process = self._process = subprocess.Popen(
             arguments, env=variables, bufsize=0, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -52,7 +53,6 @@ class PosixProcess:
         reaper.watch(process.pid, self._collected)
         self._own_peak_mb = peak_mb("self") or _used_mb(resource.getrusage(resource.RUSAGE_SELF))
         self._owner.process_started(self)
-        reaper.adopt_orphans()
         for number, file in ((1, process.stdout), (2, process.stderr)):
             assert file is not None
             self._watch(number, file)

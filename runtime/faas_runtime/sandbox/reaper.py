@@ -2,6 +2,9 @@
 
 What a function leaves behind, such as a daemon, loses its parent. The system makes this process its new parent: as it
 is process 1, as in a container image, or because it has asked for that.
+
+This process may also have children of a shell that has started something and then has become this process by `exec`.
+They are collected, and never killed.
 """
 
 import os
@@ -23,11 +26,12 @@ if TYPE_CHECKING:
 
 KILL_S = 1.0  # for killed orphans to end
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
-_PARENT = 1  # the index of the parent's id in /proc/PID/stat, in the fields after the name
+_PARENT, _SESSION = 1, 3  # the indices of these ids in /proc/PID/stat, in the fields after the name
 
 _watched: "dict[int, Collected]" = {}
 _loop: "EventLoop | None" = None
 _collects_orphans = False
+_inherited: "set[int]" = set()  # the children that this process had before it started any
 
 
 def watch(pid: int, collected: "Collected") -> None:
@@ -45,10 +49,14 @@ def watch(pid: int, collected: "Collected") -> None:
 
 
 def adopt_orphans() -> None:
-    """Become the parent of orphans of child processes, on Linux. They are collected when they have ended."""
+    """Become the parent of orphans of child processes, on Linux. They are collected when they have ended.
+
+    Call it before the first process is started: what is a child by then belongs to others.
+    """
     global _collects_orphans
     if _collects_orphans:
         return
+    _inherited.update(pid for pid, _ in _children())
     _collects_orphans = os.getpid() == 1
     if sys.platform == "linux":
         import ctypes
@@ -77,7 +85,7 @@ def kill_orphans() -> None:
     if not _collects_orphans or os.getpid() == 1:  # in a container, the system ends them with this process
         return
     deadline = time.monotonic() + KILL_S
-    while (left := [pid for pid in _children() if pid not in _watched]) and time.monotonic() < deadline:
+    while (left := _orphans()) and time.monotonic() < deadline:
         for pid in left:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
@@ -93,10 +101,21 @@ def _collect_orphans() -> None:
             if found is None or found.si_pid in _watched:
                 return
             os.waitpid(found.si_pid, os.WNOHANG)
+            _inherited.discard(found.si_pid)  # an orphan may get the same id
 
 
-def _children() -> "Iterator[int]":
-    """The ids of the child processes of this process; none where /proc is not mounted."""
+def _orphans() -> "list[int]":
+    """The ids of what the processes that were started here have left behind.
+
+    Each of them was started in a session of its own. So what is in the session of this process is not of them: it is an
+    orphan of a process that this one has inherited.
+    """
+    own = os.getsid(0)
+    return [pid for pid, session in _children() if pid not in _watched and pid not in _inherited and session != own]
+
+
+def _children() -> "Iterator[tuple[int, int]]":
+    """The ids of the child processes of this process and of their sessions; none where /proc is not mounted."""
     own = str(os.getpid()).encode()
     names: list[str] = []
     with suppress(OSError):
@@ -104,5 +123,6 @@ def _children() -> "Iterator[int]":
     for name in names:
         if name.isdigit():
             with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-                if file.read().rpartition(b")")[2].split()[_PARENT] == own:
-                    yield int(name)
+                fields = file.read().rpartition(b")")[2].split()
+                if fields[_PARENT] == own:
+                    yield int(name), int(fields[_SESSION])
