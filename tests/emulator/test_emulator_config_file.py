@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from faas_runtime.emulator import config_file
 from faas_runtime.emulator.cli import read_serve
+from faas_runtime.emulator.env_file import EnvFiles
 from faas_runtime.emulator.options import Executable
 from faas_runtime.errors import UsageError
 from faas_runtime.library import Handler
@@ -113,14 +114,14 @@ def test_paths_are_relative_to_the_file_and_the_command_line_counts_more(tmp_pat
 def test_a_fault_is_reported_with_the_path_of_its_key(tmp_path: Path, content: Any, fault: str) -> None:
     path = write(tmp_path, content)
     with pytest.raises(UsageError) as raised:
-        config_file.read(str(path))
+        config_file.read(str(path), EnvFiles())
     assert str(raised.value).startswith(f"{path}{fault}")
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
     entries = {"a": {"timeout": -1}, "A": {"library": "l", "x": 1}}
     with pytest.raises(UsageError) as raised:
-        config_file.read(str(write(tmp_path, {"functions": entries})))
+        config_file.read(str(write(tmp_path, {"functions": entries})), EnvFiles())
     keys = [line.split(": ")[1] for line in str(raised.value).splitlines()]
     assert keys == ["functions.a", "functions.a", "functions.a.timeout", "functions.A", "functions.A.x"]
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from faas_runtime.emulator import env_file
+from faas_runtime.emulator.cli import read_serve
 from faas_runtime.errors import UsageError
+
+from tests.runtime.support import SUFFIX
 
 
 def written(folder: Path, data: bytes) -> str:
@@ -77,3 +83,50 @@ def test_a_missing_file_is_reported(tmp_path: Path) -> None:
         env_file.read(str(tmp_path / "none.env"))
     with pytest.raises(UsageError, match="cannot be read"):
         env_file.read(str(tmp_path))
+
+
+@pytest.fixture
+def piped() -> Iterator[str]:
+    """The path of a pipe with a variable. What is read from it is gone, as with `--env-file <(command)` in a shell."""
+    if not os.path.isdir("/dev/fd"):  # noqa: PTH112
+        pytest.skip("not run: descriptors have no paths here")
+    reader, writer = os.pipe()
+    os.write(writer, b"EXTRA=piped\n")
+    os.close(writer)
+    yield f"/dev/fd/{reader}"
+    os.close(reader)
+
+
+def extras(*arguments: str) -> list[str | None]:
+    """The variable EXTRA of each function that `serve` would run."""
+    return [each.environment.get("EXTRA") for each in read_serve(arguments, {}).functions]
+
+
+def test_every_function_gets_the_variables_of_a_pipe(tmp_path: Path, piped: str) -> None:
+    functions = [f"{name}={tmp_path}/lib{name}.so" for name in ("api", "jobs")]
+    assert extras(*functions, "--env-file", piped) == ["piped", "piped"]
+
+
+def test_the_only_function_of_the_folder_gets_the_variables_of_a_pipe(
+    tmp_path: Path, piped: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are looked at before, as they may say which function is meant."""
+    (tmp_path / f"libmine{SUFFIX}").touch()
+    monkeypatch.chdir(tmp_path)
+    assert extras("--env-file", piped) == ["piped"]
+
+
+def test_the_functions_of_a_file_get_the_variables_of_a_pipe(tmp_path: Path, piped: str) -> None:
+    entry = {"library": "libmine.so", "environmentFile": piped}
+    config = tmp_path / "functions.json"
+    config.write_text(json.dumps({"functions": {"api": entry, "jobs": entry}}))
+    assert extras("--config", str(config)) == ["piped", "piped"]
+
+
+def test_a_file_that_could_not_be_read_is_not_read_again(tmp_path: Path) -> None:
+    files, path = env_file.EnvFiles(), tmp_path / "later.env"
+    with pytest.raises(UsageError, match="No such file"):
+        files.read(str(path))
+    path.touch()
+    with pytest.raises(UsageError, match="No such file"):
+        files.read(str(path))

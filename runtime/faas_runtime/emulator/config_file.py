@@ -9,7 +9,6 @@ import json
 import os
 
 from ..errors import UsageError
-from . import env_file
 from .function_environment import TIMEOUT_LIMIT_S
 from .size_limits import TOO_DEEP
 from .wanted_function import WantedFunction, name_fault
@@ -17,6 +16,8 @@ from .wanted_function import WantedFunction, name_fault
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .env_file import EnvFiles
 
 FUNCTIONS = "functions"
 KEYS = ("library", "executable", "arguments", "environment", "environmentFile", "timeout", "concurrency")
@@ -29,7 +30,7 @@ class _DuplicateKey(Exception):
     """Two keys of one object are the same."""
 
 
-def read(path: str) -> "list[WantedFunction]":
+def read(path: str, env_files: "EnvFiles") -> "list[WantedFunction]":
     """Read the file. One `UsageError` reports all its faults, each as `FILE: KEY: fault`."""
     content = _parse(path)
     faults = _Faults(path)
@@ -41,7 +42,7 @@ def read(path: str) -> "list[WantedFunction]":
         if not found:
             faults.add(FUNCTIONS, "is empty; name at least one function")
         for name, entry in found.items():
-            functions.append(_function(name, entry, list(found), path, faults))
+            functions.append(_function(name, entry, list(found), path, env_files, faults))
     if faults.lines:
         raise UsageError("\n".join(faults.lines))
     return functions
@@ -109,7 +110,9 @@ class _Faults:
                 self.add(f"{at}.{name}" if at else name, f"is not a key; the keys are {', '.join(known)}")
 
 
-def _function(name: str, entry: object, names: "list[str]", path: str, faults: _Faults) -> WantedFunction:
+def _function(
+    name: str, entry: object, names: "list[str]", path: str, env_files: "EnvFiles", faults: _Faults
+) -> WantedFunction:
     at, base = f"{FUNCTIONS}.{name}", os.path.dirname(path)
     fault = name_fault(name, names)
     if fault:
@@ -131,7 +134,7 @@ def _function(name: str, entry: object, names: "list[str]", path: str, faults: _
         str(executable or library or ""),
         is_executable=executable is not None,
         arguments=arguments if isinstance(arguments, list) else (),
-        environment=_environment(entry, at, base, faults),
+        environment=_environment(entry, at, base, env_files, faults),
         timeout=None if timeout is None else str(timeout),
         concurrency=concurrency if isinstance(concurrency, int) else None,
         base=base,
@@ -139,13 +142,15 @@ def _function(name: str, entry: object, names: "list[str]", path: str, faults: _
     )
 
 
-def _environment(entry: "dict[str, object]", at: str, base: str, faults: _Faults) -> "dict[str, str]":
+def _environment(
+    entry: "dict[str, object]", at: str, base: str, env_files: "EnvFiles", faults: _Faults
+) -> "dict[str, str]":
     """The variables of a file, and those in the entry itself, which override them."""
     variables: dict[str, str] = {}
     file = faults.take(entry, at, "environmentFile", _TEXT, _is_text)
     if isinstance(file, str):
         try:
-            variables.update(env_file.read(os.path.join(base, file)))
+            variables.update(env_files.read(os.path.join(base, file)))
         except UsageError as error:
             faults.add(f"{at}.environmentFile", str(error))
     given = faults.take(entry, at, "environment", _OBJECT, _is_object)

@@ -30,6 +30,25 @@ def read(path: str) -> "dict[str, str]":
     return variables
 
 
+class EnvFiles:
+    """The files of one run. Each is read once, as what was read from a pipe is gone, and the next read may wait."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, dict[str, str] | UsageError] = {}
+
+    def read(self, path: str) -> "dict[str, str]":
+        """The variables in a file. Raises `UsageError`."""
+        if path not in self._found:
+            try:
+                self._found[path] = read(path)
+            except UsageError as error:
+                self._found[path] = error
+        found = self._found[path]
+        if isinstance(found, UsageError):
+            raise found
+        return found
+
+
 def _variable(line: bytes) -> "dict[str, str]":
     """The variable in one line, if there is one; raises ValueError with the fault."""
     try:

@@ -3,7 +3,8 @@
 import argparse
 
 from ..errors import UsageError
-from . import config_file, env_file
+from . import config_file
+from .env_file import EnvFiles
 from .function_environment import function_environment, timeout_s
 from .options import DEFAULT_CONCURRENCY, FunctionOptions
 from .parsers import count
@@ -20,15 +21,16 @@ if TYPE_CHECKING:
 
 def read_functions(given: argparse.Namespace, variables: "Mapping[str, str]") -> "tuple[FunctionOptions, ...]":
     """The functions of the arguments of `serve`. Raises `UsageError`."""
+    env_files = EnvFiles()
     if given.config is not None:
         if given.functions:
             raise UsageError(f"--config names the functions; leave out {given.functions[0]!r}, or add it to the file")
-        wanted = config_file.read(given.config)
+        wanted = config_file.read(given.config, env_files)
     elif given.functions:
         wanted = _named_functions(given.functions)
     else:
-        wanted = _unnamed_functions(given, variables)
-    options = ScopedOptions(given, [each.name for each in wanted])
+        wanted = _unnamed_functions(given, variables, env_files)
+    options = ScopedOptions(given, [each.name for each in wanted], env_files)
     return tuple(_find(each, options, variables) for each in wanted)
 
 
@@ -48,12 +50,14 @@ def _named_functions(texts: "Sequence[str]") -> "list[WantedFunction]":
     return found
 
 
-def _unnamed_functions(given: argparse.Namespace, variables: "Mapping[str, str]") -> "list[WantedFunction]":
+def _unnamed_functions(
+    given: argparse.Namespace, variables: "Mapping[str, str]", env_files: EnvFiles
+) -> "list[WantedFunction]":
     """Those of the workspace in the current folder, or else the only function there, whatever it is."""
     environment = dict(variables)
     for path in given.env_file:
         if "=" not in path:  # what is for one function by its name does not say which function is meant
-            environment.update(env_file.read(path))
+            environment.update(env_files.read(path))
     libraries = find_workspace(environment)
     _check_names(list(libraries))
     return [WantedFunction(name, path) for name, path in libraries.items()] or [WantedFunction("", "")]
@@ -67,8 +71,9 @@ def _check_names(names: "Sequence[str]") -> None:
 class ScopedOptions:
     """The values of --timeout, --concurrency and --env-file: for all functions, or for one, as NAME=VALUE."""
 
-    def __init__(self, given: argparse.Namespace, names: "Sequence[str]") -> None:
+    def __init__(self, given: argparse.Namespace, names: "Sequence[str]", contents: EnvFiles) -> None:
         self._names = names
+        self._contents = contents
         self._timeouts = self._split("--timeout", given.timeout)
         self._concurrencies = self._split("--concurrency", given.concurrency)
         self._env_files = self._split("--env-file", given.env_file)
@@ -91,7 +96,7 @@ class ScopedOptions:
         for wanted in ("", name) if name else ("",):
             for scope, path in self._env_files:
                 if scope == wanted:
-                    found.update(env_file.read(path))
+                    found.update(self._contents.read(path))
         return found
 
     def _split(self, option: str, texts: "Sequence[str]") -> "list[tuple[str, str]]":
