@@ -14,6 +14,7 @@ from faas_runtime.sandbox.output import WAITING_LIMIT, NonBlockingOutput
 
 from tests.emulator.support import Emulator
 from tests.runtime.support import LAUNCHER, PYTHON
+from tests.waiting import pause
 
 COMMAND = (*PYTHON, str(LAUNCHER), "invoke")
 
@@ -54,6 +55,27 @@ def test_log_and_response_on_a_terminal_are_on_separate_lines(
     for line in lines:
         assert all(line.startswith(word) or word not in line for word in words), line
     assert [line for line in lines if "count" in line]
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_a_response_for_a_slow_reader_is_complete_if_its_pipe_does_not_block(emulated: Path, is_running: bool) -> None:
+    """Another process that has the pipe, such as one of Node.js, has set it to non-blocking."""
+    event = b'"' + b"x" * (1 << 20) + b'"'  # more than any pipe holds
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with Emulator(f"{emulated}.echo") if is_running else contextlib.nullcontext() as emulator:
+        function = ["--function", "f", "--address", f"127.0.0.1:{emulator.port}"] if emulator else [f"{emulated}.echo"]
+        with subprocess.Popen(
+            [*COMMAND, *function, "--event", "-"], stdin=subprocess.PIPE, stdout=writer, stderr=subprocess.DEVNULL
+        ) as process, open(reader, "rb") as output:  # fmt: skip  # noqa: PTH123
+            os.close(writer)
+            assert process.stdin is not None
+            process.stdin.write(event)
+            process.stdin.close()
+            assert output.read(1) == event[:1]
+            pause(0.2)  # it finds the pipe full
+            assert output.read() == event[1:]
+            assert process.wait() == 0
 
 
 @pytest.mark.parametrize("kind", ["pipe", "terminal"])

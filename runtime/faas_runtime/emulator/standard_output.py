@@ -1,12 +1,11 @@
 """Standard output of `faas-runtime invoke`, which gets exactly the bytes of the response."""
 
 import errno
-import os
 import sys
 
 from ..errors import UsageError
 from ..sandbox.invocation_log import STDOUT
-from ..sandbox.output import write_all
+from ..sandbox.output import write_all, write_all_or_raise
 
 
 class StandardOutput:
@@ -21,8 +20,8 @@ class StandardOutput:
         """Write everything, unless the reader has gone. It is an error if there is no room on the disk."""
         self._last_byte = data[-1:] or self._last_byte
         try:
-            while data and self._is_open:
-                data = data[os.write(STDOUT, data) :]
+            if self._is_open:
+                write_all_or_raise(STDOUT, data)
         except OSError as error:
             if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: on Windows, if nobody reads the pipe
                 raise UsageError(f"the response cannot be written to standard output: {error.strerror}") from error

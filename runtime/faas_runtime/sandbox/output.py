@@ -11,21 +11,26 @@ import stat
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 
 WAITING_LIMIT = 1 << 20  # bytes that wait for the thread; what comes on top of them is dropped, and counted
 PIPE_ATOMIC = getattr(select, "PIPE_BUF", 512)  # bytes that a pipe accepts at once, if it accepts any
 FLUSH_S = 1.0  # for the waiting bytes, when the process ends
 
 
-def write_all(descriptor: int, data: bytes) -> None:
-    """Write all of it, however long that takes. It is not an error if there is no reader."""
+def write_all_or_raise(descriptor: int, data: bytes) -> None:
+    """Write all of it, however long that takes. Raises OSError."""
     while data:
         try:
             data = data[os.write(descriptor, data) :]
-        except BlockingIOError:  # another process that shares the terminal has set it to non-blocking
+        except BlockingIOError:  # another process that shares the pipe or the terminal has set it to non-blocking
             select.select([], [descriptor], [])
-        except OSError:
-            return
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of it, however long that takes. It is not an error if there is no reader."""
+    with suppress(OSError):
+        write_all_or_raise(descriptor, data)
 
 
 class NonBlockingOutput:
