@@ -58,6 +58,7 @@ def _is_handler(word: str) -> bool:
 
 def _run_command(arguments: "Sequence[str]") -> int:
     gc.enable()
+    _fill_standard_streams()
     from .commands.main import run_command
 
     return run_command(arguments)
@@ -69,7 +70,8 @@ def _fill_standard_streams() -> None:
         try:
             system.fstat(number)
         except OSError:
-            system.open("nul" if sys.platform == "win32" else "/dev/null", 2)  # O_RDWR; takes the lowest free number
+            # 2 is O_RDWR; this takes the lowest free number.
+            system.set_inheritable(system.open("nul" if sys.platform == "win32" else "/dev/null", 2), True)
 
 
 def _bootstrap(settings: Settings) -> int:

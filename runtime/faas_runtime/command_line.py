@@ -7,6 +7,17 @@ import sys
 from .errors import UsageError
 
 
+def open_closed_output() -> None:
+    """Let Python write to standard output and standard error also where the parent has closed them.
+
+    Their descriptors lead nowhere by now. Without a file for standard error, `print` would take standard output.
+    """
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+
+
 def accept_all_characters() -> None:
     """Let standard output write characters that its encoding lacks as escapes.
 

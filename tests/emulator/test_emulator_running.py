@@ -61,6 +61,22 @@ def test_repeat_uses_one_connection_and_prints_a_table(shared: Shared) -> None:
     assert (first.split()[:2], others.split()[:3]) == (["first", "1"], ["others", "19", "0"])
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_what_is_printed_never_reaches_the_emulator(closed: str) -> None:
+    """A descriptor that the parent has closed is not taken by the connection."""
+    evil = b"POST /evil HTTP/1.1\r\nContent-Length: 0\r\n\r\n"
+    response = b"HTTP/1.1 200 OK\r\nX-Amz-Log-Result: bG9nCg==\r\nContent-Length: %d\r\n\r\n%b" % (len(evil), evil)
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *PYTHON, str(LAUNCHER), "invoke", "--function", "api"]
+    with ScriptedServer([response, response, response]) as server:
+        done = subprocess.run(
+            [*command, "--repeat", "2", "--address", server.address],
+            env={}, capture_output=True, timeout=TIMEOUT_S, check=False,
+        )  # fmt: skip
+    assert done.returncode == 0
+    assert (done.stdout == evil, b"log" in done.stderr) == (closed == "2>&-", closed == ">&-")
+    assert [(request.action, request.body) for request in server.requests] == [("POST invocations", b"{}")] * 2
+
+
 def test_an_emulator_that_is_not_there_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

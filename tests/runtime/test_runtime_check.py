@@ -147,6 +147,16 @@ def test_loading_without_an_end(tmp_path: Path) -> None:
     assert done.stderr == "loading\n"
 
 
+@pytest.mark.parametrize("name", ["hooks", "absent"])
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_the_exit_code_is_the_verdict_also_if_nothing_can_be_printed(functions: Path, name: str, closed: str) -> None:
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *LAUNCH, "check", name]
+    done = subprocess.run(command, cwd=functions, env={}, capture_output=True, check=False)
+    assert done.returncode == (0 if name == "hooks" else 1)
+    assert done.stderr == b""
+    assert (b": " in done.stdout) == (closed == "2>&-")
+
+
 @pytest.mark.parametrize(
     "words", [("check", "./library"), ("check",), ("build",), ("invoke",), ("package", "--to", "layer+zip")]
 )

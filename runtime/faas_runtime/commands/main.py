@@ -3,7 +3,7 @@
 import difflib
 
 from .._version import __version__
-from ..command_line import accept_all_characters
+from ..command_line import accept_all_characters, open_closed_output
 from ..errors import UsageError
 
 TYPE_CHECKING = False
@@ -48,6 +48,7 @@ signal n; of invoke: 0 success, 5 the function returned an error, 6 it timed out
 
 def run_command(arguments: "Sequence[str]") -> int:
     """Run a command; returns its exit code. Raises `UsageError`."""
+    open_closed_output()
     accept_all_characters()
     name, *others = arguments
     if name in ("invoke", "serve"):
