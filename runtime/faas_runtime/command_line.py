@@ -1,5 +1,6 @@
 """Helpers that the commands and the emulator share."""
 
+import errno
 import io
 import os
 import sys
@@ -26,6 +27,21 @@ def accept_all_characters() -> None:
     """
     if isinstance(sys.stdout, io.TextIOWrapper) and (sys.platform == "win32" or sys.stdout.errors == "strict"):
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def print_text(text: str) -> None:
+    """Print lines. If nobody reads all of them, as with `| head`, that is not an error, and the command goes on.
+
+    Raises UsageError if they cannot be written for another reason, such as a full disk.
+    """
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())  # for what follows, and for what Python writes when it ends
+        os.close(nowhere)
+        if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: what Windows says for a pipe that nobody reads
+            raise UsageError(f"standard output cannot be written: {error.strerror}") from error
 
 
 def has_folder(name: str) -> bool:

@@ -130,7 +130,7 @@ def test_loading_without_an_end(tmp_path: Path) -> None:
         f"import sys; sys.path.insert(0, {str(RUNTIME)!r})\n"
         "from faas_runtime.commands import check\n"
         "check.TIMEOUT_S = float(sys.argv[2])\n"
-        "sys.exit(check.check(sys.stdout, sys.argv[1]))\n"
+        "sys.exit(check.check(sys.argv[1]))\n"
     )
 
     def run(timeout_s: float) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME, VERSION
+from tests.runtime.support import LAUNCHER, PYTHON, RUNTIME, SUFFIX, VERSION
 
 LAUNCH = (*PYTHON, str(LAUNCHER))
 COMMANDS: tuple[tuple[str, ...], ...] = ((), ("new",), ("serve",), ("invoke",), ("build",), ("check",), ("package",))
@@ -59,6 +59,37 @@ def test_help() -> None:
 def test_help_names_a_default_library() -> None:
     for command in ("serve", "invoke", "check"):
         assert "(default: " in " ".join(run(command, "--help")[1].split()).partition("LIBRARY[.HANDLER] ")[2]
+
+
+PRINTING = [
+    *(((*words, "--help"), 0) for words in COMMANDS),
+    (("--version",), 0),
+    (("check", "hooks"), 0),
+    (("check", "absent"), 1),
+    (("check", f"./librough{SUFFIX}"), 1),
+    (("check", "--for", "micro", "absent"), 1),
+    (("check", "--for", "micro", "./libno_version.so"), 1),
+    (("package", "./libno_version.so"), 1),
+]
+
+
+@pytest.mark.parametrize(("words", "code"), PRINTING)
+def test_a_reader_that_goes_away_changes_nothing(functions: Path, words: Sequence[str], code: int) -> None:
+    """Such as `| head -1` or `| grep -q`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([*LAUNCH, *words], cwd=functions, env={}, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (code, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.parametrize("words", [words for words, _ in PRINTING])
+def test_a_full_disk_is_reported(functions: Path, words: Sequence[str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*LAUNCH, *words], cwd=functions, env={}, stdout=full, stderr=subprocess.PIPE, text=True)
+    message = "faas-runtime: standard output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
 def test_manual_has_every_option_and_no_other() -> None:

@@ -64,7 +64,7 @@ def test_the_processor_is_that_of_the_interpreter(tmp_path: Path, monkeypatch: p
 
 def test_a_crash_on_loading_is_reported(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(check, "_load", lambda *_: ACCESS_VIOLATION)
-    assert check.check(sys.stdout, "libx.dll") == 1
+    assert check.check("libx.dll") == 1
     assert capsys.readouterr().out.startswith("WRONG: loading it crashed: exception 0xc0000005\n")
 
 

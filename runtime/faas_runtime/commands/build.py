@@ -6,12 +6,13 @@ import subprocess
 import sys
 
 from ..command_line import current_folder
+from ..command_parser import CommandParser
 from ..errors import UsageError
 from ..project import finder
 from ..project.finder import MakeProject
 from . import programs
 from .build_plan import BuildPlan, make_plan
-from .check import CheckParser, check
+from .check import check
 from .check_for import check_for, parse_targets
 from .toolchain import REPORT, cargo_command, make_command
 
@@ -54,7 +55,7 @@ def build(arguments: "Sequence[str]") -> int:
 
 
 def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
-    parser = CheckParser(
+    parser = CommandParser(
         prog="faas-runtime build",
         description="Build the project in the current folder, of cargo or of make, and check the library.",
         allow_abbrev=False,
@@ -91,5 +92,5 @@ def _run(command: "ToolCommand", folder: str) -> "bytes | None":
 
 def _check(library: str, folder: str, targets: "list[BuildTarget]", plan: BuildPlan) -> int:
     if not targets:
-        return check(sys.stdout, library)
-    return check_for(sys.stdout, library, folder, [*targets, *plan.processor_of(targets)])
+        return check(library)
+    return check_for(library, folder, [*targets, *plan.processor_of(targets)])

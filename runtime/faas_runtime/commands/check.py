@@ -4,12 +4,12 @@ Loading a library runs its code. A crash, or a wait without end, affects the chi
 the library is read and not loaded: see `check_for.py`.
 """
 
-import argparse
 import os
 import sys
 
 from ..binary import inspection
-from ..command_line import accept_all_characters, current_folder, has_folder
+from ..command_line import accept_all_characters, current_folder, has_folder, print_text
+from ..command_parser import CommandParser
 from ..errors import InitError, UsageError
 from ..ffi import NativeFunction
 from ..function import HOOKS, check_version, missing_handler
@@ -20,7 +20,6 @@ from .targets import TARGETS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn, TextIO
 
 _CHILD = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
@@ -30,6 +29,8 @@ _CHILD = (
 # The child's exit codes. A library that ends the process while it is loaded would choose 0 or 1.
 RUNS = 100
 WRONG = 101
+NOT_PRINTED = 102
+_EXIT_CODES = {RUNS: 0, WRONG: 1, NOT_PRINTED: UsageError.exit_code}
 
 CRASHED = 0xC0000000  # the lowest exit code that Windows gives a process that crashed
 
@@ -38,23 +39,15 @@ ON_LOADING = "the code that runs on loading: constructors, static initialisers, 
 DEPENDENCIES = "the libraries that it needs, as one may be cut off, and "
 
 
-class CheckParser(argparse.ArgumentParser):
-    """A parser that leaves printing and exit codes to `main`."""
-
-    def error(self, message: str) -> "NoReturn":
-        """Raise UsageError."""
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
-
-
 def run(arguments: "Sequence[str]") -> int:
     """Run the command; returns its exit code. Raises UsageError."""
     given = _parser().parse_args(arguments)
     name = _own_library() if given.library is None else given.library
     if given.targets is None:
-        return check(sys.stdout, name)
+        return check(name)
     from .check_for import check_for, parse_targets
 
-    return check_for(sys.stdout, name, _root(name), parse_targets(given.targets))
+    return check_for(name, _root(name), parse_targets(given.targets))
 
 
 def _own_library() -> str:
@@ -67,8 +60,8 @@ def _own_library() -> str:
     return found
 
 
-def _parser() -> CheckParser:
-    parser = CheckParser(
+def _parser() -> CommandParser:
+    parser = CommandParser(
         prog="faas-runtime check",
         description="Load a library and print what it is, or what is wrong and how to fix it. It calls "
         "faas_abi_version, and no other symbol of the function.",
@@ -100,47 +93,60 @@ def _root(name: str) -> str:
     return os.path.normpath(root if os.path.isabs(root) else os.path.join(current_folder(), root))
 
 
-def check(output: "TextIO", name: str) -> int:
+def check(name: str) -> int:
     """Check a library, given as a handler or by its path; returns 0 if it can be run, otherwise 1."""
     root = _root(name)
-    output.flush()
-    code = _load(output, name, root)
-    if code in (RUNS, WRONG):
-        return 0 if code == RUNS else 1
+    code = _load(name, root)
+    if code in _EXIT_CODES:
+        return _EXIT_CODES[code]
     if code is None:
-        _wrong(output, f"loading it did not end within {TIMEOUT_S:g} seconds")
+        _wrong(f"loading it did not end within {TIMEOUT_S:g} seconds")
     elif code < 0:
         import signal
 
         name = signal.Signals(-code).name
-        _wrong(output, f"loading it crashed: {name}", DEPENDENCIES if name == "SIGBUS" else "")
+        _wrong(f"loading it crashed: {name}", DEPENDENCIES if name == "SIGBUS" else "")
     elif code >= CRASHED:
-        _wrong(output, f"loading it crashed: exception {code:#x}")
+        _wrong(f"loading it crashed: exception {code:#x}")
     else:
-        _wrong(output, f"loading it ended the process with exit code {code}")
+        _wrong(f"loading it ended the process with exit code {code}")
     return 1
 
 
-def _load(output: "TextIO", name: str, root: str) -> "int | None":
+def _load(name: str, root: str) -> "int | None":
     """Let a child inspect the library; returns its exit code, or None if it did not end in time."""
     import subprocess
 
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     command = [*python_command(), "-I", "-S", "-B", "-X", "utf8", "-c", _CHILD, package, name, root]
     try:
-        return subprocess.run(command, stdout=output, check=False, timeout=TIMEOUT_S).returncode
+        return subprocess.run(command, stdout=sys.stdout, check=False, timeout=TIMEOUT_S).returncode
     except subprocess.TimeoutExpired:
         return None
 
 
-def _wrong(output: "TextIO", what: str, check_first: str = "") -> None:
-    print(f"WRONG: {what}", file=output)
-    print(f"  fix: check {check_first}{ON_LOADING}", file=output)
+def _wrong(what: str, check_first: str = "") -> None:
+    print_text(f"WRONG: {what}")
+    print_text(f"  fix: check {check_first}{ON_LOADING}")
 
 
 def inspect(name: str, root: str) -> None:
-    """Run in the child: print the facts, one per line, or what is wrong, and exit with RUNS or WRONG."""
+    """Run in the child: print the facts, one per line, or what is wrong, and exit with RUNS or WRONG.
+
+    If they cannot be printed, say so, and exit with NOT_PRINTED.
+    """
     accept_all_characters()
+    try:
+        code = _print_facts(name, root)
+    except UsageError as error:
+        from ..log import log
+
+        log(str(error), "FATAL")
+        code = NOT_PRINTED
+    os._exit(code)  # at once, without the library's exit handlers
+
+
+def _print_facts(name: str, root: str) -> int:
     try:
         handler = Handler.parse(name, root)
         path = next((path for path in handler.paths if os.path.isfile(path)), None)
@@ -161,9 +167,9 @@ def inspect(name: str, root: str) -> None:
         say("WRONG", f"{error.error_type}: {what}")
         if fix:
             say("  fix", fix[0])
-        _exit(WRONG)
+        return WRONG
     say("result", f"runs here: set _HANDLER to {_handler_name(handler, library.path)}")
-    _exit(RUNS)
+    return RUNS
 
 
 def _print_format(path: str) -> None:
@@ -182,7 +188,7 @@ def _print_format(path: str) -> None:
 
 def say(what: str, fact: str) -> None:
     """Print a line."""
-    print(f"{what}: {fact}", flush=True)
+    print_text(f"{what}: {fact}")
 
 
 def _other_home(found: "NativeFunction", path: str) -> str:
@@ -203,9 +209,3 @@ def _other_home(found: "NativeFunction", path: str) -> str:
 def _handler_name(handler: Handler, path: str) -> str:
     stem = os.path.basename(path)[: -len(SUFFIX)]
     return f"{stem.removeprefix('lib')}.{handler.symbol}"
-
-
-def _exit(code: int) -> None:
-    """End at once, without the library's exit handlers."""
-    sys.stdout.flush()
-    os._exit(code)

@@ -4,6 +4,7 @@ import os
 import re
 
 from ..binary import elf, inspection, linkage, truncation
+from ..command_line import print_text
 from ..errors import InitError, UsageError
 from ..function import HOOKS
 from ..library import DEFAULT_SYMBOL, SUFFIX, Handler
@@ -13,7 +14,6 @@ from .targets import GLIBC, TARGETS, BuildTarget, dotted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import TextIO
 
     from ..binary.linkage import Linkage
     from .fit import Fault, JudgedLibrary
@@ -62,31 +62,31 @@ class TargetVerdict:
         return not self.of_all and not any(faults for _, faults in self.of_each)
 
 
-def check_for(output: "TextIO", name: str, root: str, targets: "Sequence[BuildTarget]") -> int:
+def check_for(name: str, root: str, targets: "Sequence[BuildTarget]") -> int:
     """Print what the library is, and a verdict for each target; returns 0 if it fits all of them, otherwise 1."""
     try:
         path, symbol = locate(name, root, " and LAMBDA_TASK_ROOT")
     except InitError as error:
         what, *fix = error.message.rsplit("; ", 1)
-        _wrong(output, "", (f"{error.error_type}: {what}", *fix))
+        _wrong("", (f"{error.error_type}: {what}", *fix))
         return 1
-    print(f"library: {path}", file=output)
+    print_text(f"library: {path}")
     verdict = TargetVerdict(path, symbol, targets)
-    print_verdict(output, verdict)
+    print_verdict(verdict)
     return 0 if verdict.fits else 1
 
 
-def print_verdict(output: "TextIO", verdict: TargetVerdict) -> None:
+def print_verdict(verdict: TargetVerdict) -> None:
     """Print the facts, and each fault with how to fix it."""
     if verdict.library is not None:
-        _print_facts(output, verdict.library)
+        _print_facts(verdict.library)
     for fault in verdict.of_all:
-        _wrong(output, "", fault)
+        _wrong("", fault)
     for target, faults in verdict.of_each:
         for fault in faults:
-            _wrong(output, f"for {target.name}: ", fault)
+            _wrong(f"for {target.name}: ", fault)
         if not faults:
-            print(f"for {target.name}: {'fits otherwise' if verdict.of_all else 'fits'}", file=output)
+            print_text(f"for {target.name}: {'fits otherwise' if verdict.of_all else 'fits'}")
 
 
 def locate(name: str, root: str, check_too: str = "") -> "tuple[str, str]":
@@ -150,17 +150,17 @@ def _why_not_shared(path: str) -> "Fault | None":
     return None
 
 
-def _print_facts(output: "TextIO", library: "JudgedLibrary") -> None:
+def _print_facts(library: "JudgedLibrary") -> None:
     found = library.linkage
     libc = library.libc
     numbers = [fit.parse_version(version.name) for version in found.versions]
     newest = max((number for kind, number in numbers if kind == "GLIBC"), default=())
     if libc == GLIBC and newest:
         libc += f" {dotted(newest)}"
-    print(f"format: {', '.join(fact for fact in ('ELF', found.machine, libc) if fact)}", file=output)
-    print(f"needs: {', '.join(found.needed) or 'no library'}", file=output)
+    print_text(f"format: {', '.join(fact for fact in ('ELF', found.machine, libc) if fact)}")
+    print_text(f"needs: {', '.join(found.needed) or 'no library'}")
     hooks = [hook for hook in HOOKS if hook in found.functions]
-    print(f"hooks: {', '.join(hooks) or 'none'}", file=output)
+    print_text(f"hooks: {', '.join(hooks) or 'none'}")
 
 
 def _faults_of_any(library: "JudgedLibrary", symbol: str) -> "list[Fault]":
@@ -185,8 +185,8 @@ def _how_to_export(found: "Linkage", symbol: str) -> str:
     return f"export it, or name another symbol: LIBRARY{_LINUX_SUFFIX}.SYMBOL"
 
 
-def _wrong(output: "TextIO", start: str, fault: "tuple[str, ...]") -> None:
+def _wrong(start: str, fault: "tuple[str, ...]") -> None:
     what, *fix = fault
-    print(f"{start}WRONG: {what}", file=output)
+    print_text(f"{start}WRONG: {what}")
     for each in fix:
-        print(f"  fix: {each}", file=output)
+        print_text(f"  fix: {each}")

@@ -3,7 +3,7 @@
 import difflib
 
 from .._version import __version__
-from ..command_line import accept_all_characters, open_closed_output
+from ..command_line import accept_all_characters, open_closed_output, print_text
 from ..errors import UsageError
 
 TYPE_CHECKING = False
@@ -62,10 +62,10 @@ def run_command(arguments: "Sequence[str]") -> int:
 
         return run_check(others)
     if "--help" in arguments or "-h" in arguments:
-        print(SYNOPSIS + HELP, end="")
+        print_text((SYNOPSIS + HELP).rstrip())
         return 0
     if "--version" in arguments:
-        print(f"faas-runtime {__version__}")
+        print_text(f"faas-runtime {__version__}")
         return 0
     options = [argument for argument in arguments if argument.startswith("-")]
     if options:

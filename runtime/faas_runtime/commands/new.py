@@ -1,12 +1,13 @@
 """`faas-runtime new`: makes the project of a function from a recipe, with cookiecutter."""
 
 import argparse
-import errno
 import os
 import shutil
 import sys
 from contextlib import suppress
 
+from ..command_line import print_text
+from ..command_parser import HelpParser
 from .recipes import RECIPES, Recipe, fault_of, find_template
 from .rust_project import RustProject
 from .templating import FAILED, bake, find_cookiecutter, how_to_install, quoted
@@ -30,7 +31,10 @@ member, and all members share one copy.
 
 
 def new(arguments: "Sequence[str]") -> int:
-    """Make the project. Returns 0; 2 for wrong usage, after which nothing is written; 1 if cookiecutter failed."""
+    """Make the project. Returns 0; 2 for wrong usage, after which nothing is written; 1 if cookiecutter failed.
+
+    Raises UsageError if standard output cannot be written. The project exists then.
+    """
     chosen = _parse(arguments)
     if chosen.update:
         return _update(os.path.normpath(os.path.join(chosen.output, chosen.name or ".")))
@@ -65,7 +69,7 @@ def _make(chosen: argparse.Namespace, target: str, command: "list[str]", rust: "
     recipe = RECIPES[chosen.language]
     output = f"{rust.target()}/debug/" if rust else recipe.output
     lines = [f"{chosen.output} did not exist and was created."] if made else []
-    _print("\n".join((*lines, *_next_steps(recipe, chosen.name, target, output), *_with_gaps(said))))
+    print_text("\n".join((*lines, *_next_steps(recipe, chosen.name, target, output), *_with_gaps(said))))
     return 0
 
 
@@ -96,7 +100,7 @@ def _make_project(
 
 def _update(project: str) -> int:
     try:
-        _print(update(project))
+        print_text(update(project))
     except Refused as refusal:
         return _refuse(str(refusal))
     except OSError as error:
@@ -127,8 +131,8 @@ def _language(text: str) -> str:
     return text
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> HelpParser:
+    parser = HelpParser(
         prog="faas-runtime new",
         usage="%(prog)s [-h] [--output DIR] [--registry] {c,rust} NAME\n"
         "       %(prog)s [-h] [--output DIR] rust [NAME] --update",
@@ -166,18 +170,6 @@ def _remove(folders: "list[str]") -> None:
     for folder in folders:
         with suppress(OSError):
             os.rmdir(folder)
-
-
-def _print(text: str) -> None:
-    """Print it. If nobody reads all of it, as with `| head`, that is not an error: the project exists."""
-    try:
-        print(text, flush=True)
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.EINVAL):  # EINVAL: what Windows says for a pipe that nobody reads
-            raise
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())  # for the output that Python flushes when it ends
-        os.close(nowhere)
 
 
 def _options(output: str) -> "list[str]":

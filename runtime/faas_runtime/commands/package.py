@@ -6,9 +6,10 @@ import stat
 import sys
 import zipfile
 
+from ..command_line import print_text
+from ..command_parser import CommandParser
 from ..errors import UsageError
 from . import package_image, packaged_library
-from .check import CheckParser
 from .check_for import parse_targets
 from .layer import BOOTSTRAP, FOLDER, UNPACKED_LIMIT, LambdaLayer, file_name, usual_folder, usual_layer
 from .targets import TARGETS
@@ -59,13 +60,13 @@ def _package_zip(given: "argparse.Namespace", library: "PackagedLibrary", layer:
     zipped = _write_zip(target, [*(layer.files if layer and given.to == ZIP else ()), *files])
     if zipped > ZIPPED_LIMIT:
         return _too_large("it would have", zipped, ZIPPED_LIMIT)
-    print(f"{target}: {zipped} bytes, {size} unpacked{' with the layer' if layer and given.to != ZIP else ''}")
-    print(_commands(library, target, layer.path if layer else file_name(library.machine), given.to))
+    print_text(f"{target}: {zipped} bytes, {size} unpacked{' with the layer' if layer and given.to != ZIP else ''}")
+    print_text(_commands(library, target, layer.path if layer else file_name(library.machine), given.to))
     return 0
 
 
 def _parse(arguments: "Sequence[str]") -> "argparse.Namespace":
-    parser = CheckParser(
+    parser = CommandParser(
         prog="faas-runtime package",
         description="Put a library into a zip file or an image for Lambda, and print the commands that create the "
         "function.",

@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 from .._version import IMAGE, __version__
+from ..command_line import print_text
 from ..errors import UsageError
 from . import container_engine, packaged_library
 from .targets import IMAGES, TARGETS
@@ -67,8 +68,8 @@ def package(given: "argparse.Namespace", targets: "list[BuildTarget]") -> int:
     if not _build(engine, library, base, tag):
         return FAILED
     found = engine.inspect(tag)
-    print(f"{tag}: image {found.id} for {_platform(library)} on {base}, handler {library.handler}")
-    print(_commands(engine, library, tag))
+    print_text(f"{tag}: image {found.id} for {_platform(library)} on {base}, handler {library.handler}")
+    print_text(_commands(engine, library, tag))
     return 0
 
 

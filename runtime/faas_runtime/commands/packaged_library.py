@@ -2,9 +2,8 @@
 
 import os
 import re
-import sys
 
-from ..command_line import current_folder
+from ..command_line import current_folder, print_text
 from ..errors import InitError, UsageError
 from ..library import DEFAULT_SYMBOL
 from ..project import finder
@@ -54,8 +53,8 @@ def read(name: "str | None", targets: "list[BuildTarget]", machine: str) -> "Pac
     _refuse_name(path)
     verdict = TargetVerdict(path, symbol, [*targets, *_processor(machine, targets)])
     if not verdict.fits or verdict.library is None:
-        print(f"library: {path}")
-        print_verdict(sys.stdout, verdict)
+        print_text(f"library: {path}")
+        print_verdict(verdict)
         return None
     return PackagedLibrary(verdict.library, symbol, targets)
 

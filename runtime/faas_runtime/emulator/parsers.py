@@ -4,6 +4,7 @@ import argparse
 import re
 import shlex
 
+from ..command_parser import CommandParser
 from ..errors import UsageError
 from ..http_server.cors import ANY, normalize_origin
 from ..library import SUFFIX
@@ -13,7 +14,6 @@ from .options import DEFAULT_CONCURRENCY, DEFAULT_HTTP_FORMAT, DEFAULT_PORT, DEF
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import NoReturn
 
 NO_CORS = "none"
 _DEFAULT = "(default: the only library in the current folder, or what the project there has built)"
@@ -21,16 +21,9 @@ _DEFAULTS = f"{_DEFAULT[:-1]}; of a cargo workspace, all its functions, by the n
 _PATHS = f"a path such as ./libmine{SUFFIX}, or a name such as mine.handle in $LAMBDA_TASK_ROOT"
 
 
-class _CommandParser(argparse.ArgumentParser):
-    """A parser that leaves printing and exit codes to `main`."""
-
-    def error(self, message: str) -> "NoReturn":
-        raise UsageError(f"{message}\n{self.format_usage().rstrip()}")
-
-
 def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
     """The arguments of `serve`; raises `UsageError`, or SystemExit(0) after --help."""
-    parser = _CommandParser(
+    parser = CommandParser(
         prog="faas-runtime serve",
         description="Run functions behind an emulator of AWS Lambda: the Invoke API, and HTTP for web functions.",
         allow_abbrev=False,
@@ -59,7 +52,7 @@ def parse_serve(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> a
 
 def parse_invoke(arguments: "Sequence[str]", variables: "Mapping[str, str]") -> argparse.Namespace:
     """The arguments of `invoke`; raises `UsageError`, or SystemExit(0) after --help."""
-    parser = _CommandParser(
+    parser = CommandParser(
         prog="faas-runtime invoke",
         description="Run a function for one event. Its response goes to standard output, its log to standard error.",
         allow_abbrev=False,
@@ -110,7 +103,7 @@ def _refuse_empty(given: argparse.Namespace, names: "Sequence[str]") -> argparse
 
 
 def _add_common_options(
-    parser: _CommandParser, variables: "Mapping[str, str]", action: str = "store", scope: str = "", more: str = ""
+    parser: CommandParser, variables: "Mapping[str, str]", action: str = "store", scope: str = "", more: str = ""
 ) -> None:
     """Add the options that both commands have. `scope` and `more` say how they are given for one function."""
     default: list[str] | None = [] if action == "append" else None
@@ -131,7 +124,7 @@ def _add_common_options(
     )
 
 
-def _add_serve_options(parser: _CommandParser) -> None:
+def _add_serve_options(parser: CommandParser) -> None:
     """Add the options that only `serve` has."""
     parser.add_argument("--host", help="address to listen on, * for all addresses (default: 127.0.0.1)")
     parser.add_argument(
