@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import threading
 import time
@@ -167,6 +168,22 @@ def test_a_library_that_does_not_load_is_reported_until_it_does(
         response = emulator.invoke()
         assert (response.status, response.json["errorType"]) == (200, "Runtime.LibraryNotLoadable")
     assert health(emulator) == 503
+    overwrite(builder.version(2), library)
+    assert version(emulator.invoke()) == 2
+
+
+def test_a_removed_folder_of_copies_is_made_again(
+    builder: LibraryBuilder, library: Path, copies: Path, emulator: Emulator
+) -> None:
+    assert version(emulator.invoke()) == 1
+    for folder in copies.iterdir():
+        shutil.rmtree(folder)
+    (pid,) = emulator.children
+    os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: pid not in emulator.children, "it does not end")
+    assert version(emulator.invoke()) == 1, "another process needs another copy"
+    for folder in copies.iterdir():
+        shutil.rmtree(folder)
     overwrite(builder.version(2), library)
     assert version(emulator.invoke()) == 2
 

@@ -79,6 +79,19 @@ def test_a_copy_can_be_made_after_close(library: Path) -> None:
     assert not again.exists()
 
 
+def test_a_copy_can_be_made_after_its_folder_was_removed(library: Path) -> None:
+    """Such as by systemd-tmpfiles, which removes old temporary files."""
+    copies = watching(library)
+    first = copied(copies)
+    assert not copies.is_missing(str(first))
+    shutil.rmtree(first.parent.parent)
+    assert copies.is_missing(str(first))
+    again = copied(copies)
+    assert again.read_bytes() == library.read_bytes()
+    copies.close()
+    assert not again.parent.parent.exists()
+
+
 def test_before_the_first_copy_the_library_has_changed(library: Path) -> None:
     copies = watching(library)
     assert copies.has_changed()

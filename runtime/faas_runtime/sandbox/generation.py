@@ -100,7 +100,8 @@ class Generations:
     @property
     def needs_copy(self) -> bool:
         """Whether `prepare` has to be called before an environment can be started."""
-        return self._copies is not None and self.current.copy is None
+        copy = self.current.copy
+        return self._copies is not None and (copy is None or self._copies.is_missing(copy))
 
     def renew(self) -> "Generation | None":
         """Begin a new generation; returns the previous one, or None if that one has nothing yet and is kept."""
@@ -118,6 +119,7 @@ class Generations:
         """
         generation, copies = self.current, self._copies
         assert copies is not None
+        generation.copy = None
         if not self._has_reported_waiting and not copies.is_library_there:
             self._has_reported_waiting = True
             self._print_message(f"waiting for {copies.path}")

@@ -81,6 +81,10 @@ class LibraryCopies:
         except OSError:
             return True
 
+    def is_missing(self, path: str) -> bool:
+        """Whether a copy was removed by others; costs one stat."""
+        return self._library.is_copied and not os.path.isfile(path)
+
     async def create(self) -> str:
         """Wait until the library is complete and nobody writes it; returns the path of a copy with the same file name.
 
@@ -123,6 +127,8 @@ class LibraryCopies:
 
     def _next_path(self) -> str:
         """The path of a copy in a new folder of its own."""
+        if self._folder is not None and not os.path.isdir(self._folder.name):
+            self.close()  # something that removes old temporary files has removed it
         if self._folder is None:
             self._folder = tempfile.TemporaryDirectory(prefix="faas-runtime-")
         self._count += 1
