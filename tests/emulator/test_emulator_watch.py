@@ -19,8 +19,8 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.building import WAYS, LibraryBuilder, overwrite, rename
-from tests.emulator.support import INVOKE, ClientResponse, Emulator, FunctionGate
-from tests.runtime.support import SUFFIX
+from tests.emulator.support import EMULATOR_FUNCTIONS, INVOKE, ClientResponse, Emulator, FunctionGate
+from tests.runtime.support import SUFFIX, compile_c
 from tests.waiting import TIMEOUT_S, pause, wait_until
 
 INVOKES = 10_000
@@ -195,6 +195,25 @@ def test_libraries_next_to_the_original_are_found(emulated: Path, copies: Path) 
         (pid,) = emulator.children
         variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         assert b"LD_LIBRARY_PATH=%b:/else/where" % os.fsencode(emulated.parent) in variables
+
+
+@pytest.mark.parametrize("place", ["lib", "${ORIGIN}/../lib"])
+def test_libraries_where_the_search_path_of_the_original_says_are_found(tmp_path: Path, place: str) -> None:
+    source = tmp_path / "other.c"
+    source.write_text("#include <stdint.h>\nuint32_t other(void) { return 1; }\n")
+    home = tmp_path / "home"
+    folder = home / place.replace("${ORIGIN}/", "")
+    home.mkdir()
+    folder.mkdir()
+    compile_c(source, folder / f"libother{SUFFIX}", "-shared", "-fPIC")
+    source.write_text("unsigned other(void);\n__attribute__((constructor)) static void start(void) { other(); }\n")
+    search = place if place.startswith("$") else f"$ORIGIN/{place}"
+    library = compile_c(
+        EMULATOR_FUNCTIONS / "version.c", home / f"libmine{SUFFIX}", "-std=gnu99", "-shared", "-fPIC", str(source),
+        f"-L{folder}", "-Wl,--no-as-needed", "-lother", f"-Wl,-rpath,{search}",
+    )  # fmt: skip
+    with Emulator(str(library), "--watch") as emulator:
+        assert version(emulator.invoke()) == 1
 
 
 class InvokingClient:

@@ -1,7 +1,9 @@
 """How the sandbox starts a function, from a library or an executable, and when such a file is complete."""
 
 import os
+from functools import lru_cache
 
+from ..binary import linkage
 from ..binary.truncation import MAGIC_SIZE, FileOnDisk, is_complete, is_library
 from ..library import SUFFIX
 from ..python_command import python_command
@@ -20,8 +22,9 @@ _PACKAGE_PARENT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspat
 _LAUNCHER = os.path.join(_PACKAGE_PARENT, "bin", "faas-runtime")
 # Without a launcher (in a pip installation), the package is the only thing that the isolated interpreter can import.
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from faas_runtime.__main__ import main; sys.exit(main())"
-# Where the system's loader looks for the libraries that a library needs: next to the original, not next to its copy.
+# Where the system's loader looks for the libraries that a library needs: around the original, not around its copy.
 _LIBRARY_PATHS = ("PATH",) if os.name == "nt" else ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_ORIGIN = ("${ORIGIN}", "$ORIGIN")  # how a search path in a library names the folder of the library
 _MOST_PER_PROCESS = 1024
 
 
@@ -62,10 +65,35 @@ def _library_launch(
     def launch_command(copy: "str | None") -> LaunchCommand:
         variables = dict(environment)
         for name in _LIBRARY_PATHS if copy is not None else ():
-            variables[name] = os.pathsep.join(filter(None, (os.path.dirname(original), variables.get(name))))
+            variables[name] = os.pathsep.join(filter(None, (*_search_folders(copy, original), variables.get(name))))
         return LaunchCommand(_arguments(_handler_name(handler, copy)), variables)
 
     return launch_command
+
+
+def _search_folders(copy: str, original: str) -> "list[str]":
+    """Where the loader would look for what the original needs: where the library says, and in its folder.
+
+    The copy has the same contents, and nobody writes it.
+    """
+    folder = os.path.dirname(original)
+    found = []
+    for path in _search_paths(copy):
+        if path.startswith(_ORIGIN):
+            for word in _ORIGIN:
+                path = path.replace(word, folder)
+            found.append(path)
+    return list(dict.fromkeys((*found, folder)))
+
+
+@lru_cache(maxsize=64)
+def _search_paths(copy: str) -> "tuple[str, ...]":
+    """The search paths in a library. Each process needs them, and a copy does not change."""
+    try:
+        found = linkage.read(copy)
+    except OSError:
+        return ()  # it was removed, which the process reports
+    return () if found is None else tuple(found.search)
 
 
 def program_paths(program: "Handler | Executable") -> "list[str]":
