@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -148,7 +149,9 @@ def test_serve_ends_while_a_build_is_running(project: Path) -> None:
             children = emulator.children
             assert children
             assert emulator.end() == 0
-            assert connection.getresponse().status == 503
+            response = connection.getresponse()
+            document = json.loads(response.read())
+            assert (response.status, document["message"]) == (503, "Runtime.Stopped: the emulator is being stopped")
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the command is running")
 
 

@@ -1,11 +1,11 @@
 """A pool of a function that is built from sources: invocations wait for the build, or fail with its errors."""
 
-from ..sandbox.invocation import InvocationOutcome, OutcomeKind
 from ..sandbox.invocation_queue import InvocationQueue
+from ..sandbox.pool import stopping_outcome
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..sandbox.invocation import PendingInvocation
+    from ..sandbox.invocation import InvocationOutcome, PendingInvocation
     from ..sandbox.pool import Pool
     from .source_build import SourceBuild
 
@@ -84,5 +84,5 @@ class BuiltPool:
         self._build.stop()
         while len(self._queue):
             invocation = self._queue.pop_first()
-            invocation.set_outcome(InvocationOutcome(OutcomeKind.STOPPED, b"{}", error_type="Runtime.Stopped"))
+            invocation.set_outcome(stopping_outcome())
             invocation.set_finished()

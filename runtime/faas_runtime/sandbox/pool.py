@@ -83,7 +83,7 @@ class Pool:
     def submit(self, invocation: "PendingInvocation") -> None:
         """Run an invocation in a free environment, now or later; the caller sees its outcome."""
         if self._is_stopping:
-            invocation.set_outcome(_stopping_outcome())
+            invocation.set_outcome(stopping_outcome())
             invocation.set_finished()
             return
         if self._generations.are_outdated:
@@ -119,7 +119,7 @@ class Pool:
         deadline = time.monotonic() + longest_s
         while unfinished:
             if self._queue and not self._current.is_starting:  # no environment will run them
-                self._fail_queued(self._current.failure or _stopping_outcome(), STOPPING)
+                self._fail_queued(self._current.failure or stopping_outcome(), STOPPING)
             else:
                 await wait([each.finish_future() for each in unfinished], seconds=STOP_CHECK_S)
             count, unfinished = len(unfinished), self._unfinished
@@ -128,14 +128,14 @@ class Pool:
             elif time.monotonic() > deadline:
                 self.kill()
                 for invocation in unfinished:
-                    invocation.set_outcome(_stopping_outcome())
+                    invocation.set_outcome(stopping_outcome())
                     invocation.set_finished()
                 return
 
     def kill(self) -> None:
         """End all processes now, with their invocations."""
         self._is_stopping = True
-        self._fail_queued(_stopping_outcome(), STOPPING)
+        self._fail_queued(stopping_outcome(), STOPPING)
         for environment in self._environments:
             environment.kill()
 
@@ -296,7 +296,8 @@ class Pool:
         return task
 
 
-def _stopping_outcome() -> InvocationOutcome:
+def stopping_outcome() -> InvocationOutcome:
+    """What invocations get that are not run because the emulator is being stopped."""
     error_type = "Runtime.Stopped"
     document = error_documents.error_document(error_type, STOPPING)
     return InvocationOutcome(OutcomeKind.STOPPED, document, error_type=error_type)
