@@ -6,7 +6,6 @@ Several programs leave files in TMPDIR when they are killed, and some always do.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
 import shutil
@@ -15,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ci.core.children import is_running
+from ci.core.lock import wait_for_lock
 
 _PREFIX = "faas-runtime-run-"
 
@@ -51,13 +51,17 @@ def _locked(folder: Path) -> int:
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        wait_for_lock(descriptor, 0, _give_up)
     except BlockingIOError:
         os.close(descriptor)
         raise
     except OSError:
         pass  # the number of the process has to do
     return descriptor
+
+
+def _give_up(_is_late: bool) -> None:
+    raise BlockingIOError
 
 
 def _remove_stale(parent: Path) -> None:

@@ -64,8 +64,9 @@ def _library_launch(
 
     def launch_command(copy: "str | None") -> LaunchCommand:
         variables = dict(environment)
-        for name in _LIBRARY_PATHS if copy is not None else ():
-            variables[name] = os.pathsep.join(filter(None, (*_search_folders(copy, original), variables.get(name))))
+        folders = [] if copy is None else _search_folders(copy, original)
+        for name in _LIBRARY_PATHS if folders else ():
+            variables[name] = os.pathsep.join(filter(None, (*folders, variables.get(name))))
         return LaunchCommand(_arguments(_handler_name(handler, copy)), variables)
 
     return launch_command

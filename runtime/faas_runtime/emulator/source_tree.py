@@ -62,7 +62,7 @@ class SourceTree:
         Each folder is looked into once, whatever links lead to it. Links come last, in alphabetical order, so that each
         file has the same path every time.
         """
-        folders, links = [self._folder], []
+        folders, links = [self._folder], list[str]()
         seen: set[tuple[int, int]] = set()
         while folders or links:
             if not folders:
