@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -17,7 +16,7 @@ from faas_runtime.emulator.source_tree import SourceTree, TooManyFiles, changed
 from tests.emulator.executables import make_bootstrap
 from tests.emulator.support import INVOKE, ClientResponse, Emulator
 from tests.runtime.support import RUNTIME, SUFFIX
-from tests.waiting import pause, wait_until
+from tests.waiting import wait_until
 
 SOURCE = r"""
 #include <faas.h>
@@ -171,32 +170,3 @@ def test_what_belongs_to_the_sources(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(source_tree, "FILE_LIMIT", 2)
     with pytest.raises(TooManyFiles, match="start serve in the folder of the sources"):
         tree.state()
-
-
-def test_sources_behind_links_belong_to_the_sources(tmp_path: Path) -> None:
-    """Each file once: by its own path if it is below the folder, or else by the first link."""
-    tree, shared = tmp_path / "tree", tmp_path / "shared"
-    for folder in (tree / "src", shared / "deep", tmp_path / "built"):
-        folder.mkdir(parents=True)
-    for file in (tree / "src" / "a.c", shared / "b.c", shared / "deep" / "c.c", tmp_path / "built" / "d.c"):
-        file.write_text("1")
-    for name, place in (("also", "src"), ("first", "../shared"), ("second", "../shared"), ("target", "../built")):
-        (tree / name).symlink_to(place)
-    (shared / "loop").symlink_to(tree)
-    (tree / "broken").symlink_to("nowhere")
-    sources = SourceTree(str(tree))
-    before = sources.state()
-    assert sorted(before) == [str(tree / name) for name in ("first/b.c", "first/deep/c.c", "src/a.c")]
-    (shared / "deep" / "c.c").write_text("22")
-    assert changed(before, sources.state()) == [str(tree / "first" / "deep" / "c.c")]
-
-
-def test_a_source_of_the_same_size_and_time_has_changed(tmp_path: Path) -> None:
-    source = tmp_path / "a.c"
-    source.write_text("1")
-    sources = SourceTree(str(tmp_path))
-    before, found = sources.state(), source.stat()
-    pause(0.02)  # a file system has times of a few milliseconds
-    source.write_text("2")
-    os.utime(source, ns=(found.st_atime_ns, found.st_mtime_ns))
-    assert changed(before, sources.state()) == [str(source)]
