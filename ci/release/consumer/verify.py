@@ -761,8 +761,11 @@ class Verification:
 
     def _is_version(self, version: str, artefact: str) -> bool:
         """Whether it is the release's version, as it is or as the name of a package or a crate has it."""
-        numbers = re.match(r"\d+(\.\d+)*", self.version)
-        begin = rf"{re.escape(numbers[0])}(?!\.?\d)" if numbers else "(?!)"
+        found = re.match(r"\d+(\.\d+)*", self.version)
+        numbers = found[0].split(".") if found else ["(?!)"]
+        if artefact.endswith(".crate"):
+            numbers = [*numbers, "0", "0"][:3]  # cargo has three, whatever a version of Python has
+        begin = r"\.".join(numbers) + r"(?!\.?\d)"
         end = rf"-{re.escape(safe(version))}(\.crate|\.[a-z0-9_]+\.rpm|-[a-z0-9_]+\.pkg\.tar\.[a-z0-9]+)"
         return version == self.version or bool(re.match(begin, version) and re.search(rf"{end}\Z", artefact))
 
