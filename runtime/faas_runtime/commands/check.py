@@ -30,7 +30,7 @@ _CHILD = (
 RUNS = 100
 WRONG = 101
 NOT_PRINTED = 102
-_EXIT_CODES = {RUNS: 0, WRONG: 1, NOT_PRINTED: UsageError.exit_code}
+_EXIT_CODES = {RUNS: 0, WRONG: 1}
 
 CRASHED = 0xC0000000  # the lowest exit code that Windows gives a process that crashed
 
@@ -133,15 +133,12 @@ def _wrong(what: str, check_first: str = "") -> None:
 def inspect(name: str, root: str) -> None:
     """Run in the child: print the facts, one per line, or what is wrong, and exit with RUNS or WRONG.
 
-    If they cannot be printed, say so, and exit with NOT_PRINTED.
+    If they cannot be printed, exit with NOT_PRINTED: then the parent cannot print either, and says so.
     """
     accept_all_characters()
     try:
         code = _print_facts(name, root)
-    except UsageError as error:
-        from ..log import log
-
-        log(str(error), "FATAL")
+    except UsageError:
         code = NOT_PRINTED
     os._exit(code)  # at once, without the library's exit handlers
 

@@ -52,16 +52,18 @@ class JudgedLibrary:
 
         glibc also knows a library by its DT_SONAME. That of a library which is opened by its path is not its file's.
         """
-        known: dict[str, JudgedLibrary] = {}
+        knows_soname = self._loader == GLIBC
+        known = {self.linkage.soname: self} if knows_soname else {}
         found = [self]
         for library in found:  # it grows
-            if self._loader == GLIBC and library.linkage.soname:
-                known.setdefault(library.linkage.soname, library)
             for name in library.linkage.needed:
                 other = known.get(name) or library._find(name, self)
-                if other is not None:
-                    library.beside[name] = known[name] = other
-                    found += [] if other in found else [other]
+                if other is None:
+                    continue
+                library.beside[name] = known[name] = other
+                if other not in found:
+                    found.append(other)
+                    known.setdefault(other.linkage.soname if knows_soname else name, other)
 
     def _find(self, name: str, first: "JudgedLibrary") -> "JudgedLibrary | None":
         for folder in self._folders():

@@ -111,7 +111,9 @@ def _listed(text: str, key: str) -> "list[str]":
     """The strings of a list of the workspace."""
     with suppress(NotSafe):
         return ManifestTable(text, "workspace").strings(key)
-    found = re.search(rf"(?m)^[^#\n]*(?<![\w-]){key}[ \t]*=[ \t]*\[([^\]]*)\]", _without_tables(text))
+    plain = re.sub(r"#[^\n\"']*$", "", _without_tables(text), flags=re.MULTILINE)  # comments may have brackets
+    begin = r"^[ \t]*workspace[ \t]*(?:\.[ \t]*|=[ \t]*\{[^}]*?(?<![\w-]))"
+    found = re.search(rf"(?m){begin}{key}[ \t]*=[ \t]*\[([^\]]*)\]", plain)
     return re.findall(r"[\"']([^\"'\n]*)[\"']", found[1]) if found else []
 
 
