@@ -39,7 +39,7 @@ _WILL_DO = {
     "registry": "attach a note with the reason to each image; let the tags that move go back",
     "crates": "yank the version, which keeps it for those whose Cargo.lock names it",
     "pypi": "print the steps that have to be done by hand",
-    "tap": "bring the formula of the version before back",
+    "tap": "bring the formula of the version before back, or note that this one is not to come back",
 }
 
 

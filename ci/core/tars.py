@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gzip
 import io
+import lzma
 import posixpath
 import tarfile
 import zipfile
@@ -21,6 +22,7 @@ DAMAGED = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
+    lzma.LZMAError,
     EOFError,
     LookupError,
     ValueError,

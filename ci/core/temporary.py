@@ -28,9 +28,7 @@ def folder_for_temporary_files() -> Iterator[Path]:
     before = os.environ.get("TMPDIR")
     parent = Path(tempfile.gettempdir())
     _remove_stale(parent)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
-    folder.chmod(0o1777)  # as /tmp is: some programs give up the rights of root
-    lock = _locked(folder)
+    folder, lock = _new_folder(parent)
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     try:
         yield folder
@@ -42,6 +40,16 @@ def folder_for_temporary_files() -> Iterator[Path]:
             os.environ["TMPDIR"] = before
         shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
+
+
+def _new_folder(parent: Path) -> tuple[Path, int]:
+    """A new folder, and a descriptor that holds its lock."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):  # another run has found it before it was locked
+            lock = _locked(folder)
+            folder.chmod(0o1777)  # as /tmp is: some programs give up the rights of root
+            return folder, lock
 
 
 def _locked(folder: Path) -> int:

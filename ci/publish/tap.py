@@ -142,8 +142,8 @@ class Tap:
         """Bring the formula of the newest earlier version back that was not yanked itself, by a new commit.
 
         Without one, the formula is removed. If the tap has another version by now, an empty commit says that this one
-        is not to come back, unless it could not. `when` is the time of the yank, and of the commit. Returns what was
-        done, for a person.
+        is not to come back; nothing is done if it could not come back anyway. `when` is the time of the yank, and of
+        the commit. Returns what was done, for a person.
         """
         message = f"{self.formula} {self.version}{_IS_YANKED}\n\n{' '.join(reason.split())}\n"
         done = ""
@@ -156,7 +156,8 @@ class Tap:
             if version != self.version:
                 now = f"{version or 'no version'} is there"
                 if self.version not in left:
-                    self.say(f"tap: {self.path}: {now}, nothing to yank")
+                    if not done:
+                        self.say(f"tap: {self.path}: {now}, nothing to yank")
                     done = done or f"{now}: there was nothing to yank"
                     return None
                 done = f"{now}, and {self.version} does not come back"

@@ -124,7 +124,7 @@ def index(tree: Path, making: Making) -> None:
 def time_of(tree: Path) -> int:
     """The time of a tree's metadata, in seconds since 1970; 0 for a tree without metadata."""
     index = tree / _METADATA / _INDEX
-    found = re.search(rb"<revision>(\d{1,12})</revision>", index.read_bytes()) if index.is_file() else None
+    found = re.search(rb"<revision>(\d{1,10})</revision>", index.read_bytes()) if index.is_file() else None
     return int(found[1]) if found else 0
 
 
