@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from faas_runtime.commands import workspace
 
 from tests.glue.support import call
 from tests.recipes.support import Person, files_of
@@ -114,6 +115,7 @@ def test_a_pattern_that_covers_the_member_stays(somebody: Person) -> None:
         '[workspace]\nmembers = ["app"]\nexclude = ["apart"]\n',
         'workspace.members = ["app"]\nworkspace.exclude = [\n    "apart",\n]\n',
         "workspace = { members = ['app'], exclude = ['apart'] }\n",
+        'workspace.exclude = [\n    "other", # see [1]\n    "apart",\n]\nworkspace.members = ["app"]\n',
     ],
 )
 def test_an_excluded_folder_is_not_in_the_workspace(somebody: Person, text: str) -> None:
@@ -125,6 +127,12 @@ def test_an_excluded_folder_is_not_in_the_workspace(somebody: Person, text: str)
     assert manifest.read_text() == before
     assert (somebody.work / "apart" / "first" / "faas-function" / "Cargo.toml").exists()
     assert (somebody.work / "apart" / "first" / "Cargo.lock").exists()
+
+
+@pytest.mark.parametrize("text", ['package.exclude = ["apart"]\nworkspace.members = []\n', "workspace.members = []\n"])
+def test_a_list_of_another_table_is_not_the_workspaces(text: str) -> None:
+    assert not workspace._leaves_out(text, "apart")
+    assert workspace._leaves_out(f'{text}workspace.exclude = ["apart"]\n', "apart")
 
 
 @pytest.mark.parametrize(

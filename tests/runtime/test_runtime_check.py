@@ -123,6 +123,18 @@ def test_crash_on_loading(tmp_path: Path) -> None:
     assert facts["WRONG"] == "loading it crashed: SIGABRT"
 
 
+@pytest.mark.parametrize("code", [0, 1, 102])
+def test_end_on_loading(tmp_path: Path, code: int) -> None:
+    source = tmp_path / "ending.c"
+    source.write_text(
+        f"#include <stdlib.h>\n__attribute__((constructor)) static void start(void) {{ _Exit({code}); }}\n"
+    )
+    compile_c(source, tmp_path / f"libending{SUFFIX}", "-shared", "-fPIC", "-std=gnu99")
+    exit_code, facts, _ = check("ending", tmp_path)
+    assert exit_code == 1
+    assert facts["WRONG"] == f"loading it ended the process with exit code {code}"
+
+
 def test_loading_without_an_end(tmp_path: Path) -> None:
     """The command ends, with everything that it has started."""
     library = compile_library(FUNCTIONS / "stuck.c", tmp_path)

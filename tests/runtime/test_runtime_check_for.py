@@ -179,6 +179,22 @@ def test_others_are_found_as_the_loaders_find_them(
         assert (check(library)[0] == 0) == glibc
 
 
+def test_the_loader_of_glibc_knows_the_own_name_of_what_it_has_loaded(tmp_path: Path) -> None:
+    """Already for the next name that the same library needs."""
+    (tmp_path / "other.c").write_text("typedef int nothing;\n")
+    options = ("-shared", "-fPIC", "-nostdlib", f"-L{tmp_path}", "-Wl,--no-as-needed", "-Wl,--allow-shlib-undefined")
+    (tmp_path / "main.c").write_text("int faas_abi_version(void) { return 1; }\nint handle(void) { return 0; }\n")
+    for name in ("liba.so", "libb.so"):
+        compile_c(tmp_path / "other.c", tmp_path / name, *options)
+    library = compile_c(tmp_path / "main.c", tmp_path / "libmain.so", *options, A, B, RPATH)
+    compile_c(tmp_path / "other.c", tmp_path / "liba.so", *options, "-Wl,-soname,libb.so")
+    (tmp_path / "libb.so").unlink()
+    found = verdicts(check(library, "--for", "micro,alpine")[1])
+    assert [not found["micro"], not found["alpine"]] == [True, False], found
+    if this_machine().libc == GLIBC:
+        assert check(library)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
