@@ -116,6 +116,8 @@ class _Service:
             return self.session.get(url, timeout=_SECONDS, allow_redirects=False, stream=True)
         except requests.exceptions.RequestException as error:
             raise UnavailableError(f"{url}: it cannot be reached: {type(error).__name__}", hint=_HINT) from error
+        except ValueError as error:  # what requests raises for http://[ in a redirect, although it does not follow it
+            raise UnavailableError(f"{url}: it leads to another address, which is none", hint=_HINT) from error
 
     def _body(self, answer: requests.Response, url: str, most: int) -> bytes | None:
         import requests
