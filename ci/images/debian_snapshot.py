@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from ci.core import web_session
 from ci.core.errors import UnavailableError
 from ci.core.web import address_of
 from ci.pipeline.inputs import DebianPackage
@@ -37,10 +38,8 @@ def archives(packages: Iterable[DebianPackage], suite: str, day: str) -> Iterato
 
     Packages that it did not have on that day are left out. Raises `UnavailableError` if it does not answer.
     """
-    import requests  # a fifth of a second, which other sessions do without
-
     missing = {package.sha256: package for package in packages}
-    with requests.Session() as session:
+    with web_session.new() as session:
         service = _Service(session=session)
         for place, index in _indexes(suite, day, next(iter(missing.values())).root if missing else ""):
             if not missing:
@@ -116,8 +115,6 @@ class _Service:
             return self.session.get(url, timeout=_SECONDS, allow_redirects=False, stream=True)
         except requests.exceptions.RequestException as error:
             raise UnavailableError(f"{url}: it cannot be reached: {type(error).__name__}", hint=_HINT) from error
-        except ValueError as error:  # what requests raises for http://[ in a redirect, although it does not follow it
-            raise UnavailableError(f"{url}: it leads to another address, which is none", hint=_HINT) from error
 
     def _body(self, answer: requests.Response, url: str, most: int) -> bytes | None:
         import requests
