@@ -311,3 +311,9 @@ def is_loopback(url: str) -> bool:
     """Whether an address is on this machine's loopback."""
     host = urlsplit(url).hostname or ""
     return host in ("localhost", "::1") or re.fullmatch(r"127(\.\d{1,3}){3}", host) is not None
+
+
+def is_secure(url: str, origin: str) -> bool:
+    """Whether an address that a server names has TLS, or is on this machine's loopback, as the server itself is."""
+    address = address_of("", url)
+    return address.startswith("https://") or (is_loopback(address) and is_loopback(origin))

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
 from ci.core.errors import HostError, UnavailableError, VerificationError
-from ci.core.web import Answer, Refusal, Web, address_of, host_of, is_loopback, origin_of
+from ci.core.web import Answer, Refusal, Web, address_of, host_of, is_secure, origin_of
 from ci.publish.oci_documents import DIGEST, INDEX, MANIFEST, digest_of, entries
 from ci.publish.oci_login import Login
 
@@ -21,7 +21,6 @@ _ACCEPT = (
     f"{INDEX}, {MANIFEST}, application/vnd.docker.distribution.manifest.list.v2+json, "
     "application/vnd.docker.distribution.manifest.v2+json, */*"
 )
-_NOWHERE = "about:invalid"
 _LENGTH_DIGITS = 18  # of numbers that fit into 64 bits
 _NEXT = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _MOST_PAGES = 1000
@@ -136,8 +135,7 @@ class Repository:
         """Begin to upload a blob; returns the address to send it to. It is not repeated."""
         answer = self.ask("POST", self.path("blobs/uploads/"), what, expect=(202,), body=b"")
         place = address_of(answer.url, answer.headers.get("location", ""))
-        secure = place.startswith("https://") or (is_loopback(place) and is_loopback(self.origin))
-        if "location" not in answer.headers or not secure:
+        if "location" not in answer.headers or not is_secure(place, self.origin):
             raise Refusal(
                 f"{what}: {host_of(self.origin)} names no address with TLS for the upload",
                 answer,
@@ -183,7 +181,7 @@ class Repository:
     def _pages(self, rest: str, what: str) -> list[dict[str, Any]]:
         """The documents on all pages of a list; none if there is no such list."""
         url, seen, pages = urljoin(self.origin, self.path(rest)), set[str](), list[dict[str, Any]]()
-        while url:
+        while True:
             if url in seen or len(seen) >= _MOST_PAGES or origin_of(url) != self.origin:
                 raise UnavailableError(f"{what}: its pages lead in a circle, or elsewhere", hint=_BY_HAND)
             seen.add(url)
@@ -195,8 +193,9 @@ class Repository:
                 raise VerificationError(f"{what}: the answer is no mapping", hint=_BY_HAND)
             pages.append(page)
             following = _NEXT.search(answer.headers.get("link", ""))
-            url = (address_of(answer.url, following[1]) or _NOWHERE) if following else ""
-        return pages
+            if following is None:
+                return pages
+            url = address_of(answer.url, following[1])
 
     def _compare_digest(self, answer: Answer, digest: str, what: str) -> None:
         told = answer.headers.get("docker-content-digest", digest)

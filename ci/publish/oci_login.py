@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ci.core.errors import UnavailableError, UsageError
 from ci.core.secrets import Secret, register
-from ci.core.web import Answer, Web, address_of, host_of, is_loopback, origin_of
+from ci.core.web import Answer, Web, host_of, is_loopback, is_secure, origin_of
 
 _PARAMETER = re.compile(r'([A-Za-z]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]{8,16384}")
@@ -55,9 +55,7 @@ class Login:
             self._sent = f"Bearer {self._new_token(web, values['realm'], values.get('service', '')).reveal()}"
 
     def _new_token(self, web: Web, realm: str, service: str) -> Secret:
-        is_local = is_loopback(address_of("", realm)) and is_loopback(self._origin)
-        secure = address_of("", realm) and (realm.startswith("https://") or is_local)
-        if not secure or "@" in urlsplit(realm).netloc:
+        if not is_secure(realm, self._origin) or "@" in urlsplit(realm).netloc:
             raise UnavailableError(
                 f"{host_of(self._origin)} sends to {realm[:200]!a} for tokens, which is no address with TLS",
                 hint="look for typing errors in the registry's address",

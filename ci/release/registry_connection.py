@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from ci.core import web_session
 from ci.core.errors import HostError, ReleaseError, UnavailableError
 from ci.core.secrets import Secret, register
-from ci.core.web import address_of, host_of, is_loopback, origin_of, unreachable
+from ci.core.web import address_of, host_of, is_loopback, is_secure, origin_of, unreachable
 from ci.manifest.text import shown
 
 if TYPE_CHECKING:
@@ -140,8 +140,7 @@ class Connection:
         realm = values.get("realm", "")
         if scheme.lower() != "bearer" or not realm:
             raise UnavailableError(f"the registry refuses without a login (401 {shown(scheme)})", hint=_WITHOUT_LOGIN)
-        is_local = is_loopback(self._origin) and is_loopback(address_of("", realm))
-        if not address_of("", realm) or not (realm.startswith("https://") or is_local):
+        if not is_secure(realm, self._origin):
             raise UnavailableError(f"the registry names {shown(realm)} for tokens, which is not an address with TLS")
         wanted = {"scope": values.get("scope") or f"repository:{self._repository}:pull"}
         if "service" in values:
