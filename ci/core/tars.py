@@ -16,14 +16,11 @@ from pathlib import Path
 # The only extended attribute that changes what a file does; the others depend on the machine.
 _KEPT_ATTRIBUTE = "SCHILY.xattr.security.capability"
 
+NO_ARCHIVE = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError)
+"""What Python's modules for archives and compressed data raise of their own."""
 # A header may claim any size, and its values may be any text: `tarfile` believes both, and raises what comes of it.
 DAMAGED = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
+    *NO_ARCHIVE,
     LookupError,
     ValueError,
     TypeError,

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +9,7 @@ from pathlib import Path
 
 from ci.core.errors import VerificationError
 from ci.core.resolve import resolve
+from ci.core.tars import NO_ARCHIVE
 from ci.core.tools import Tool
 from ci.kinds import Kind
 from ci.pipeline.entries import entry_of
@@ -21,8 +18,6 @@ from ci.pipeline.report import verification_of
 from ci.verify.check import built_function, can_run, check_of
 
 BUILDER = "verify"  # of the jobs here
-# What Python raises for archives that it cannot read.
-_DAMAGED = (tarfile.TarError, zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +66,7 @@ def _verify(work: Workspace, *, kind: Kind, build: Job, output: Output, function
     check = check_of(work, output, (built_function(work, job) for job in functions), build.variant)
     try:
         verdict = resolve(kind.verifier)(check)
-    except _DAMAGED as error:
+    except NO_ARCHIVE as error:
         raise VerificationError(f"{output.path}: an archive is damaged: {error}") from error
     assert isinstance(verdict, Verdict), f"{kind.verifier} returns no verdict"
     return verdict
