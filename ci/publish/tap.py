@@ -156,9 +156,9 @@ class Tap:
             if version != self.version:
                 now = f"{version or 'no version'} is there"
                 if self.version not in left:
-                    if not done:
+                    if not done:  # by the push before
                         self.say(f"tap: {self.path}: {now}, nothing to yank")
-                    done = done or f"{now}: there was nothing to yank"
+                        done = f"{now}: there was nothing to yank"
                     return None
                 done = f"{now}, and {self.version} does not come back"
                 return Change(path=self.path, blob=there or None, message=message)
