@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _DT_HASH, _DT_SYMTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH, _DT_FLAGS, _DT_RELR = 4, 6, 14, 15, 29, 30, 36
 _DT_GNU_HASH, _DT_VERSYM, _DT_FLAGS_1 = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFB
 _DT_VERNEED, _DT_VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+_ORIGIN = ("${ORIGIN}", "$ORIGIN")  # how a search path names the folder of the library (ld.so(8))
 _DF_STATIC_TLS, _DF_1_NOOPEN, _DF_1_PIE = 0x10, 0x40, 0x08000000
 
 # Elf32_Sym and Elf64_Sym: as struct reads them, and where name, info, other and section are then
@@ -86,6 +87,16 @@ class Linkage:
             by_number = dict(self._versions())
             self.versions = list(by_number.values())
             self._read_symbols(by_number)
+
+    def folders_around(self, folder: str) -> "list[str]":
+        """The folders of its search path that are relative to its own one, if that is `folder`."""
+        found = []
+        for path in self.search:
+            if path.startswith(_ORIGIN):
+                for word in _ORIGIN:
+                    path = path.replace(word, folder)
+                found.append(path)
+        return found
 
     def _is_debug_only(self) -> bool:
         """Whether it has the headers of a library, and nothing but debugging information: `objcopy` makes such files.

@@ -30,7 +30,6 @@ _CHILD = (
 RUNS = 100
 WRONG = 101
 NOT_PRINTED = 102
-_EXIT_CODES = {RUNS: 0, WRONG: 1}
 
 CRASHED = 0xC0000000  # the lowest exit code that Windows gives a process that crashed
 
@@ -97,8 +96,8 @@ def check(name: str) -> int:
     """Check a library, given as a handler or by its path; returns 0 if it can be run, otherwise 1."""
     root = _root(name)
     code = _load(name, root)
-    if code in _EXIT_CODES:
-        return _EXIT_CODES[code]
+    if code in (RUNS, WRONG):
+        return 0 if code == RUNS else 1
     if code is None:
         _wrong(f"loading it did not end within {TIMEOUT_S:g} seconds")
     elif code < 0:

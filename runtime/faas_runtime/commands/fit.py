@@ -18,7 +18,6 @@ _NO_EXECUTABLE_STACK_SINCE = (2, 41)  # glibc; older ones make the stack of the 
 _PRIVATE = "GLIBC_PRIVATE"
 _OWN_OF_MUSL = ("c", "pthread", "rt", "m", "dl", "util", "xnet")  # musl takes lib*.so of these names for itself
 _SHOWN = 3  # symbols in a message
-_ORIGIN = ("$ORIGIN", "${ORIGIN}")
 _RPATH = "-Wl,-rpath,'$ORIGIN' (Rust: -C link-arg='-Wl,-rpath,$ORIGIN')"
 _STATIC_CPLUSPLUS = "link it with -static-libstdc++ -static-libgcc"
 
@@ -52,18 +51,22 @@ class JudgedLibrary:
 
         glibc also knows a library by its DT_SONAME. That of a library which is opened by its path is not its file's.
         """
-        knows_soname = self._loader == GLIBC
-        known = {self.linkage.soname: self} if knows_soname else {}
-        found = [self]
+        known: dict[str, JudgedLibrary] = {}
+        found: list[JudgedLibrary] = []
+
+        def load(library: "JudgedLibrary") -> None:
+            found.append(library)
+            if self._loader == GLIBC and library.linkage.soname:
+                known.setdefault(library.linkage.soname, library)
+
+        load(self)
         for library in found:  # it grows
             for name in library.linkage.needed:
                 other = known.get(name) or library._find(name, self)
-                if other is None:
-                    continue
-                library.beside[name] = known[name] = other
-                if other not in found:
-                    found.append(other)
-                    known.setdefault(other.linkage.soname if knows_soname else name, other)
+                if other is not None:
+                    library.beside[name] = known[name] = other
+                    if other not in found:
+                        load(other)
 
     def _find(self, name: str, first: "JudgedLibrary") -> "JudgedLibrary | None":
         for folder in self._folders():
@@ -88,13 +91,8 @@ class JudgedLibrary:
                 yield from library._own_folders()
             library = library._needed_by
 
-    def _own_folders(self) -> "Iterator[str]":
-        home = os.path.dirname(os.path.abspath(self.path))
-        for folder in self.linkage.search:
-            if folder.startswith(_ORIGIN):
-                for word in reversed(_ORIGIN):
-                    folder = folder.replace(word, home)
-                yield folder
+    def _own_folders(self) -> "list[str]":
+        return self.linkage.folders_around(os.path.dirname(os.path.abspath(self.path)))
 
     def is_in_its_folder(self, name: str) -> bool:
         """Whether a library is there, although it need not be looked for there."""

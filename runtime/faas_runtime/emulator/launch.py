@@ -24,7 +24,6 @@ _LAUNCHER = os.path.join(_PACKAGE_PARENT, "bin", "faas-runtime")
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from faas_runtime.__main__ import main; sys.exit(main())"
 # Where the system's loader looks for the libraries that a library needs: around the original, not around its copy.
 _LIBRARY_PATHS = ("PATH",) if os.name == "nt" else ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
-_ORIGIN = ("${ORIGIN}", "$ORIGIN")  # how a search path in a library names the folder of the library
 _MOST_PER_PROCESS = 1024
 
 
@@ -64,7 +63,7 @@ def _library_launch(
 
     def launch_command(copy: "str | None") -> LaunchCommand:
         variables = dict(environment)
-        folders = [] if copy is None else _search_folders(copy, original)
+        folders = () if copy is None else _search_folders(copy, original)
         for name in _LIBRARY_PATHS if folders else ():
             variables[name] = os.pathsep.join(filter(None, (*folders, variables.get(name))))
         return LaunchCommand(_arguments(_handler_name(handler, copy)), variables)
@@ -72,29 +71,18 @@ def _library_launch(
     return launch_command
 
 
-def _search_folders(copy: str, original: str) -> "list[str]":
+@lru_cache(maxsize=64)  # each process needs them, and a copy does not change
+def _search_folders(copy: str, original: str) -> "tuple[str, ...]":
     """Where the loader would look for what the original needs: where the library says, and in its folder.
 
     The copy has the same contents, and nobody writes it.
     """
     folder = os.path.dirname(original)
-    found = []
-    for path in _search_paths(copy):
-        if path.startswith(_ORIGIN):
-            for word in _ORIGIN:
-                path = path.replace(word, folder)
-            found.append(path)
-    return list(dict.fromkeys((*found, folder)))
-
-
-@lru_cache(maxsize=64)
-def _search_paths(copy: str) -> "tuple[str, ...]":
-    """The search paths in a library. Each process needs them, and a copy does not change."""
     try:
         found = linkage.read(copy)
     except OSError:
-        return ()  # it was removed, which the process reports
-    return () if found is None else tuple(found.search)
+        found = None  # it was removed, which the process reports
+    return (*(found.folders_around(folder) if found else ()), folder)
 
 
 def program_paths(program: "Handler | Executable") -> "list[str]":
