@@ -218,6 +218,22 @@ def test_nothing_is_promoted_while_something_stands_in_the_way(toy: ToyTarget) -
     assert toy.promoted == ["github"]
 
 
+def publication_of(release: Release, folder: Path, *, testing: bool) -> Publication:
+    """A publication of a set without files, in a folder."""
+    found = ReleaseSet(folder=folder / "set", name=release.name, version="0.1.0", commit="", files=(), document={})
+    return Publication(
+        release=release,
+        found=found,
+        tag_object="1" * 40,
+        notes="",
+        testing=testing,
+        ledger=PublicationLedger(folder / "publish.json", "0.1.0"),
+        scratch=folder,
+        run=Runner(log=folder / "log"),
+        say=print,
+    )
+
+
 @pytest.mark.parametrize(("testing", "left_out"), [(False, set()), (True, {"pypi", "crates", "tap"})])
 def test_what_a_channel_leaves_out(
     release: Release, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, testing: bool, left_out: set[str]
@@ -227,18 +243,7 @@ def test_what_a_channel_leaves_out(
     monkeypatch.setenv("REPOSITORIES_FOLDER", str(tmp_path))
     for tree in ("yum", "pacman"):
         (tmp_path / "set" / tree).mkdir(parents=True)
-    found = ReleaseSet(folder=tmp_path / "set", name=release.name, version="0.1.0", commit="", files=(), document={})
-    publication = Publication(
-        release=release,
-        found=found,
-        tag_object="1" * 40,
-        notes="",
-        testing=testing,
-        ledger=PublicationLedger(tmp_path / "publish.json", "0.1.0"),
-        scratch=tmp_path,
-        run=Runner(log=tmp_path / "log"),
-        say=print,
-    )
+    publication = publication_of(release, tmp_path, testing=testing)
     targets = {one.name: one for one in every_target.targets(publication, places.of_manifest(release, ()))}
     assert set(targets) == {"github", "registry", "pypi", "crates", "yum", "pacman", "tap"} - left_out
     assert "of-the-tests" not in repr(targets)
@@ -257,17 +262,7 @@ def test_the_registry_and_the_path_of_the_images(
 ) -> None:
     monkeypatch.setenv("REGISTRY_TOKEN", "a-token-of-the-tests")
     elsewhere = dataclasses.replace(release, images=dataclasses.replace(release.images, registry=named))
-    publication = Publication(
-        release=elsewhere,
-        found=ReleaseSet(folder=tmp_path, name=release.name, version="0.1.0", commit="", files=(), document={}),
-        tag_object="1" * 40,
-        notes="",
-        testing=False,
-        ledger=PublicationLedger(tmp_path / "publish.json", "0.1.0"),
-        scratch=tmp_path,
-        run=Runner(log=tmp_path / "log"),
-        say=print,
-    )
+    publication = publication_of(elsewhere, tmp_path, testing=False)
     (target,) = every_target.targets(publication, places.of_manifest(elsewhere, ("registry",)))
     assert isinstance(target, Registry)
     assert (target.origin, target.repository) == (origin, repository)
